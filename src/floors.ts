@@ -1,0 +1,21 @@
+// The map of src: each folder, its floor and its one sentence. Imports only go down; test/architecture.test.ts keeps it so.
+
+export const floors = {
+  lib: { floor: 0, is: 'Pure functions used by more than one folder.' },
+  vocabulary: { floor: 1, is: 'The words the product says in public: permissions, events, error codes.' },
+  platform: { floor: 2, is: 'The outside world: config, PostgreSQL, HTTP, secrets, clock, logs.' },
+  audit: { floor: 3, is: 'The ledger of who did what.' },
+  terminal: { floor: 3, is: 'The signed-in terminal: device-flow login, the token file, who am I.' },
+  accounts: { floor: 4, is: 'People who can sign in.' },
+  apis: { floor: 4, is: 'Resource servers: audience, permissions, token format and lifetime.' },
+  'signing-keys': { floor: 4, is: 'The keys that sign tokens: next, current, retired.' },
+  lockout: { floor: 4, is: 'Failed attempts per account, address and pair, and their release.' },
+  clients: { floor: 5, is: 'OAuth clients: registration rules, secrets and metadata.' },
+  credentials: { floor: 6, is: 'Every way a person proves who they are, behind one door.' },
+  oidc: { floor: 8, is: 'The protocol engine, configured. The only folder that imports oidc-provider.' },
+  sessions: { floor: 9, is: 'Signed-in browsers, grants and what was issued from them.' },
+  interaction: { floor: 10, is: 'The hosted pages between /authorize and the redirect back.' },
+  setup: { floor: 10, is: 'The first administrator, once, and the page that says who this server is.' },
+} as const;
+
+export type Folder = keyof typeof floors;
