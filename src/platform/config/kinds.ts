@@ -1,0 +1,144 @@
+// The kinds of value a setting can have: how its text is read, and what to say when it cannot be.
+import { isIP } from 'node:net';
+
+export type Parsed<T> = { value: T } | { mistake: string };
+
+export interface Kind<T> {
+  /** For the documentation: 'whole number, 1 to 65535'. */
+  readonly says: string;
+  parse(text: string): Parsed<T>;
+}
+
+export const text: Kind<string> = { says: 'text', parse: (value) => ({ value }) };
+
+export const path: Kind<string> = { says: 'path', parse: (value) => ({ value }) };
+
+export function wholeNumber(minimum: number, maximum: number): Kind<number> {
+  return {
+    says: `whole number, ${minimum} to ${maximum}`,
+    parse(given) {
+      const value = /^-?\d+$/.test(given) ? Number(given) : Number.NaN;
+      if (value >= minimum && value <= maximum) return { value };
+      return { mistake: `must be a whole number from ${minimum} to ${maximum}` };
+    },
+  };
+}
+
+export const port = wholeNumber(0, 65535);
+
+export function choice<const T extends string>(...words: readonly T[]): Kind<T> {
+  const list = words.join(', ');
+  return {
+    says: `one of: ${list}`,
+    parse(given) {
+      const value = words.find((word) => word === given);
+      return value === undefined ? { mistake: `must be one of: ${list}` } : { value };
+    },
+  };
+}
+
+/** RFC 8414 §2: no query, no fragment. The exact text is compared by every client, so one spelling is accepted. */
+export const issuer: Kind<string> = {
+  says: 'https URL without query, fragment and trailing slash; http only on loopback',
+  parse(given) {
+    const url = URL.canParse(given) ? new URL(given) : undefined;
+    if (url === undefined || !/^https?:$/.test(url.protocol)) {
+      return { mistake: 'must be a URL such as https://id.example.com' };
+    }
+    if (url.username !== '' || url.password !== '')
+      return { mistake: 'must not contain a user name or password' };
+    if (given.includes('?') || given.includes('#')) {
+      return { mistake: 'must have no query and no fragment: remove everything from the ? or #' };
+    }
+    if (given.endsWith('/')) return { mistake: 'must not end with a slash: remove it' };
+    const spelled = url.href.replace(/\/$/, '');
+    if (spelled !== given) return { mistake: `must be written in its plain form: ${spelled}` };
+    if (url.protocol === 'http:' && !isLoopbackHost(url.hostname)) {
+      return { mistake: 'must start with https:// (http is accepted for localhost and 127.0.0.1 only)' };
+    }
+    return { value: given };
+  },
+};
+
+export const postgresUrl: Kind<string> = {
+  says: 'postgres:// URL',
+  parse(given) {
+    const fine = URL.canParse(given) && /^postgres(ql)?:$/.test(new URL(given).protocol);
+    return fine
+      ? { value: given }
+      : { mistake: 'must be a URL such as postgres://user:password@host:5432/database' };
+  },
+};
+
+export const httpUrl: Kind<string> = {
+  says: 'https URL',
+  parse(given) {
+    const url = URL.canParse(given) ? new URL(given) : undefined;
+    const fine = url?.protocol === 'https:' || (url?.protocol === 'http:' && isLoopbackHost(url.hostname));
+    return fine ? { value: given } : { mistake: 'must be an https URL (http on loopback only)' };
+  },
+};
+
+/** What the pages' content security policy lets an image come from. */
+export const imageUrl: Kind<string> = {
+  says: 'https URL, data: URL of an image, or path that starts with /',
+  parse(given) {
+    const fine =
+      /^data:image\/[a-z+.-]+[;,]/.test(given) || /^\/[^/]/.test(given) || /^https:\/\/[^/]/.test(given);
+    return fine
+      ? { value: given }
+      : { mistake: 'must be an https URL, a data: URL of an image, or a path that starts with /' };
+  },
+};
+
+export const colour: Kind<string> = {
+  says: 'colour as #rrggbb',
+  parse: (given) =>
+    /^#[0-9a-f]{6}$/i.test(given)
+      ? { value: given.toLowerCase() }
+      : { mistake: 'must be a colour such as #3455db: a # and six hexadecimal digits' },
+};
+
+export const masterKey: Kind<string> = {
+  says: '32 bytes in base64',
+  parse(given) {
+    const bytes = Buffer.from(given, 'base64');
+    const fine =
+      bytes.length === 32 && bytes.toString('base64').replace(/=+$/, '') === given.replace(/=+$/, '');
+    return fine
+      ? { value: given }
+      : { mistake: 'must be 32 bytes in base64: make one with `openssl rand -base64 32`' };
+  },
+};
+
+export const networks: Kind<readonly string[]> = {
+  says: 'addresses or CIDR ranges, separated by commas',
+  parse(given) {
+    const list = given
+      .split(',')
+      .map((part) => part.trim())
+      .filter((part) => part !== '');
+    const wrong = list.find((part) => !isNetwork(part));
+    if (wrong === undefined) return { value: Object.freeze(list) };
+    return { mistake: `has "${wrong}", which is not an address or CIDR range such as 10.0.0.0/8` };
+  },
+};
+
+/** RFC 8252 §7.3 and RFC 6761 §6.3: these names never leave the machine. */
+export function isLoopbackHost(host: string): boolean {
+  return (
+    host === 'localhost' ||
+    host.endsWith('.localhost') ||
+    /^127(\.\d{1,3}){3}$/.test(host) ||
+    host === '[::1]' ||
+    host === '::1'
+  );
+}
+
+function isNetwork(given: string): boolean {
+  const [address = '', bits, ...rest] = given.split('/');
+  const version = isIP(address);
+  if (version === 0 || rest.length > 0) return false;
+  if (bits === undefined) return true;
+  return /^\d{1,3}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128);
+}

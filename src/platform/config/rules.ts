@@ -1,0 +1,85 @@
+// Rules between settings, as a table of condition and message. A mistake stops the server; a warning is only said.
+import { isLoopbackHost } from './kinds.ts';
+import type { Config } from './schema.ts';
+
+interface Rule {
+  readonly stops: boolean;
+  when(config: Config): boolean;
+  readonly message: string;
+}
+
+const mistake = (when: Rule['when'], message: string): Rule => ({ stops: true, when, message });
+const warning = (when: Rule['when'], message: string): Rule => ({ stops: false, when, message });
+
+const isOnLoopback = (config: Config) => isLoopbackHost(new URL(config.issuer).hostname);
+const isProduction = (config: Config) => config.environment === 'production';
+
+export const rules: readonly Rule[] = [
+  mistake(
+    ({ tokens }) => tokens.refreshIdleSeconds > tokens.refreshAbsoluteSeconds,
+    'REFRESH_IDLE_SECONDS is longer than REFRESH_ABSOLUTE_SECONDS: lower the first or raise the second.',
+  ),
+  mistake(
+    ({ sessions }) => sessions.idleSeconds > sessions.absoluteSeconds,
+    'SESSION_IDLE_SECONDS is longer than SESSION_ABSOLUTE_SECONDS: lower the first or raise the second.',
+  ),
+  mistake(
+    ({ lockout }) => lockout.baseDelaySeconds > lockout.maximumDelaySeconds,
+    'LOCKOUT_BASE_DELAY_SECONDS is longer than LOCKOUT_MAXIMUM_DELAY_SECONDS: lower the first or raise the second.',
+  ),
+  mistake(
+    ({ lockout }) => lockout.freeAttempts >= lockout.maximumConsecutiveFailures,
+    'LOCKOUT_FREE_ATTEMPTS must be below LOCKOUT_MAXIMUM_CONSECUTIVE_FAILURES: lower the first.',
+  ),
+  mistake(
+    ({ passwords }) => passwords.argon2.memoryKiB < 8 * passwords.argon2.parallelism,
+    'ARGON2_MEMORY_KIB must be at least 8 times ARGON2_PARALLELISM: raise it.',
+  ),
+  mistake(
+    ({ signingKeys, tokens }) =>
+      signingKeys.retainRetiredSeconds < Math.max(tokens.accessTokenSeconds, tokens.idTokenSeconds) + 60,
+    'SIGNING_KEY_RETAIN_RETIRED_SECONDS must be a minute more than ACCESS_TOKEN_SECONDS and ID_TOKEN_SECONDS, or tokens outlive the key that verifies them: raise it.',
+  ),
+  mistake(
+    ({ http, metrics }) => metrics.port !== null && metrics.port !== 0 && metrics.port === http.port,
+    'METRICS_PORT is the same as PORT: choose another one.',
+  ),
+  mistake(
+    (config) => isProduction(config) && config.branding.logoUrl?.startsWith('http:') === true,
+    'LOGO_URL must be https in production.',
+  ),
+  warning(
+    (config) =>
+      isProduction(config) && config.issuer.startsWith('https:') && config.http.trustedProxies.length === 0,
+    'TRUSTED_PROXIES is empty, but ISSUER is https and this server speaks plain http: name the proxy that ends TLS, or every person seems to come from its address.',
+  ),
+  warning(
+    ({ http }) => http.trustedProxies.some((network) => network.endsWith('/0')),
+    'TRUSTED_PROXIES contains every address, so anybody can choose the address that limits and the ledger see: name your proxies only.',
+  ),
+  warning(
+    (config) => isProduction(config) && isOnLoopback(config),
+    'ENVIRONMENT is production, but ISSUER is a loopback address that nobody else can reach: set ISSUER.',
+  ),
+  warning(
+    (config) => !isProduction(config) && config.issuer.startsWith('https:'),
+    'ENVIRONMENT is development although ISSUER is https: set ENVIRONMENT=production where others rely on this server.',
+  ),
+  warning(
+    (config) => isOnLoopback(config) && !isLoopbackHost(config.http.host),
+    'HOST listens beyond this machine, but ISSUER is a loopback address: other machines cannot sign in until ISSUER is a name they can reach.',
+  ),
+  warning(
+    ({ passwords }) => passwords.minimumLength < 15,
+    'PASSWORD_MINIMUM_LENGTH is below 15, the least for a password without a second factor (NIST SP 800-63B): raise it.',
+  ),
+  warning(
+    (config) =>
+      isProduction(config) && config.passwords.argon2.memoryKiB * config.passwords.argon2.iterations < 35_000,
+    'ARGON2_MEMORY_KIB and ARGON2_ITERATIONS make hashing weaker than OWASP recommends: use 19456 and 2, or more.',
+  ),
+  warning(
+    (config) => isProduction(config) && config.log.level === 'debug',
+    'LOG_LEVEL is debug in production: use info unless you are looking for something.',
+  ),
+];

@@ -1,0 +1,312 @@
+// Every setting, once: its place in Config, environment name, kind, default, whether it is secret, and one sentence.
+// .env.example and docs/configuration.md are generated from this table by `npm run generate`.
+import * as kind from './kinds.ts';
+import { following, optional, secret, setting, type Values } from './setting.ts';
+
+const MINUTE = 60;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+
+const count = (maximum: number) => kind.wholeNumber(1, maximum);
+const perMinute = kind.wholeNumber(1, 10_000_000);
+
+export const settings = {
+  issuer: following(
+    'ISSUER',
+    kind.issuer,
+    { says: 'http://localhost:PORT', value: (of) => `http://localhost:${of('PORT')}` },
+    'The public origin of this server: the text that every token and client compares.',
+  ),
+  environment: following(
+    'ENVIRONMENT',
+    kind.choice('development', 'production'),
+    {
+      says: 'production when ISSUER is https, else development',
+      value: (of) => (String(of('ISSUER')).startsWith('https:') ? 'production' : 'development'),
+    },
+    'Whether this is a machine of a developer or one that others rely on.',
+  ),
+  http: {
+    host: setting('HOST', kind.text, '127.0.0.1', 'Address to listen on; 0.0.0.0 or :: for every interface.'),
+    port: setting('PORT', kind.port, 3000, 'TCP port to listen on.'),
+    trustedProxies: setting(
+      'TRUSTED_PROXIES',
+      kind.networks,
+      [],
+      'Reverse proxies whose X-Forwarded-For and X-Forwarded-Proto are believed; nobody else is.',
+    ),
+    bodyLimitBytes: setting(
+      'BODY_LIMIT_BYTES',
+      kind.wholeNumber(1024, 10 * 1024 * 1024),
+      64 * 1024,
+      'Largest request body that is read.',
+    ),
+    requestTimeoutSeconds: setting('REQUEST_TIMEOUT_SECONDS', count(600), 30, 'Time for one whole request.'),
+    shutdownGraceSeconds: setting(
+      'SHUTDOWN_GRACE_SECONDS',
+      count(600),
+      10,
+      'Time for running requests to finish after a stop signal.',
+    ),
+  },
+  database: {
+    url: secret(
+      'DATABASE_URL',
+      kind.postgresUrl,
+      'Your PostgreSQL (15 or later); without it the server starts its own under DATA_DIRECTORY.',
+    ),
+    dataDirectory: setting(
+      'DATA_DIRECTORY',
+      kind.path,
+      'data',
+      'Where the PostgreSQL of the server keeps its files.',
+    ),
+    poolMax: setting(
+      'DATABASE_POOL_MAX',
+      kind.wholeNumber(2, 1000),
+      20,
+      'Most database connections of one process.',
+    ),
+    statementTimeoutSeconds: setting(
+      'DATABASE_STATEMENT_TIMEOUT_SECONDS',
+      count(3600),
+      10,
+      'Time after which the database ends a statement.',
+    ),
+  },
+  secrets: {
+    masterKey: secret(
+      'MASTER_KEY',
+      kind.masterKey,
+      'Encrypts every other key and secret at rest; without it one is made in KEYS_DIRECTORY at first start.',
+    ),
+    keysDirectory: setting(
+      'KEYS_DIRECTORY',
+      kind.path,
+      'keys',
+      'Where the master key lies when MASTER_KEY is not set.',
+    ),
+  },
+  log: {
+    level: setting(
+      'LOG_LEVEL',
+      kind.choice('debug', 'info', 'warn', 'error', 'silent'),
+      'info',
+      'Least level logged.',
+    ),
+    format: following(
+      'LOG_FORMAT',
+      kind.choice('json', 'text'),
+      {
+        says: 'json in production, else text',
+        value: (of) => (of('ENVIRONMENT') === 'production' ? 'json' : 'text'),
+      },
+      'One JSON object per line, or lines for people.',
+    ),
+  },
+  tokens: {
+    accessTokenSeconds: setting(
+      'ACCESS_TOKEN_SECONDS',
+      kind.wholeNumber(30, DAY),
+      10 * MINUTE,
+      'Life of an access token; an API or client may set its own.',
+    ),
+    idTokenSeconds: setting('ID_TOKEN_SECONDS', kind.wholeNumber(30, DAY), HOUR, 'Life of an ID token.'),
+    refreshIdleSeconds: setting(
+      'REFRESH_IDLE_SECONDS',
+      kind.wholeNumber(MINUTE, 365 * DAY),
+      7 * DAY,
+      'Time after which an unused refresh token ends.',
+    ),
+    refreshAbsoluteSeconds: setting(
+      'REFRESH_ABSOLUTE_SECONDS',
+      kind.wholeNumber(MINUTE, 2 * 365 * DAY),
+      30 * DAY,
+      'Time after which a refresh token ends however often it was used.',
+    ),
+    refreshGraceSeconds: setting(
+      'REFRESH_GRACE_SECONDS',
+      kind.wholeNumber(0, MINUTE),
+      10,
+      'After a rotation, time in which a second use of the old refresh token is refused but ends nothing else.',
+    ),
+    // RFC 6749 §4.1.2 recommends ten minutes at most.
+    codeSeconds: setting('CODE_SECONDS', kind.wholeNumber(5, 600), MINUTE, 'Life of an authorization code.'),
+    deviceCodeSeconds: setting(
+      'DEVICE_CODE_SECONDS',
+      kind.wholeNumber(60, 1800),
+      600,
+      'Life of a device code.',
+    ),
+    parSeconds: setting(
+      'PAR_SECONDS',
+      kind.wholeNumber(5, 600),
+      MINUTE,
+      'Life of a pushed authorization request.',
+    ),
+    interactionSeconds: setting(
+      'INTERACTION_SECONDS',
+      kind.wholeNumber(5 * MINUTE, DAY),
+      HOUR,
+      'Time for a person to finish signing in.',
+    ),
+  },
+  sessions: {
+    idleSeconds: setting(
+      'SESSION_IDLE_SECONDS',
+      kind.wholeNumber(MINUTE, 365 * DAY),
+      DAY,
+      'Time after which an unused sign-in session ends.',
+    ),
+    absoluteSeconds: setting(
+      'SESSION_ABSOLUTE_SECONDS',
+      kind.wholeNumber(MINUTE, 365 * DAY),
+      7 * DAY,
+      'Time after which a sign-in session ends however much it is used.',
+    ),
+  },
+  signingKeys: {
+    rotateAfterDays: setting(
+      'SIGNING_KEY_ROTATE_AFTER_DAYS',
+      count(730),
+      90,
+      'Age at which a signing key is replaced.',
+    ),
+    publishDelaySeconds: setting(
+      'SIGNING_KEY_PUBLISH_DELAY_SECONDS',
+      kind.wholeNumber(0, 7 * DAY),
+      5 * MINUTE,
+      'Time for which the next key is published before it signs, so that verifiers know it.',
+    ),
+    retainRetiredSeconds: setting(
+      'SIGNING_KEY_RETAIN_RETIRED_SECONDS',
+      kind.wholeNumber(MINUTE, 365 * DAY),
+      7 * DAY,
+      'Time for which a retired key stays published for tokens it has signed.',
+    ),
+  },
+  passwords: {
+    minimumLength: setting(
+      'PASSWORD_MINIMUM_LENGTH',
+      kind.wholeNumber(8, 128),
+      15,
+      'Fewest characters of a password.',
+    ),
+    // NIST SP 800-63B §3.1.1.2: at least 64 characters must be accepted.
+    maximumLength: setting(
+      'PASSWORD_MAXIMUM_LENGTH',
+      kind.wholeNumber(64, 4096),
+      256,
+      'Most characters of a password.',
+    ),
+    argon2: {
+      memoryKiB: setting(
+        'ARGON2_MEMORY_KIB',
+        kind.wholeNumber(8, 4 * 1024 * 1024),
+        19_456,
+        'Argon2id memory, in KiB.',
+      ),
+      iterations: setting('ARGON2_ITERATIONS', count(100), 2, 'Argon2id passes over the memory.'),
+      parallelism: setting('ARGON2_PARALLELISM', count(16), 1, 'Argon2id lanes.'),
+    },
+    hashConcurrency: setting('PASSWORD_HASH_CONCURRENCY', count(64), 2, 'Passwords hashed at the same time.'),
+    hashQueue: setting(
+      'PASSWORD_HASH_QUEUE',
+      kind.wholeNumber(0, 10_000),
+      64,
+      'Sign-ins that may wait for hashing; beyond it the answer is 503 at once.',
+    ),
+    hashQueueSeconds: setting('PASSWORD_HASH_QUEUE_SECONDS', count(60), 3, 'Longest wait in that queue.'),
+    breachedHookUrl: optional(
+      'PASSWORD_BREACHED_HOOK_URL',
+      kind.httpUrl,
+      'Range service that is asked about new passwords by the first five characters of their SHA-1.',
+    ),
+    breachedHookTimeoutSeconds: setting(
+      'PASSWORD_BREACHED_HOOK_TIMEOUT_SECONDS',
+      count(30),
+      2,
+      'Time for that service to answer; a service that does not answer blocks nobody.',
+    ),
+  },
+  lockout: {
+    freeAttempts: setting(
+      'LOCKOUT_FREE_ATTEMPTS',
+      count(100),
+      5,
+      'Failed sign-ins to one account without a delay.',
+    ),
+    addressFreeAttempts: setting(
+      'LOCKOUT_ADDRESS_FREE_ATTEMPTS',
+      count(100_000),
+      50,
+      'Failed sign-ins from one address, to any accounts, without a delay.',
+    ),
+    baseDelaySeconds: setting(
+      'LOCKOUT_BASE_DELAY_SECONDS',
+      count(HOUR),
+      5,
+      'First delay; it doubles with each failure.',
+    ),
+    maximumDelaySeconds: setting('LOCKOUT_MAXIMUM_DELAY_SECONDS', count(DAY), 15 * MINUTE, 'Longest delay.'),
+    // NIST SP 800-63B §3.2.2: no more than 100 consecutive failed attempts on one authenticator.
+    maximumConsecutiveFailures: setting(
+      'LOCKOUT_MAXIMUM_CONSECUTIVE_FAILURES',
+      count(100),
+      100,
+      'Failures in a row after which an account waits for an administrator.',
+    ),
+  },
+  limits: {
+    page: setting('LIMIT_PAGE_PER_MINUTE', perMinute, 300, 'Pages opened by one address.'),
+    'sign-in': setting('LIMIT_SIGN_IN_PER_MINUTE', perMinute, 30, 'Sign-in forms sent by one address.'),
+    token: setting('LIMIT_TOKEN_PER_MINUTE', perMinute, 6000, 'Token requests of one client at one address.'),
+    introspection: setting(
+      'LIMIT_INTROSPECTION_PER_MINUTE',
+      perMinute,
+      60_000,
+      'Introspections by one client.',
+    ),
+    device: setting(
+      'LIMIT_DEVICE_PER_MINUTE',
+      perMinute,
+      30,
+      'Device codes asked for or typed by one address.',
+    ),
+    'admin-read': setting(
+      'LIMIT_ADMIN_READ_PER_MINUTE',
+      perMinute,
+      600,
+      'Reads of the management API by one caller.',
+    ),
+    'admin-write': setting(
+      'LIMIT_ADMIN_WRITE_PER_MINUTE',
+      perMinute,
+      120,
+      'Changes by one caller of that API.',
+    ),
+    setup: setting('LIMIT_SETUP_PER_MINUTE', perMinute, 10, 'Tries of the set-up link by one address.'),
+  },
+  branding: {
+    productName: setting('PRODUCT_NAME', kind.text, 'Gatehouse', 'Name shown on every page.'),
+    accentColor: setting('ACCENT_COLOR', kind.colour, '#3455db', 'Colour of buttons and links.'),
+    logoUrl: optional('LOGO_URL', kind.imageUrl, 'Logo shown above every form.'),
+    viewsDirectory: optional(
+      'VIEWS_DIRECTORY',
+      kind.path,
+      'Folder whose files replace the shipped views of the same name.',
+    ),
+  },
+  metrics: {
+    host: setting('METRICS_HOST', kind.text, '127.0.0.1', 'Address of the listener for /metrics.'),
+    port: following(
+      'METRICS_PORT',
+      kind.port as kind.Kind<number | null>,
+      { says: '', value: () => null },
+      'Port of the listener for /metrics; without it there is none.',
+    ),
+  },
+};
+
+/** The settings as the server sees them: frozen, in sections, units in the names. */
+export type Config = Values<typeof settings>;
