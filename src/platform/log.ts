@@ -1,0 +1,96 @@
+// The log: one line per happening on standard output, with the origin of the request and without secrets.
+import pino from 'pino';
+import { currentOrigin } from './origin.ts';
+import { redact, redactText } from './redact.ts';
+
+export interface Log {
+  debug(message: string, fields?: object): void;
+  info(message: string, fields?: object): void;
+  warn(message: string, fields?: object): void;
+  error(message: string, fields?: object): void;
+}
+
+export interface LogSettings {
+  level: string;
+  /** `text` is for a person at a terminal, `json` for everything else. */
+  format: 'json' | 'text';
+}
+
+type Level = keyof Log;
+type Sink = { write(line: string): void };
+
+/** `sink` is standard output unless a test wants to read along. */
+export function createLog(settings: LogSettings, sink?: Sink): Log {
+  const out: Sink = sink ?? pino.destination({ fd: 1, sync: true });
+  const logger = pino(
+    {
+      level: settings.level,
+      base: null,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: named },
+    },
+    settings.format === 'text' ? textSink(out) : out,
+  );
+  const line = (level: Level) => (message: string, fields?: object) => {
+    if (!logger.isLevelEnabled(level)) return;
+    logger[level](lineFields(fields), redactText(message));
+  };
+  return { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') };
+}
+
+export const silentLog: Log = { debug() {}, info() {}, warn() {}, error() {} };
+
+function named(level: string): { level: string } {
+  return { level };
+}
+
+// `log.error('…', error)` is a slip that must not lose the error; pino's own words must not be overwritten by a field.
+function lineFields(fields: object | undefined): object {
+  const { requestId, address } = currentOrigin();
+  const safe = redact(fields instanceof Error ? { error: fields } : { ...fields }) as Record<string, unknown>;
+  for (const word of ['level', 'time', 'msg']) {
+    if (word in safe) {
+      safe[`${word}_`] = safe[word];
+      delete safe[word];
+    }
+  }
+  if (requestId !== null) safe.requestId ??= requestId;
+  if (address !== null) safe.address ??= address;
+  return safe;
+}
+
+const COLOURS: Record<string, string> = { debug: '90', info: '36', warn: '33', error: '31' };
+
+function textSink(out: Sink): Sink {
+  return { write: (json) => out.write(textLine(JSON.parse(json) as Record<string, unknown>)) };
+}
+
+function textLine({ level, time, msg, ...fields }: Record<string, unknown>): string {
+  const word = String(level);
+  const colour = process.stdout.isTTY ? COLOURS[word] : undefined;
+  const label = word.toUpperCase().padEnd(5);
+  const shown = colour === undefined ? label : `\u001b[${colour}m${label}\u001b[0m`;
+  const rest = Object.entries(fields).map(([key, value]) => ` ${plain(key)}=${textValue(value)}`);
+  return `${String(time).slice(11, 19)} ${shown} ${plain(String(msg))}${rest.join('')}${stackOf(fields)}\n`;
+}
+
+function textValue(value: unknown): string {
+  if (typeof value === 'string') return /^[\w./:@-]+$/.test(value) ? value : JSON.stringify(value);
+  return JSON.stringify(value, (key, item) => (key === 'stack' ? undefined : item)) ?? 'undefined';
+}
+
+/** Stacks on lines of their own: the one thing that is unreadable inside a line. */
+function stackOf(fields: Record<string, unknown>): string {
+  const stacks = Object.values(fields).map((value) =>
+    typeof value === 'object' && value !== null && 'stack' in value
+      ? `\n${plain(String(value.stack), '\n')}`
+      : '',
+  );
+  return stacks.join('');
+}
+
+// A text from outside must not draw on the terminal or begin a line of its own.
+function plain(text: string, keep = ''): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is removed
+  return text.replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, (char) => (keep.includes(char) ? char : ' '));
+}

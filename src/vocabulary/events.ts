@@ -1,0 +1,74 @@
+// Every event the ledger may hold, each with one sentence; and the kinds of refusals that are only counted.
+// A name never changes meaning. docs/events.md is generated from these tables.
+
+export const events = {
+  'account.created': 'An account was created.',
+  'account.changed': 'An account was changed; the details name the fields.',
+  'account.suspended': 'An account was suspended; its sessions, grants and tokens ended at once.',
+  'account.reinstated': 'A suspended account may sign in again.',
+  'account.deleted': 'An account was deleted; its sessions, grants and tokens ended at once.',
+
+  'password.set': 'A password was set for an account.',
+  'password.rehashed': 'A password was hashed again at a higher cost after it was presented correctly.',
+  'sign-in.succeeded': 'A person proved who they are.',
+  'sign-in.failed': 'A sign-in attempt was refused.',
+  'lockout.started': 'Too many failed attempts: further ones are refused for a while.',
+  'lockout.released': 'A lockout was released before its time.',
+
+  'session.started': 'A browser session began.',
+  'session.ended': 'A browser session was ended.',
+  'consent.granted': 'A person allowed a client what it asked for.',
+  'consent.denied': 'A person refused a client what it asked for.',
+  'grant.created': 'A grant of a person to a client was made.',
+  'grant.revoked': 'A grant was revoked, with every token issued from it.',
+
+  'token.issued': 'Tokens were issued.',
+  'token.refreshed': 'A refresh token was exchanged for new tokens.',
+  'token.revoked': 'A token was revoked.',
+  'token.introspected': 'A resource server asked about a token.',
+  'refresh-token.reused':
+    'A refresh token was presented again after it was exchanged; its whole family was revoked.',
+  'code.reused': 'An authorization code was presented again; everything issued from it was revoked.',
+  'device.authorized': 'A person approved a device.',
+  'device.denied': 'A person refused a device.',
+  'logout.completed': 'A person signed out.',
+  'backchannel-logout.delivered': 'A client was told that a session ended.',
+  'backchannel-logout.failed': 'A client could not be told that a session ended.',
+
+  'client.created': 'A client was registered.',
+  'client.changed': 'A client was changed; the details name the fields.',
+  'client.deleted': 'A client was deleted.',
+  'client-secret.created': 'A client got a new secret.',
+  'client-secret.retired': 'A client secret was retired, or given the date on which it ends.',
+  'api.created': 'An API was registered.',
+  'api.changed': 'An API was changed; the details name the fields.',
+  'api.deleted': 'An API was deleted.',
+
+  'signing-key.created': 'A signing key was made and published as the next one.',
+  'signing-key.promoted': 'A signing key became the one that signs.',
+  'signing-key.retired': 'A signing key stopped signing; it stays published for verifiers.',
+  'signing-key.removed': 'A retired signing key was removed from the published set.',
+
+  'setup.completed': 'The first administrator was made.',
+  'request.refused': 'An authenticated request was refused because a permission was missing.',
+  'access.decided': 'Another service reported a decision on an access of its own.',
+} as const satisfies Record<string, string>;
+
+export type EventType = keyof typeof events;
+
+/** Refusals of callers that proved nothing: counted by kind, reason, network and minute, never one row each. */
+export const refusalKinds = {
+  sign_in: 'Sign-in attempts.',
+  client_authentication: 'Clients that could not authenticate.',
+  token: 'Token requests.',
+  authorization: 'Authorization requests.',
+  introspection: 'Introspection requests.',
+  revocation: 'Revocation requests.',
+  form: 'Forms that were forged, stale or sent from another site.',
+  rate_limit: 'Requests over a rate limit.',
+  api: 'Management API requests without a valid access token.',
+  device_code: 'User codes of the device flow that do not exist.',
+  par: 'Pushed authorization requests.',
+} as const satisfies Record<string, string>;
+
+export type RefusalKind = keyof typeof refusalKinds;
