@@ -1,0 +1,22 @@
+// Random secrets, their hashes at rest, and comparison in constant time.
+import { createHmac, hash, randomBytes, timingSafeEqual } from 'node:crypto';
+
+/** 32 bytes are 256 bits: guessing is out of the question, so a fast hash at rest is enough (ASVS 6.5.2). */
+export function randomToken(bytes = 32): string {
+  return randomBytes(bytes).toString('base64url');
+}
+
+/** SHA-256, only for tokens with at least 128 random bits; anything a person chose needs Argon2id instead. */
+export function hashToken(token: string): Buffer {
+  return hash('sha256', token, 'buffer');
+}
+
+/** HMAC-SHA-256: the hashes in a stolen database cannot be tested against guesses without the key. */
+export function keyedHash(key: Buffer, text: string): Buffer {
+  return createHmac('sha256', key).update(text).digest();
+}
+
+/** Constant time for any lengths: both sides are hashed first, so not even the length of the secret shows. */
+export function equalSecrets(a: Buffer | string, b: Buffer | string): boolean {
+  return timingSafeEqual(hash('sha256', a, 'buffer'), hash('sha256', b, 'buffer'));
+}

@@ -1,0 +1,51 @@
+// Random tokens, hashes, comparison and the fast seal.
+import { randomBytes } from 'node:crypto';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { openWith, sealWith } from '../../../src/platform/secrets/seal.ts';
+import { equalSecrets, hashToken, keyedHash, randomToken } from '../../../src/platform/secrets/tokens.ts';
+
+describe('tokens', () => {
+  it('makes tokens of 256 bits in base64url', () => {
+    expect(randomToken()).toMatch(/^[A-Za-z0-9_-]{43}$/);
+    expect(randomToken(16)).toMatch(/^[A-Za-z0-9_-]{22}$/);
+    expect(randomToken()).not.toBe(randomToken());
+  });
+
+  it('compares secrets of any lengths', () => {
+    expect(equalSecrets('abc', Buffer.from('abc'))).toBe(true);
+    expect(equalSecrets('abc', 'abd')).toBe(false);
+    expect(equalSecrets('abc', 'abcd')).toBe(false);
+    expect(equalSecrets('', 'a')).toBe(false);
+  });
+
+  it('hashes differently under different keys', () => {
+    expect(hashToken('x')).toHaveLength(32);
+    expect(keyedHash(Buffer.alloc(32, 1), 'x').equals(keyedHash(Buffer.alloc(32, 2), 'x'))).toBe(false);
+  });
+});
+
+describe('seal', () => {
+  const key = randomBytes(32);
+
+  it('opens what it sealed, only in the same context and under the same key', () => {
+    fc.assert(
+      fc.property(fc.uint8Array(), fc.string(), (bytes, context) => {
+        const sealed = sealWith(key, Buffer.from(bytes), context);
+        expect(openWith(key, sealed, context)?.equals(Buffer.from(bytes))).toBe(true);
+        expect(openWith(key, sealed, `${context}x`)).toBeUndefined();
+        expect(openWith(randomBytes(32), sealed, context)).toBeUndefined();
+      }),
+    );
+  });
+
+  it('answers undefined for changed, short and foreign bytes', () => {
+    const sealed = sealWith(key, Buffer.from('value'), 'context');
+    for (let at = 0; at < sealed.length; at += 1) {
+      const changed = Buffer.from(sealed);
+      changed.writeUInt8(changed.readUInt8(at) ^ 1, at);
+      expect(openWith(key, changed, 'context')).toBeUndefined();
+      expect(openWith(key, sealed.subarray(0, at), 'context')).toBeUndefined();
+    }
+  });
+});
