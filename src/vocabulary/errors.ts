@@ -55,6 +55,13 @@ export const errors = {
   session_not_found: { status: 404, sentence: 'There is no such session.' },
   interaction_expired: { status: 400, sentence: 'This sign-in has expired or was finished in another tab.' },
 
+  not_signed_in: { status: 401, sentence: 'Nobody is signed in at this terminal. Run `gatehouse login`.' },
+  sign_in_refused: { status: 403, sentence: 'The sign-in was refused.' },
+  device_code_expired: { status: 410, sentence: 'The code has expired before anybody signed in. Start again.' },
+  issuer_unreachable: { status: 503, sentence: 'The server does not answer. Check that it runs and that ISSUER is right.' },
+  token_file_unsafe: { status: 403, sentence: 'Others can read the token file. Delete it, or run `chmod 600` on it.' },
+  token_file_broken: { status: 409, sentence: 'The token file cannot be read. Delete it and sign in again.' },
+
   setup_link_invalid: { status: 404, sentence: 'This set-up link is not valid or was already used.' },
 } as const satisfies Record<string, { status: number; sentence: string }>;
 

@@ -1,6 +1,6 @@
 // The terminal: lines, JSON and tables out, questions and passwords without echo in.
 import { StringDecoder } from 'node:string_decoder';
-import { type CommandResult, Interrupted, type Io, type Table, UsageMistake } from './command.ts';
+import { type CommandResult, Interrupted, type Io, type Table, UsageMistake } from '../command.ts';
 
 export interface Streams {
   readonly stdin: NodeJS.ReadableStream & { isTTY?: boolean; setRawMode?(on: boolean): unknown };
@@ -92,7 +92,7 @@ function cellText(cell: Table['rows'][number][number]): string {
 
 /** Names come from strangers: a control or direction character in one must not steer the operator's terminal. */
 export function harmless(text: string): string {
-  return text.replace(/(?!\n)[\p{Cc}\u{202a}-\u{202e}\u{2066}-\u{2069}]/gu, '\u{fffd}');
+  return text.replace(/(?![\n\t])[\p{Cc}\u{202a}-\u{202e}\u{2066}-\u{2069}]/gu, '\u{fffd}');
 }
 
 /** One line in raw mode, in which the terminal itself shows nothing. */
