@@ -1,0 +1,207 @@
+// People who can sign in: create, find, change, suspend, reinstate, remove. Each change and its event are one commit.
+import type { Actor, Audit } from '../audit/audit.ts';
+import { foldCase, normalizeIdentifier } from '../lib/identifiers.ts';
+import { type AccountId, newId, parseId } from '../lib/ids.ts';
+import { decodeCursor, type Page, type PageRequest, pageOf } from '../lib/page.ts';
+import type { Clock } from '../platform/clock.ts';
+import { failure } from '../platform/errors.ts';
+import type { Db, Postgres } from '../platform/postgres.ts';
+import { type ChangedFields, changedFields, firstFields, wantedIdentifiers } from './fields.ts';
+import type { Account, AccountChange, AccountFilter, AccountStatus, NewAccount } from './schema.ts';
+import * as store from './store.ts';
+
+export type { Account, AccountChange, AccountFilter, AccountStatus, NewAccount } from './schema.ts';
+
+export interface Accounts {
+  /** Throws identifier_taken, identifier_invalid or request_invalid. With `db`, inside that transaction. */
+  create(input: NewAccount, by: Actor, db?: Db): Promise<Account>;
+  /** undefined when there is none, or no longer. */
+  find(id: string, db?: Db): Promise<Account | undefined>;
+  findByIdentifier(typed: string, db?: Db): Promise<Account | undefined>;
+  list(filter: AccountFilter, page: PageRequest): Promise<Page<Account>>;
+  /** Throws account_version_conflict when `change.version` is not the current one. */
+  change(id: AccountId, change: AccountChange, by: Actor): Promise<Account>;
+  /** Ends sessions, grants and tokens in the same commit. Throws last_admin. */
+  suspend(id: AccountId, reason: string | null, by: Actor): Promise<void>;
+  reinstate(id: AccountId, by: Actor): Promise<void>;
+  /** Deletes every personal field; the ledger keeps the id, which is never given out again. Throws last_admin. */
+  remove(id: AccountId, by: Actor): Promise<void>;
+  hasAny(): Promise<boolean>;
+}
+
+export interface AccountsDeps {
+  postgres: Postgres;
+  audit: Audit;
+  clock: Clock;
+  /** Ends all that the account has open, inside the transaction it is given; it lives on a higher floor. */
+  endAccountState: (trx: Db, accountId: AccountId) => Promise<void>;
+}
+
+export function createAccounts(deps: AccountsDeps): Accounts {
+  const { postgres } = deps;
+  return {
+    create: (input, by, db) =>
+      db === undefined
+        ? postgres.transaction((trx) => createIn(deps, trx, input, by))
+        : createIn(deps, db, input, by),
+    async find(id, db = postgres.db) {
+      const accountId = parseId('acc', id);
+      return accountId === undefined ? undefined : store.findAccount(db, accountId);
+    },
+    async findByIdentifier(typed, db = postgres.db) {
+      // The query runs for what nobody can be called, too: an answer must not come sooner for it.
+      return store.findAccountByIdentifier(db, normalizeIdentifier(typed) ?? '');
+    },
+    list: (filter, page) => listPage(postgres.db, filter, page),
+    change: (id, change, by) => postgres.transaction((trx) => changeIn(deps, trx, id, change, by)),
+    suspend: (id, reason, by) => postgres.transaction((trx) => suspendIn(deps, trx, { id, reason, by })),
+    reinstate: (id, by) => postgres.transaction((trx) => reinstateIn(deps, trx, id, by)),
+    remove: (id, by) => postgres.transaction((trx) => removeIn(deps, trx, id, by)),
+    hasAny: () => store.anyAccount(postgres.db),
+  };
+}
+
+async function createIn(deps: AccountsDeps, trx: Db, input: NewAccount, by: Actor): Promise<Account> {
+  const { fields, identifiers, emailVerified } = firstFields(input);
+  const id = newId('acc');
+  const now = deps.clock.now();
+  await store.insertAccount(trx, id, fields, now);
+  for (const identifier of identifiers) {
+    const verified = identifier.kind === 'email' && emailVerified;
+    if (!(await store.claimIdentifier(trx, id, identifier, verified, now))) {
+      throw failure('identifier_taken', { kind: identifier.kind });
+    }
+  }
+  await deps.audit.record(trx, {
+    type: 'account.created',
+    actor: by,
+    outcome: 'success',
+    accountId: id,
+    // Never the names themselves: the ledger outlives the account.
+    details: { admin: fields.admin, identifiers: identifiers.map((identifier) => identifier.kind) },
+  });
+  return mustFind(trx, id);
+}
+
+async function listPage(db: Db, filter: AccountFilter, page: PageRequest): Promise<Page<Account>> {
+  const before = page.cursor === null ? undefined : cursorId(page.cursor);
+  const search = filter.search?.trim() || undefined;
+  if (search !== undefined && (search.includes('\0') || !search.isWellFormed())) {
+    return { items: [], nextCursor: null };
+  }
+  const rows = await store.listAccounts(db, {
+    status: filter.status,
+    identifierPrefix: search && foldCase(search),
+    namePrefix: search,
+    id: search && parseId('acc', search),
+    before,
+    limit: page.limit + 1,
+  });
+  return pageOf(rows, page.limit, (account) => [account.id]);
+}
+
+function cursorId(cursor: string): AccountId {
+  const [id] = decodeCursor(cursor, 1) ?? [];
+  const parsed = id === undefined ? undefined : parseId('acc', id);
+  if (parsed === undefined) {
+    throw failure('request_invalid', { fields: { cursor: 'The cursor is not one of this list.' } });
+  }
+  return parsed;
+}
+
+async function changeIn(
+  deps: AccountsDeps,
+  trx: Db,
+  id: AccountId,
+  change: AccountChange,
+  by: Actor,
+): Promise<Account> {
+  const wanted = changedFields(change);
+  // Before the account itself, and always in the order of ids, so that two such changes cannot wait for each other.
+  if (wanted.fields.admin === false) await keepOneAdmin(trx, id);
+  const current = await mustLock(trx, id);
+  if (change.version !== undefined && change.version !== current.version) {
+    throw failure('account_version_conflict', { version: current.version });
+  }
+  const before = await mustFind(trx, id);
+  const now = deps.clock.now();
+  await store.updateAccount(trx, id, wanted.fields, now);
+  await changeIdentifiers(trx, before, wanted, now);
+  await deps.audit.record(trx, {
+    type: 'account.changed',
+    actor: by,
+    outcome: 'success',
+    accountId: id,
+    details: {
+      fields: wanted.names,
+      ...(wanted.fields.admin !== undefined && { admin: wanted.fields.admin }),
+    },
+  });
+  return mustFind(trx, id);
+}
+
+async function changeIdentifiers(trx: Db, before: Account, wanted: ChangedFields, now: Date): Promise<void> {
+  const identifiers = wantedIdentifiers(before, wanted);
+  for (const { kind, identifier, verified } of identifiers) {
+    await store.releaseIdentifier(trx, before.id, kind);
+    if (identifier === null) continue;
+    if (!(await store.claimIdentifier(trx, before.id, identifier, verified, now))) {
+      throw failure('identifier_taken', { kind });
+    }
+  }
+  if (wanted.emailVerified !== undefined && !identifiers.some(({ kind }) => kind === 'email')) {
+    await store.setVerified(trx, before.id, wanted.emailVerified);
+  }
+}
+
+async function suspendIn(
+  deps: AccountsDeps,
+  trx: Db,
+  act: { id: AccountId; reason: string | null; by: Actor },
+): Promise<void> {
+  await keepOneAdmin(trx, act.id);
+  const current = await mustLock(trx, act.id);
+  // Also when it is suspended already: whatever was left open by then ends now.
+  await deps.endAccountState(trx, act.id);
+  if (current.status === 'suspended') return;
+  await store.updateAccount(trx, act.id, { status: 'suspended' }, deps.clock.now());
+  await deps.audit.record(trx, {
+    type: 'account.suspended',
+    actor: act.by,
+    outcome: 'success',
+    accountId: act.id,
+    reason: act.reason,
+  });
+}
+
+async function reinstateIn(deps: AccountsDeps, trx: Db, id: AccountId, by: Actor): Promise<void> {
+  const current = await mustLock(trx, id);
+  if (current.status === 'active') return;
+  await store.updateAccount(trx, id, { status: 'active' }, deps.clock.now());
+  await deps.audit.record(trx, { type: 'account.reinstated', actor: by, outcome: 'success', accountId: id });
+}
+
+async function removeIn(deps: AccountsDeps, trx: Db, id: AccountId, by: Actor): Promise<void> {
+  await keepOneAdmin(trx, id);
+  await mustLock(trx, id);
+  await deps.endAccountState(trx, id);
+  await store.deleteAccount(trx, id);
+  await deps.audit.record(trx, { type: 'account.deleted', actor: by, outcome: 'success', accountId: id });
+}
+
+async function keepOneAdmin(trx: Db, id: AccountId): Promise<void> {
+  const admins = await store.lockActiveAdmins(trx);
+  if (admins.length === 1 && admins[0] === id) throw failure('last_admin');
+}
+
+async function mustLock(trx: Db, id: AccountId): Promise<{ status: AccountStatus; version: number }> {
+  const row = parseId('acc', id) && (await store.lockAccount(trx, id));
+  if (row === undefined) throw failure('account_not_found', { id });
+  return row;
+}
+
+async function mustFind(db: Db, id: AccountId): Promise<Account> {
+  const account = await store.findAccount(db, id);
+  if (account === undefined) throw failure('account_not_found', { id });
+  return account;
+}

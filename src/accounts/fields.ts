@@ -1,0 +1,109 @@
+// What a request to create or change an account says, checked: its plain fields and its identifiers. Pure.
+import type { z } from 'zod';
+import { type Identifier, type IdentifierKind, parseEmail, parseUsername } from '../lib/identifiers.ts';
+import { failure } from '../platform/errors.ts';
+import { type Account, AccountChange, NewAccount } from './schema.ts';
+import type { AccountFields } from './store.ts';
+
+export interface FirstFields {
+  fields: AccountFields;
+  identifiers: Identifier[];
+  emailVerified: boolean;
+}
+
+export function firstFields(input: NewAccount): FirstFields {
+  const checked = check(NewAccount, input);
+  const identifiers = [
+    ...(checked.email ? [parsed('email', checked.email)] : []),
+    ...(checked.username ? [parsed('username', checked.username)] : []),
+  ];
+  if (identifiers.length === 0) throw nothingToSignInBy();
+  return {
+    fields: {
+      admin: checked.admin ?? false,
+      name: checked.name ?? null,
+      givenName: checked.givenName ?? null,
+      familyName: checked.familyName ?? null,
+      picture: checked.picture ?? null,
+      locale: checked.locale ?? null,
+      zoneinfo: checked.zoneinfo ?? null,
+    },
+    identifiers,
+    emailVerified: checked.emailVerified ?? false,
+  };
+}
+
+export interface ChangedFields {
+  fields: Partial<AccountFields>;
+  /** Absent: stays. Null: is given up. */
+  email?: Identifier | null;
+  username?: Identifier | null;
+  emailVerified?: boolean;
+  /** The names of the fields, for the ledger. */
+  names: string[];
+}
+
+export function changedFields(change: AccountChange): ChangedFields {
+  const { email, username, emailVerified, version: _version, ...rest } = check(AccountChange, change);
+  const fields = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined));
+  const names = Object.entries(change)
+    .filter(([name, value]) => name !== 'version' && value !== undefined)
+    .map(([name]) => name);
+  return {
+    fields,
+    names,
+    ...(email !== undefined && { email: email === null ? null : parsed('email', email) }),
+    ...(username !== undefined && { username: username === null ? null : parsed('username', username) }),
+    ...(emailVerified !== undefined && { emailVerified }),
+  };
+}
+
+export interface WantedIdentifier {
+  kind: IdentifierKind;
+  identifier: Identifier | null;
+  verified: boolean;
+}
+
+/** The identifiers to give up and claim anew, mail address first: one order for all keeps claims from deadlocks. */
+export function wantedIdentifiers(before: Account, wanted: ChangedFields): WantedIdentifier[] {
+  const left = {
+    email: wanted.email === undefined ? before.email : wanted.email,
+    username: wanted.username === undefined ? before.username : wanted.username,
+  };
+  if (left.email === null && left.username === null) throw nothingToSignInBy();
+  const changes: WantedIdentifier[] = [];
+  if (wanted.email !== undefined) {
+    // A new address is nobody's until it is verified; the same one in other letters stays as it was.
+    const same = before.email !== null && parseEmail(before.email)?.normalized === wanted.email?.normalized;
+    const verified = wanted.emailVerified ?? (same && before.emailVerified);
+    changes.push({ kind: 'email', identifier: wanted.email, verified });
+  }
+  if (wanted.username !== undefined) {
+    changes.push({ kind: 'username', identifier: wanted.username, verified: false });
+  }
+  return changes;
+}
+
+function parsed(kind: IdentifierKind, typed: string): Identifier {
+  const identifier = kind === 'email' ? parseEmail(typed) : parseUsername(typed);
+  if (identifier === undefined) {
+    const sentence =
+      kind === 'email' ? 'This is not a valid mail address.' : 'This is not a valid user name.';
+    throw failure('identifier_invalid', { fields: { [kind]: sentence } });
+  }
+  return identifier;
+}
+
+function nothingToSignInBy() {
+  const sentence = 'An account needs a mail address or a user name.';
+  return failure('identifier_invalid', { fields: { email: sentence, username: sentence } });
+}
+
+function check<Schema extends z.ZodType>(schema: Schema, input: unknown): z.output<Schema> {
+  const result = schema.safeParse(input);
+  if (result.success) return result.data;
+  const fields = Object.fromEntries(
+    result.error.issues.map((issue) => [issue.path.join('.'), issue.message]),
+  );
+  throw failure('request_invalid', { fields });
+}

@@ -1,0 +1,122 @@
+// The shapes of accounts: what comes in, what is kept, and what may be shown.
+import { z } from 'zod';
+import { parseName } from '../lib/identifiers.ts';
+import type { AccountId } from '../lib/ids.ts';
+
+export type AccountStatus = 'active' | 'suspended';
+
+export interface Account {
+  id: AccountId;
+  status: AccountStatus;
+  admin: boolean;
+  email: string | null;
+  emailVerified: boolean;
+  username: string | null;
+  name: string | null;
+  givenName: string | null;
+  familyName: string | null;
+  picture: string | null;
+  locale: string | null;
+  zoneinfo: string | null;
+  /** Grows by one with every change; a change that names it is refused when it is no longer the current one. */
+  version: number;
+  createdAt: Date;
+  updatedAt: Date;
+}
+
+const personName = z.string().transform((text, context) => {
+  const name = parseName(text);
+  if (name === undefined) {
+    context.addIssue({
+      code: 'custom',
+      message: 'A name has 1 to 200 characters and none that are invisible.',
+    });
+  }
+  return name ?? z.NEVER;
+});
+
+const picture = z
+  .url({ protocol: /^https$/, error: 'A picture is an https address.' })
+  .max(2048, 'A picture address has at most 2048 characters.');
+
+const locale = z.string().max(35).refine(isLocale, 'A locale is a BCP 47 language tag, such as en or de-AT.');
+
+const zoneinfo = z
+  .string()
+  .max(64)
+  .refine(isTimeZone, 'A time zone is a name of the IANA database, such as Europe/Vienna.');
+
+const profile = {
+  name: personName.nullish(),
+  givenName: personName.nullish(),
+  familyName: personName.nullish(),
+  picture: picture.nullish(),
+  locale: locale.nullish(),
+  zoneinfo: zoneinfo.nullish(),
+};
+
+// Identifiers are only typed as text here: their own parser decides, and answers identifier_invalid.
+export const NewAccount = z.object({
+  ...profile,
+  email: z.string().nullish(),
+  emailVerified: z.boolean().optional(),
+  username: z.string().nullish(),
+  admin: z.boolean().optional(),
+});
+export type NewAccount = z.input<typeof NewAccount>;
+
+/** A field that is absent stays; null empties it. */
+export const AccountChange = z.object({
+  ...profile,
+  email: z.string().nullish(),
+  emailVerified: z.boolean().optional(),
+  username: z.string().nullish(),
+  admin: z.boolean().optional(),
+  version: z.number().int().positive().optional(),
+});
+export type AccountChange = z.input<typeof AccountChange>;
+
+export interface AccountFilter {
+  status?: AccountStatus | undefined;
+  /** The beginning of a mail address, user name or name, or a whole account id. */
+  search?: string | undefined;
+}
+
+const instant = z.date().transform((date) => date.toISOString());
+
+/** An account as the command line and the management API show it. */
+export const AccountView = z.object({
+  id: z.string(),
+  status: z.enum(['active', 'suspended']),
+  admin: z.boolean(),
+  email: z.string().nullable(),
+  emailVerified: z.boolean(),
+  username: z.string().nullable(),
+  name: z.string().nullable(),
+  givenName: z.string().nullable(),
+  familyName: z.string().nullable(),
+  picture: z.string().nullable(),
+  locale: z.string().nullable(),
+  zoneinfo: z.string().nullable(),
+  version: z.number(),
+  createdAt: instant,
+  updatedAt: instant,
+});
+export type AccountView = z.output<typeof AccountView>;
+
+function isLocale(text: string): boolean {
+  try {
+    return Intl.getCanonicalLocales(text).length === 1;
+  } catch {
+    return false;
+  }
+}
+
+function isTimeZone(text: string): boolean {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: text });
+    return true;
+  } catch {
+    return false;
+  }
+}
