@@ -1,0 +1,245 @@
+// Every hosted page in every state, with sample models: what the preview shows and what the tests of views/ render.
+
+export interface Sample {
+  /** File name of the preview, and the name of the case in tests. */
+  name: string;
+  view: string;
+  titleKey: string;
+  model: Record<string, unknown>;
+}
+
+const views: Record<string, readonly [string, string]> = {
+  login: ['interaction/login', 'login.title'],
+  consent: ['interaction/consent', 'consent.title'],
+  'select-account': ['interaction/select-account', 'select.title'],
+  lost: ['interaction/lost', 'lost.title'],
+  'device-input': ['device/input', 'device.title'],
+  'device-confirm': ['device/confirm', 'device.confirm.title'],
+  'device-done-denied': ['device/done', 'device.done.denied.title'],
+  'device-done': ['device/done', 'device.done.title'],
+  'logout-done': ['logout/done', 'logout.done.title'],
+  logout: ['logout/confirm', 'logout.title'],
+  error: ['errors/error', 'error.title'],
+  'form-expired': ['errors/form-expired', 'formExpired.title'],
+  'setup-done': ['setup/done', 'setup.done.title'],
+  setup: ['setup/first-admin', 'setup.title'],
+  home: ['home', 'home.title'],
+};
+
+const logo =
+  'data:image/svg+xml,%3Csvg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 48 48"%3E%3Crect width="48" height="48" fill="%23f4b942"/%3E%3Ccircle cx="24" cy="24" r="12" fill="%23723d46"/%3E%3C/svg%3E';
+
+const app = {
+  name: 'Harbour Notes',
+  logoUri: logo,
+  clientUri: 'https://notes.example',
+  policyUri: 'https://notes.example/privacy',
+  tosUri: 'https://notes.example/terms',
+  firstParty: false,
+};
+const plainApp = { ...app, logoUri: null, policyUri: null, tosUri: null, clientUri: null };
+const longApp = {
+  ...plainApp,
+  name: 'The Extraordinarily Long-Named Donaudampfschifffahrtsgesellschaftskapitänsverwaltung Planning Suite',
+};
+const ada = { name: 'Ada Lovelace', email: 'ada@example.com', username: 'ada' };
+const noName = { name: null, email: null, username: 'a-person-with-a-remarkably-long-user-name-1815' };
+
+const login = {
+  action: '#',
+  identifier: '',
+  error: null,
+  fieldErrors: {},
+  client: app,
+  retryAfterSeconds: null,
+};
+const loginBase = { ...login, cancelAction: '#', hint: null };
+const required = { identifier: 'field.error.identifier', password: 'field.error.password' };
+
+const logins: Sample[] = [
+  page('login', loginBase),
+  page('login-refused', { ...loginBase, identifier: 'ada@example.com', error: 'login.error.refused' }),
+  page('login-locked', {
+    ...loginBase,
+    identifier: 'ada',
+    error: 'login.error.locked',
+    retryAfterSeconds: 240,
+  }),
+  page('login-busy', { ...loginBase, identifier: 'ada', error: 'login.error.busy', retryAfterSeconds: 3 }),
+  page('login-empty', { ...loginBase, fieldErrors: required, error: null }),
+  page('login-again', { ...loginBase, identifier: 'ada', hint: 'login.hint.reauthenticate' }),
+  page('login-long', { ...loginBase, client: longApp }),
+  page('login-alone', { ...loginBase, client: null, cancelAction: null }),
+];
+
+const consent = {
+  action: '#',
+  cancelAction: '#',
+  switchAccountAction: '#',
+  client: app,
+  account: ada,
+  redirectHost: 'notes.example',
+  loopbackOnly: false,
+  scopes: ['openid', 'profile', 'email', 'offline_access'].map((name) => ({
+    name,
+    sentenceKey: `consent.scope.${name}`,
+  })),
+  resources: [
+    {
+      name: 'Harbour Files',
+      audience: 'https://files.example/api',
+      permissions: [
+        { name: 'files:read', sentence: 'Read the files you keep in Harbour' },
+        { name: 'files:share', sentence: 'Share your files with others' },
+      ],
+    },
+  ],
+  offlineAccess: true,
+  lifetimeDays: 30,
+  accessTokenMinutes: 10,
+};
+
+const consents: Sample[] = [
+  page('consent', consent),
+  page('consent-short', {
+    ...consent,
+    client: { ...plainApp, firstParty: true },
+    scopes: consent.scopes.slice(0, 1),
+    resources: [],
+    offlineAccess: false,
+    switchAccountAction: null,
+  }),
+  page('consent-loopback', {
+    ...consent,
+    client: longApp,
+    account: noName,
+    redirectHost: '127.0.0.1:53682',
+    loopbackOnly: true,
+    scopes: [...consent.scopes, { name: 'files:read:a-very-long-selector/with/many/segments/in-it' }],
+  }),
+  page('consent-nothing', { ...consent, scopes: [], resources: [], offlineAccess: false }),
+];
+
+const selects: Sample[] = [
+  page('select-account', { action: '#', cancelAction: '#', accounts: [ada], client: app }),
+  page('select-account-long', {
+    action: '#',
+    accounts: [
+      {
+        value: 'one',
+        ...noName,
+        email: 'a-person-with-a-remarkably-long-address@department.university.example',
+      },
+      { value: 'two', ...ada },
+    ],
+    client: null,
+  }),
+];
+
+const lost: Sample[] = ['expired', 'finished', 'cookies'].map((reason) =>
+  page(`lost-${reason}`, { reason, clientUri: reason === 'cookies' ? null : 'https://notes.example' }),
+);
+
+const deviceErrors = ['not_found', 'no_code', 'expired', 'used', 'aborted', 'limited'];
+const input = { action: '#', xsrf: 'x', userCode: null, error: null };
+const confirmDevice = {
+  action: '#',
+  xsrf: 'x',
+  userCode: 'WDJB-MJHT',
+  client: app,
+  device: { address: '192.0.2.17', userAgent: 'Mozilla/5.0 (SMART-TV; Linux; Tizen 8.0) AppleWebKit/537.36' },
+};
+const devices: Sample[] = [
+  page('device-input', input),
+  ...deviceErrors.map((error) => page(`device-input-${error}`, { ...input, userCode: 'WDJB-MJHX', error })),
+  page('device-confirm', confirmDevice),
+  page('device-confirm-long', {
+    ...confirmDevice,
+    client: longApp,
+    device: { address: null, userAgent: null },
+  }),
+  page('device-done', { client: app, outcome: 'approved' }),
+  page('device-done-denied', { client: null, outcome: 'denied' }),
+];
+
+const logouts: Sample[] = [
+  page('logout', { action: '#', xsrf: 'x', client: app, account: ada }),
+  page('logout-plain', { action: '#', xsrf: 'x', client: null, account: noName }),
+  page('logout-done', { client: app }),
+  page('logout-done-plain', { client: null }),
+];
+
+const requestId = 'req_01K9ZQ4T7M3J5W8XN2B6C0D1E4';
+const failures: Sample[] = [
+  page('error-not-found', {
+    headingKey: 'error.heading.not_found',
+    messageKey: 'error.not_found',
+    code: 'not_found',
+    requestId,
+    backLink: '/',
+  }),
+  page('error-redirect', {
+    headingKey: 'error.heading.oauth',
+    messageKey: 'error.oauth.invalid_redirect_uri',
+    code: 'invalid_redirect_uri',
+    requestId,
+    backLink: null,
+  }),
+  page('error-internal', {
+    headingKey: 'error.heading.internal_error',
+    messageKey: 'error.internal_error',
+    code: null,
+    requestId,
+    backLink: null,
+  }),
+  page('form-expired', { returnTo: '/device' }),
+];
+
+const setup = { action: '#', values: {}, fieldErrors: {}, minimumLength: 15 };
+const setups: Sample[] = [
+  page('setup', setup),
+  page('setup-errors', {
+    ...setup,
+    values: { email: 'ada@', username: 'a b', name: 'Ada' },
+    fieldErrors: {
+      email: 'field.error.email',
+      username: 'field.error.username',
+      password: 'error.password_too_short',
+    },
+  }),
+  page('setup-done', { email: 'ada@example.com' }),
+];
+
+const links = [
+  { label: 'OpenID configuration', href: '/.well-known/openid-configuration' },
+  { label: 'Connect a device', href: '/device' },
+];
+const home = { productName: 'Gatehouse', issuer: 'https://id.harbour.example', signedInAs: null, links };
+const homes: Sample[] = [
+  page('home', home),
+  page('home-signed-in', { ...home, signedInAs: 'Ada Lovelace', demo: { href: 'http://localhost:4000' } }),
+];
+
+export const samples: readonly Sample[] = [
+  ...logins,
+  ...consents,
+  ...selects,
+  ...lost,
+  ...devices,
+  ...logouts,
+  ...failures,
+  ...setups,
+  ...homes,
+];
+
+function page(name: string, model: Record<string, unknown>): Sample {
+  const [view, titleKey] = viewOf(name);
+  return { name, view, titleKey, model };
+}
+
+// The longest prefix wins, so that 'device-done-denied' is the device's last page and not its first.
+function viewOf(name: string): readonly [string, string] {
+  const found = Object.entries(views).find(([prefix]) => name.startsWith(prefix));
+  if (found === undefined) throw new Error(`No view for the sample ${name}`);
+  return found[1];
+}

@@ -1,0 +1,46 @@
+// Small comforts on the hosted pages. Every page works without this file.
+
+// Password fields get a button that shows what was typed.
+for (const button of document.querySelectorAll('button.reveal')) {
+  const input = document.getElementById(button.getAttribute('aria-controls') ?? '');
+  if (!(input instanceof HTMLInputElement)) continue;
+  const set = (shown) => {
+    input.type = shown ? 'text' : 'password';
+    button.textContent = (shown ? button.dataset.hide : button.dataset.show) ?? '';
+    button.setAttribute('aria-label', (shown ? button.dataset.hideLabel : button.dataset.showLabel) ?? '');
+  };
+  button.addEventListener('click', () => {
+    set(input.type === 'password');
+    input.focus();
+  });
+  // Password managers and browsers should meet a password field, not text.
+  input.form?.addEventListener('submit', () => set(false));
+  set(false);
+  button.hidden = false;
+  button.parentElement?.classList.add('revealable');
+}
+
+// A second click while the first answer is on its way sends nothing.
+const sent = new Set();
+
+document.addEventListener('submit', (event) => {
+  const form = event.target;
+  if (!(form instanceof HTMLFormElement)) return;
+  if (sent.size > 0) {
+    event.preventDefault();
+    return;
+  }
+  sent.add(form);
+  // After the browser has collected the form, so that the pressed button is still part of it.
+  setTimeout(() => event.submitter?.setAttribute('aria-disabled', 'true'), 0);
+});
+
+// Coming back by the back button must find a form that works.
+addEventListener('pageshow', () => {
+  sent.clear();
+  for (const button of document.querySelectorAll('[aria-disabled]')) button.removeAttribute('aria-disabled');
+});
+
+// After a refused form, start where something needs to change.
+const wrong = document.querySelector('[aria-invalid="true"]') ?? document.querySelector('[data-focus]');
+if (wrong instanceof HTMLElement) wrong.focus();
