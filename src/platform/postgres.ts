@@ -39,7 +39,7 @@ export function createPostgres(settings: PostgresSettings): Postgres {
     // Otherwise knex writes the bound values, secrets among them, into the message of every error.
     compileSqlOnError: false,
     // Every such error also reaches the caller, who logs it once; knex would print it past our log.
-    log: { error: () => {} },
+    log: { warn: () => {}, error: () => {} },
   });
   return {
     db,
