@@ -9,6 +9,7 @@ export async function up(knex: Knex): Promise<void> {
       identifier bytea not null,
       address bytea not null,
       failures integer not null,
+      failed_at timestamptz,
       blocked_until timestamptz,
       last_success_at timestamptz,
       expires_at timestamptz not null,

@@ -1,5 +1,6 @@
 // What a request to create or change an account says, checked: its plain fields and its identifiers. Pure.
 import type { z } from 'zod';
+import { definedFields, fieldsOf } from '../lib/fields.ts';
 import { type Identifier, type IdentifierKind, parseEmail, parseUsername } from '../lib/identifiers.ts';
 import { failure } from '../platform/errors.ts';
 import { type Account, AccountChange, NewAccount } from './schema.ts';
@@ -45,7 +46,7 @@ export interface ChangedFields {
 
 export function changedFields(change: AccountChange): ChangedFields {
   const { email, username, emailVerified, version: _version, ...rest } = check(AccountChange, change);
-  const fields = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined));
+  const fields = definedFields(rest);
   const names = Object.entries(change)
     .filter(([name, value]) => name !== 'version' && value !== undefined)
     .map(([name]) => name);
@@ -102,8 +103,5 @@ function nothingToSignInBy() {
 function check<Schema extends z.ZodType>(schema: Schema, input: unknown): z.output<Schema> {
   const result = schema.safeParse(input);
   if (result.success) return result.data;
-  const fields = Object.fromEntries(
-    result.error.issues.map((issue) => [issue.path.join('.'), issue.message]),
-  );
-  throw failure('request_invalid', { fields });
+  throw failure('request_invalid', { fields: fieldsOf(result.error) });
 }

@@ -1,0 +1,174 @@
+// Failed sign-ins by identifier, address and pair: who must wait, for how long, and who is released.
+// docs/sign-in-protection.md says why there are three levels.
+import type { Actor, Audit } from '../audit/audit.ts';
+import { normalizeIdentifier } from '../lib/identifiers.ts';
+import type { AccountId } from '../lib/ids.ts';
+import { addressPrefix, normalizeAddress } from '../lib/ip.ts';
+import type { Clock } from '../platform/clock.ts';
+import type { Job } from '../platform/jobs.ts';
+import { currentOrigin } from '../platform/origin.ts';
+import type { Db, Postgres } from '../platform/postgres.ts';
+import { keyedHash } from '../platform/secrets/tokens.ts';
+import {
+  delayTable,
+  FORGET_AFTER_SECONDS,
+  freeAttemptsOf,
+  KNOWN_ADDRESS_SECONDS,
+  type Level,
+  type LockoutSettings,
+} from './policy.ts';
+import * as store from './store.ts';
+
+export type { Level, LockoutSettings } from './policy.ts';
+export type { Standing } from './store.ts';
+
+/** An attempt that was counted as a failure in advance. It must be settled or taken back, or it stays a failure. */
+export interface Attempt extends store.AttemptKeys {
+  /** The levels at which this attempt used up the last free one. */
+  readonly lastFreeAt: readonly Level[];
+}
+
+export type Reservation =
+  | { kind: 'allowed'; attempt: Attempt }
+  | { kind: 'locked'; retryAfterSeconds: number };
+
+export interface Lockout {
+  /** For what was typed, whether an account has it or not; the address is that of the current origin. */
+  reserve(typed: string, db?: Db): Promise<Reservation>;
+  succeeded(attempt: Attempt, db?: Db): Promise<void>;
+  /** The proof was never looked at (the server was busy). */
+  takeBack(attempt: Attempt, db?: Db): Promise<void>;
+  standing(typed: string): Promise<Standing>;
+  /** True when something was locked. The ledger gets the account when the identifier is one's. */
+  releaseIdentifier(typed: string, accountId: AccountId | null, by: Actor): Promise<boolean>;
+  releaseAddress(address: string, by: Actor): Promise<boolean>;
+  jobs(): Job[];
+}
+
+export interface LockoutDeps {
+  postgres: Postgres;
+  audit: Audit;
+  clock: Clock;
+  /** The server secret 'identifier': no table may hold in clear what somebody typed. */
+  identifierKey: Buffer;
+  settings: LockoutSettings;
+}
+
+type Standing = store.Standing;
+
+const DELETE_BATCH = 1000;
+
+export function createLockout(deps: LockoutDeps): Lockout {
+  const { postgres, clock } = deps;
+  const rules = rulesOf(deps.settings);
+  // Without an address (the command line, a test) nothing can be said about one, so nothing is held against it.
+  const rulesWithoutAddress = { ...rules, address: { delays: [0], free: Number.MAX_SAFE_INTEGER } };
+
+  return {
+    async reserve(typed, db = postgres.db) {
+      const address = currentOrigin().address;
+      const keys = { identifier: identifierHash(deps, typed), address: addressHash(deps, address) };
+      const times = timesAt(clock.now());
+      const counted = await store.reserveAttempt(
+        db,
+        keys,
+        address === null ? rulesWithoutAddress : rules,
+        times,
+      );
+      if (counted.length < 3) {
+        const until = await store.blockedUntilOf(db, keys, times);
+        return { kind: 'locked', retryAfterSeconds: secondsUntil(until, times.now) };
+      }
+      const lastFreeAt = counted
+        .filter((row) => row.failures === rules[row.level].free)
+        .map((row) => row.level);
+      return { kind: 'allowed', attempt: { ...keys, lastFreeAt } };
+    },
+    async succeeded({ identifier, address }, db = postgres.db) {
+      const now = clock.now();
+      const expiresAt = new Date(now.getTime() + KNOWN_ADDRESS_SECONDS * 1000);
+      await store.settleSuccess(db, { identifier, address }, rules, { now, expiresAt });
+    },
+    takeBack: ({ identifier, address }, db = postgres.db) =>
+      store.takeBackAttempt(db, { identifier, address }, rules),
+    standing: (typed) => store.readStanding(postgres.db, identifierHash(deps, typed), clock.now()),
+    releaseIdentifier: (typed, accountId, by) => releaseIdentifier(deps, typed, accountId, by),
+    releaseAddress: (address, by) => releaseAddress(deps, address, by),
+    jobs: () => [{ name: 'sign-in-attempts-expiry', everySeconds: 3600, run: () => deleteExpired(deps) }],
+  };
+}
+
+async function releaseIdentifier(
+  deps: LockoutDeps,
+  typed: string,
+  accountId: AccountId | null,
+  by: Actor,
+): Promise<boolean> {
+  return deps.postgres.transaction(async (trx) => {
+    const released = await store.releaseIdentifier(trx, identifierHash(deps, typed), deps.clock.now());
+    await deps.audit.record(trx, {
+      type: 'lockout.released',
+      actor: by,
+      outcome: 'success',
+      accountId,
+      reason: 'identifier',
+    });
+    return released;
+  });
+}
+
+async function releaseAddress(deps: LockoutDeps, address: string, by: Actor): Promise<boolean> {
+  return deps.postgres.transaction(async (trx) => {
+    const released = await store.releaseAddress(trx, addressHash(deps, address), deps.clock.now());
+    await deps.audit.record(trx, {
+      type: 'lockout.released',
+      actor: by,
+      outcome: 'success',
+      target: { kind: 'address', id: prefixOf(address) },
+      reason: 'address',
+    });
+    return released;
+  });
+}
+
+async function deleteExpired(deps: LockoutDeps): Promise<void> {
+  let deleted: number;
+  do {
+    deleted = await store.deleteExpired(deps.postgres.db, deps.clock.now(), DELETE_BATCH);
+  } while (deleted === DELETE_BATCH);
+}
+
+function rulesOf(settings: LockoutSettings): store.Rules {
+  const rule = (level: Level) => {
+    const free = freeAttemptsOf(level, settings);
+    return { free, delays: delayTable(free, settings) };
+  };
+  return { pair: rule('pair'), identifier: rule('identifier'), address: rule('address') };
+}
+
+function identifierHash(deps: LockoutDeps, typed: string): Buffer {
+  // What nobody can be called is counted as it was typed: it must be answered like every other unknown identifier.
+  return keyedHash(deps.identifierKey, `identifier:${normalizeIdentifier(typed) ?? typed.trim()}`);
+}
+
+function addressHash(deps: LockoutDeps, address: string | null): Buffer {
+  return keyedHash(deps.identifierKey, `address:${address === null ? '' : prefixOf(address)}`);
+}
+
+function prefixOf(address: string): string {
+  return addressPrefix(normalizeAddress(address) ?? address);
+}
+
+function timesAt(now: Date): store.Times {
+  const at = (seconds: number) => new Date(now.getTime() + seconds * 1000);
+  return {
+    now,
+    forgetBefore: at(-FORGET_AFTER_SECONDS),
+    knownSince: at(-KNOWN_ADDRESS_SECONDS),
+    expiresAt: at(FORGET_AFTER_SECONDS),
+  };
+}
+
+function secondsUntil(until: Date | undefined, now: Date): number {
+  return until === undefined ? 1 : Math.max(1, Math.ceil((until.getTime() - now.getTime()) / 1000));
+}

@@ -1,0 +1,219 @@
+// All SQL of sign_in_attempts. Counting an attempt and finding out whether it may be made are one statement.
+import type { Db } from '../platform/postgres.ts';
+import type { Level } from './policy.ts';
+
+/** Keyed hashes of what was typed and where it came from. */
+export interface AttemptKeys {
+  identifier: Buffer;
+  address: Buffer;
+}
+
+export interface LevelRule {
+  /** Delays by number of failures; the last one holds for all further failures. */
+  delays: readonly number[];
+  free: number;
+}
+
+export type Rules = Readonly<Record<Level, LevelRule>>;
+
+export interface Times {
+  now: Date;
+  /** Failures before this instant are forgotten. */
+  forgetBefore: Date;
+  /** A success after this instant makes the address known for this identifier. */
+  knownSince: Date;
+  /** When a row written now may be deleted. */
+  expiresAt: Date;
+}
+
+export interface CountedLevel {
+  level: Level;
+  failures: number;
+  blocked_until: Date | null;
+}
+
+const ANY = Buffer.alloc(0);
+const rowOf = {
+  pair: 'identifier = :identifier and address = :address',
+  identifier: 'identifier = :identifier and address = :any',
+  address: 'identifier = :any and address = :address',
+} as const;
+const keysOf = {
+  pair: ':identifier, :address',
+  identifier: ':identifier, :any',
+  address: ':any, :address',
+} as const;
+
+/**
+ * Counts a failure in advance at each level and returns the levels counted. All three: the attempt may be made. Fewer:
+ * it may not. The snapshot (`standing`) keeps an attempt that is refused anyway from counting at all; among attempts in
+ * parallel, which do not see each other in it, the conditions of the inserts decide, one row lock after the other in a
+ * fixed order. So of any number of parallel attempts no more than the free ones get through.
+ */
+const RESERVE = `
+  with standing as (
+    select address, identifier, blocked_until, last_success_at from sign_in_attempts
+    where (${rowOf.pair}) or (${rowOf.identifier}) or (${rowOf.address})
+  ), known as (
+    select exists (select from standing where ${rowOf.pair} and last_success_at > :knownSince) as address
+  ), free as (
+    select where not exists (
+      select from standing where blocked_until > :now and not (${rowOf.identifier} and (select address from known)))
+  ), pair as (
+    ${countLevel('pair', 'free', 'false')}
+  ), identifier as (
+    ${countLevel('identifier', 'pair', '(select address from known)')}
+  ), address as (
+    ${countLevel('address', 'identifier', 'false')}
+  )
+  select 'pair' as level, failures, blocked_until from pair
+  union all select 'identifier', failures, blocked_until from identifier
+  union all select 'address', failures, blocked_until from address`;
+
+function countLevel(level: Level, after: string, spared: string): string {
+  const failures = '(case when counted.failed_at > :forgetBefore then counted.failures + 1 else 1 end)';
+  return `
+    insert into sign_in_attempts as counted (identifier, address, failures, failed_at, blocked_until, expires_at)
+    select ${keysOf[level]}, 1, :now, ${blockedUntil(level, '1')}, :expiresAt from ${after}
+    on conflict (identifier, address) do update set
+      failures = ${failures},
+      failed_at = :now,
+      blocked_until = greatest(counted.blocked_until, ${blockedUntil(level, failures)}),
+      expires_at = greatest(counted.expires_at, excluded.expires_at)
+    where counted.blocked_until is null or counted.blocked_until <= :now or ${spared}
+    returning failures, blocked_until`;
+}
+
+function blockedUntil(level: Level, failures: string): string {
+  const delays = `cast(:${level}Delays as double precision[])`;
+  const delay = `(${delays})[least(${failures}, cardinality(${delays}))]`;
+  return `(case when ${delay} > 0 then cast(:now as timestamptz) + ${delay} * interval '1 second' end)`;
+}
+
+export async function reserveAttempt(
+  db: Db,
+  keys: AttemptKeys,
+  rules: Rules,
+  times: Times,
+): Promise<CountedLevel[]> {
+  const { rows } = await db.raw<{ rows: CountedLevel[] }>(RESERVE, {
+    ...keys,
+    any: ANY,
+    now: times.now,
+    forgetBefore: times.forgetBefore,
+    knownSince: times.knownSince,
+    expiresAt: times.expiresAt,
+    pairDelays: `{${rules.pair.delays.join(',')}}`,
+    identifierDelays: `{${rules.identifier.delays.join(',')}}`,
+    addressDelays: `{${rules.address.delays.join(',')}}`,
+  });
+  return rows;
+}
+
+/** When the attempt may be made: the latest end of the blocks that stand in its way. */
+export async function blockedUntilOf(db: Db, keys: AttemptKeys, times: Times): Promise<Date | undefined> {
+  const { rows } = await db.raw<{ rows: { until: Date | null }[] }>(
+    `select max(blocked_until) as until from sign_in_attempts
+     where blocked_until > :now and ((${rowOf.pair}) or (${rowOf.address}) or (${rowOf.identifier} and not exists (
+       select from sign_in_attempts where ${rowOf.pair} and last_success_at > :knownSince)))`,
+    { ...keys, any: ANY, now: times.now, knownSince: times.knownSince },
+  );
+  return rows[0]?.until ?? undefined;
+}
+
+/** Clears identifier and pair, remembers the address as known, and takes back this one attempt from the address. */
+export async function settleSuccess(
+  db: Db,
+  keys: AttemptKeys,
+  rules: Rules,
+  times: { now: Date; expiresAt: Date },
+): Promise<void> {
+  // Each step names the one before it, so that rows are locked in the order of RESERVE and two statements never
+  // wait for each other.
+  await db.raw(
+    `with pair as (
+       update sign_in_attempts
+       set failures = 0, failed_at = null, blocked_until = null, last_success_at = :now, expires_at = :expiresAt
+       where ${rowOf.pair} returning 1
+     ), identifier as (
+       delete from sign_in_attempts where ${rowOf.identifier} and (select count(*) from pair) >= 0 returning 1
+     ), address as (
+       ${takeBack('address', 'identifier')}
+     )
+     select count(*) from address`,
+    { ...keys, any: ANY, ...times, addressFree: rules.address.free },
+  );
+}
+
+/** The attempt was not made after all: it counts nowhere. */
+export async function takeBackAttempt(db: Db, keys: AttemptKeys, rules: Rules): Promise<void> {
+  await db.raw(
+    `with pair as (
+       ${takeBack('pair')}
+     ), identifier as (
+       ${takeBack('identifier', 'pair')}
+     ), address as (
+       ${takeBack('address', 'identifier')}
+     )
+     select count(*) from address`,
+    {
+      ...keys,
+      any: ANY,
+      pairFree: rules.pair.free,
+      identifierFree: rules.identifier.free,
+      addressFree: rules.address.free,
+    },
+  );
+}
+
+function takeBack(level: Level, after?: string): string {
+  return `
+    update sign_in_attempts set
+      failures = greatest(failures - 1, 0),
+      blocked_until = case when failures - 1 < :${level}Free then null else blocked_until end
+    where ${rowOf[level]} ${after === undefined ? '' : `and (select count(*) from ${after}) >= 0`} returning 1`;
+}
+
+export interface Standing {
+  failures: number;
+  blockedUntil: Date | null;
+}
+
+/** What stands against an identifier from anywhere, and the longest block of it from a single address. */
+export async function readStanding(db: Db, identifier: Buffer, now: Date): Promise<Standing> {
+  const { rows } = await db.raw<{ rows: { failures: number; until: Date | null }[] }>(
+    `select coalesce(max(failures), 0) as failures, max(blocked_until) filter (where blocked_until > :now) as until
+     from sign_in_attempts where identifier = :identifier`,
+    { identifier, now },
+  );
+  return { failures: rows[0]?.failures ?? 0, blockedUntil: rows[0]?.until ?? null };
+}
+
+/** The identifier itself and all its pairs. True when something was blocked. */
+export async function releaseIdentifier(db: Db, identifier: Buffer, now: Date): Promise<boolean> {
+  const rows = await db('sign_in_attempts').where({ identifier }).delete().returning('blocked_until');
+  return rows.some(
+    (row: { blocked_until: Date | null }) => row.blocked_until !== null && row.blocked_until > now,
+  );
+}
+
+export async function releaseAddress(db: Db, address: Buffer, now: Date): Promise<boolean> {
+  const rows = await db('sign_in_attempts')
+    .where({ identifier: ANY, address })
+    .delete()
+    .returning('blocked_until');
+  return rows.some(
+    (row: { blocked_until: Date | null }) => row.blocked_until !== null && row.blocked_until > now,
+  );
+}
+
+export async function deleteExpired(db: Db, now: Date, limit: number): Promise<number> {
+  const expired = db('sign_in_attempts')
+    .select('identifier', 'address')
+    .where('expires_at', '<', now)
+    .orderBy('expires_at')
+    .limit(limit)
+    .forUpdate()
+    .skipLocked();
+  return db('sign_in_attempts').whereIn(['identifier', 'address'], expired).delete();
+}
