@@ -234,7 +234,13 @@ export const settings = {
       'LOCKOUT_FREE_ATTEMPTS',
       count(100),
       5,
-      'Failed sign-ins to one account without a delay.',
+      'Failed sign-ins to one account from one address without a delay.',
+    ),
+    accountFreeAttempts: setting(
+      'LOCKOUT_ACCOUNT_FREE_ATTEMPTS',
+      count(1000),
+      20,
+      'Failed sign-ins to one account from anywhere without a delay.',
     ),
     addressFreeAttempts: setting(
       'LOCKOUT_ADDRESS_FREE_ATTEMPTS',
@@ -248,7 +254,7 @@ export const settings = {
       5,
       'First delay; it doubles with each failure.',
     ),
-    maximumDelaySeconds: setting('LOCKOUT_MAXIMUM_DELAY_SECONDS', count(DAY), 15 * MINUTE, 'Longest delay.'),
+    maximumDelaySeconds: setting('LOCKOUT_MAXIMUM_DELAY_SECONDS', count(DAY), HOUR, 'Longest delay.'),
     // NIST SP 800-63B §3.2.2: no more than 100 consecutive failed attempts on one authenticator.
     maximumConsecutiveFailures: setting(
       'LOCKOUT_MAXIMUM_CONSECUTIVE_FAILURES',
