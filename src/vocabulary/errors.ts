@@ -62,6 +62,7 @@ export const errors = {
   token_file_unsafe: { status: 403, sentence: 'Others can read the token file. Delete it, or run `chmod 600` on it.' },
   token_file_broken: { status: 409, sentence: 'The token file cannot be read. Delete it and sign in again.' },
 
+  already_set_up: { status: 409, sentence: 'There is an account already. Add others with `gatehouse user create`.' },
   setup_link_invalid: { status: 404, sentence: 'This set-up link is not valid or was already used.' },
 } as const satisfies Record<string, { status: number; sentence: string }>;
 

@@ -1,4 +1,5 @@
 // The environment and the config files become one frozen Config, or every mistake and warning at once.
+import { homedir } from 'node:os';
 import { rules } from './rules.ts';
 import { type Config, settings } from './schema.ts';
 import { allSettings, isSetting, type Setting, type SettingTable } from './setting.ts';
@@ -34,6 +35,11 @@ export interface ConfigReading {
 /** The only place that reads the environment of the process. */
 export function processSources(): ConfigSources {
   return { environment: process.env, directory: process.cwd() };
+}
+
+/** Where programs of this person keep their settings (XDG base directories); no setting of the server. */
+export function userPlaces(): { home: string; configHome: string | undefined } {
+  return { home: homedir(), configHome: process.env.XDG_CONFIG_HOME };
 }
 
 /** Throws ConfigMistakes, whose message is the whole report. Warnings without a mistake go to `warn`. */

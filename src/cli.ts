@@ -1,0 +1,138 @@
+#!/usr/bin/env node
+// The command line: collects the features' commands and runs one.
+import { setTimeout as delay } from 'node:timers/promises';
+import packageFile from '../package.json' with { type: 'json' };
+import type { Command } from './platform/command.ts';
+import { type BoundCommand, bind, type Opened, runCommandLine } from './platform/command-line/run.ts';
+import { describeConfig } from './platform/config/describe.ts';
+import { ConfigMistakes, loadConfig, readConfig, userPlaces } from './platform/config/load.ts';
+import { failure } from './platform/errors.ts';
+import type { Services } from './services.ts';
+import { commands as setupCommands } from './setup/commands.ts';
+import { commands as terminalCommands } from './terminal/commands.ts';
+import type { Terminal } from './terminal/terminal.ts';
+
+/** Commands of the features, run on the database of the server this machine is configured for. */
+const featureCommands: Command<Services>[] = [...setupCommands];
+
+/** Commands that open what they need themselves, or nothing. */
+const ownCommands: Command<undefined>[] = [
+  {
+    name: 'serve',
+    summary: 'Start the server; Ctrl-C stops it gracefully.',
+    async run() {
+      const { serve } = await import('./main.ts');
+      await serve();
+    },
+  },
+  {
+    name: 'migrate',
+    summary: 'Bring the database schema up to date. The server does the same when it starts.',
+    async run({ io }) {
+      const applied = await migrateDatabase(loadConfig(undefined, io.note));
+      const text =
+        applied.length === 0 ? 'The schema is up to date.' : applied.map((name) => `applied ${name}`);
+      return { json: { applied }, text };
+    },
+  },
+  {
+    name: 'config check',
+    summary: 'Check the configuration; show which value holds and where it comes from.',
+    async run({ io }) {
+      const { config, mistakes, warnings, origins } = readConfig();
+      if (config === undefined) throw new ConfigMistakes(mistakes, warnings);
+      if (!io.json) for (const warning of warnings) io.note(`warning: ${warning}`);
+      const settings = describeConfig(config, origins);
+      const rows = settings.map(({ name, value, origin }) => [name, value, origin]);
+      return {
+        json: { settings, warnings },
+        text: { columns: ['setting', 'value', 'from'], rows, empty: 'There are no settings.' },
+      };
+    },
+  },
+  {
+    name: 'version',
+    summary: 'Print the version.',
+    run: async () => ({ json: { version: packageFile.version }, text: packageFile.version }),
+  },
+];
+
+const nothing = async (): Promise<Opened<undefined>> => ({ services: undefined, close: async () => {} });
+
+export const program = {
+  name: 'gatehouse',
+  summary: 'An OAuth 2.1 and OpenID Connect authorization server.',
+  version: packageFile.version,
+  groups: {
+    user: 'People who can sign in.',
+    client: 'Applications registered for OAuth.',
+    api: 'APIs: audience, permissions, token format.',
+    session: 'Signed-in browsers.',
+    'signing-keys': 'The keys that sign tokens.',
+    audit: 'The ledger of who did what.',
+    config: 'The configuration.',
+  },
+  get commands(): BoundCommand[] {
+    return [
+      ...bind(ownCommands, nothing),
+      ...bind(terminalCommands, openTerminal),
+      ...bind(featureCommands, openFeatures),
+    ];
+  },
+};
+
+/** The services are loaded only for commands that need them: `gatehouse token` in a script must be quick. */
+async function openFeatures(): Promise<Opened<Services>> {
+  const config = loadConfig();
+  const [{ openServices }, { isDatabaseUnavailable }] = await Promise.all([
+    import('./services.ts'),
+    import('./platform/postgres.ts'),
+  ]);
+  const translate = (error: unknown) =>
+    isDatabaseUnavailable(error) ? failure('database_unavailable', {}, error) : error;
+  try {
+    return { ...(await openServices(config, { role: 'command' })), translate };
+  } catch (error) {
+    throw translate(error);
+  }
+}
+
+async function openTerminal(): Promise<Opened<{ terminal: Terminal }>> {
+  const { issuer } = loadConfig();
+  const [{ createTerminal }, { createIssuer }, { createTokenFile, tokenDirectory }, { systemClock }] =
+    await Promise.all([
+      import('./terminal/terminal.ts'),
+      import('./terminal/issuer.ts'),
+      import('./terminal/token-file.ts'),
+      import('./platform/clock.ts'),
+    ]);
+  const terminal = createTerminal({
+    issuerUrl: issuer,
+    issuer: createIssuer(issuer),
+    tokenFile: createTokenFile(tokenDirectory(userPlaces())),
+    clock: systemClock,
+    wait: (seconds) => delay(seconds * 1000),
+  });
+  return { services: { terminal }, close: async () => {} };
+}
+
+async function migrateDatabase(config: ReturnType<typeof loadConfig>): Promise<string[]> {
+  const [{ openEmbeddedPostgres }, { migrate }, { silentLog }] = await Promise.all([
+    import('./platform/embedded-postgres.ts'),
+    import('./platform/migrations.ts'),
+    import('./platform/log.ts'),
+  ]);
+  const log = silentLog;
+  if (config.database.url !== undefined) return migrate({ url: config.database.url, log });
+  const { dataDirectory } = config.database;
+  const embedded = await openEmbeddedPostgres({ dataDirectory, role: 'command', log });
+  try {
+    return await migrate({ url: embedded.url, log });
+  } finally {
+    await embedded.release();
+  }
+}
+
+if (import.meta.main) {
+  process.exitCode = await runCommandLine(program, process.argv.slice(2), process);
+}
