@@ -1,0 +1,73 @@
+// Is the process alive, and may it be sent traffic: /healthz and /readyz.
+import type { Middleware } from 'koa';
+import { requestOf } from './request-id.ts';
+import type { Site } from './site.ts';
+
+export interface Health {
+  middleware: Middleware;
+  /** From now on not ready, so that a load balancer looks elsewhere while running requests finish. */
+  drain(): void;
+}
+
+export interface HealthDeps {
+  site: Site;
+  /** Name → true when it works; one that throws or takes too long counts as failing. */
+  checks: Readonly<Record<string, () => Promise<boolean>>>;
+  checkTimeoutMilliseconds?: number;
+}
+
+const RETRY_AFTER_SECONDS = '5';
+
+export function createHealth(deps: HealthDeps): Health {
+  let draining = false;
+  const timeout = deps.checkTimeoutMilliseconds ?? 2000;
+  const atBoth = (path: string) => new Set([path, `${deps.site.basePath}${path}`]);
+  const alive = atBoth('/healthz');
+  const ready = atBoth('/readyz');
+  const middleware: Middleware = async (ctx, next) => {
+    const isReadiness = ready.has(ctx.path);
+    if (!(isReadiness || alive.has(ctx.path)) || (ctx.method !== 'GET' && ctx.method !== 'HEAD'))
+      return next();
+    requestOf(ctx).route = isReadiness ? '/readyz' : '/healthz';
+    ctx.res.setHeader('Cache-Control', 'no-store');
+    ctx.type = 'application/json';
+    ctx.status = 200;
+    if (!isReadiness) {
+      ctx.body = JSON.stringify({ status: 'ok' });
+      return;
+    }
+    const failing = draining ? ['draining'] : await failingChecks(deps.checks, timeout);
+    if (failing.length > 0) {
+      ctx.status = 503;
+      ctx.res.setHeader('Retry-After', RETRY_AFTER_SECONDS);
+    }
+    ctx.body = JSON.stringify(failing.length > 0 ? { status: 'not ready', failing } : { status: 'ready' });
+  };
+  return {
+    middleware,
+    drain: () => {
+      draining = true;
+    },
+  };
+}
+
+async function failingChecks(checks: HealthDeps['checks'], timeout: number): Promise<string[]> {
+  const results = await Promise.all(
+    Object.entries(checks).map(async ([name, check]) => ((await passes(check, timeout)) ? undefined : name)),
+  );
+  return results.filter((name) => name !== undefined);
+}
+
+async function passes(check: () => Promise<boolean>, timeout: number): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<boolean>((resolve) => {
+    timer = setTimeout(resolve, timeout, false);
+  });
+  try {
+    return await Promise.race([check(), late]);
+  } catch {
+    return false;
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,119 @@
+// The pipeline of pages, the same for every page: limit, path and query, form, cross-site checks, run, render.
+import type { Router } from '@koa/router';
+import type { Context } from 'koa';
+import type { z } from 'zod';
+import type { I18n } from '../i18n.ts';
+import type { Limits } from '../rate-limit.ts';
+import { readForm, readQuery, refuseNullBytes } from './body.ts';
+import type { Csrf } from './csrf.ts';
+import { parsePart } from './input.ts';
+import { takeFromLimit } from './limit.ts';
+import type { Page, PageInput, PageResult } from './page.ts';
+import type { PageRenderer } from './render-page.ts';
+import { requestOf } from './request-id.ts';
+import type { Site } from './site.ts';
+
+export interface PageDeps {
+  site: Site;
+  limits: Limits;
+  csrf: Csrf;
+  i18n: I18n;
+  renderer: PageRenderer;
+  formLimitBytes: number;
+}
+
+type RawParams = Record<string, string>;
+
+export function mountPages(router: Router, pages: readonly Page[], deps: PageDeps): void {
+  const readable = new Set(pages.filter((page) => page.method === 'GET').map((page) => page.path));
+  for (const page of pages) {
+    const show = pipeline(page, readable.has(page.path), deps);
+    router.register(`${deps.site.basePath}${page.path}`, [page.method], (ctx) => show(ctx, ctx.params));
+  }
+}
+
+function pipeline(page: Page, isReadable: boolean, deps: PageDeps) {
+  return async (ctx: Context, rawParams: RawParams): Promise<void> => {
+    const facts = requestOf(ctx);
+    facts.route = page.path;
+    if (page.method === 'POST' && isReadable) facts.backTo = ctx.path;
+    await takeFromLimit(ctx, deps.limits, page.limit);
+    refuseNullBytes(rawParams);
+    const params = page.params === undefined ? undefined : parsePart('params', page.params, rawParams);
+    // Unlike in the API, unknown parameters are let through: links to pages get decorated on their way.
+    const rawQuery = readQuery(ctx);
+    const query = page.query === undefined ? undefined : parsePart('query', page.query, rawQuery);
+    const form = await receiveForm(ctx, page, rawParams, deps);
+    const result = await page.run({ params, query, ...form, ...language(ctx, deps), ctx });
+    send(ctx, result, page, rawParams, deps);
+  };
+}
+
+type FormInput = Pick<PageInput<unknown, unknown, unknown>, 'form' | 'formErrors' | 'typed'>;
+
+const NO_FORM: FormInput = { form: undefined, formErrors: {}, typed: {} };
+
+async function receiveForm(ctx: Context, page: Page, params: RawParams, deps: PageDeps): Promise<FormInput> {
+  if (page.method !== 'POST') return NO_FORM;
+  const { [deps.csrf.fieldName]: token, ...fields } = await readForm(ctx, deps.formLimitBytes);
+  deps.csrf.check(ctx, token, page.csrfBinding?.(params));
+  if (page.form === undefined) return NO_FORM;
+  const parsed = page.form.safeParse(fields);
+  if (parsed.success) return { form: parsed.data, formErrors: {}, typed: typedIn(fields) };
+  return { form: undefined, formErrors: formErrors(parsed.error, deps.i18n), typed: typedIn(fields) };
+}
+
+/** Passwords and the like are never sent back, not even to whoever typed them. */
+function typedIn(fields: RawParams): RawParams {
+  return Object.fromEntries(Object.entries(fields).filter(([name]) => !SECRET_FIELD.test(name)));
+}
+
+const SECRET_FIELD = /pass(word|phrase)|secret|token/i;
+
+/** A message that is a key of the catalogue stays; anything else becomes one of three sentences that fit every field. */
+function formErrors(error: z.ZodError, i18n: I18n): Record<string, string> {
+  const errors: Record<string, string> = {};
+  for (const issue of error.issues) {
+    const name = issue.path.map(String).join('.') || 'form';
+    errors[name] ??= i18n.has(issue.message) ? issue.message : generalMessage(issue);
+  }
+  return errors;
+}
+
+function generalMessage(issue: z.core.$ZodIssue): string {
+  if (issue.code === 'too_big') return 'field.error.tooLong';
+  if (issue.code === 'too_small' || issue.code === 'invalid_type') return 'field.error.required';
+  return 'field.error.invalid';
+}
+
+function language(
+  ctx: Context,
+  deps: PageDeps,
+): Pick<PageInput<unknown, unknown, unknown>, 'locale' | 't' | 'speak'> {
+  const speak = (uiLocales: string | undefined) => {
+    const locale = deps.renderer.localeOf(ctx, uiLocales);
+    return { locale, t: deps.i18n.translator(locale) };
+  };
+  return { ...speak(undefined), speak };
+}
+
+function send(ctx: Context, result: PageResult, page: Page, params: RawParams, deps: PageDeps): void {
+  if (result.kind === 'answered') return;
+  if (result.kind === 'view') {
+    const binding = result.csrfBinding ?? page.csrfBinding?.(params);
+    deps.renderer.renderPage(ctx, binding === undefined ? result : { ...result, csrfBinding: binding });
+    return;
+  }
+  ctx.res.setHeader('Cache-Control', 'no-store');
+  ctx.res.setHeader('Location', locationOf(result.to, deps.site));
+  // In this order: Koa turns the status to 204 when the body is taken away.
+  ctx.body = null;
+  ctx.status = 303;
+}
+
+/** A path of this site or a full address; anything else is a mistake of ours and fails loudly. */
+function locationOf(to: string, site: Site): string {
+  if (!/^\/(?![/\\])/.test(to)) return new URL(to).href;
+  const url = new URL(`${site.basePath}${to}`, site.origin);
+  return `${url.pathname}${url.search}${url.hash}`;
+}

@@ -1,0 +1,114 @@
+// The pipeline of the JSON API, the same for every route: authenticate, authorize, limit, parse, run, reply.
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Router } from '@koa/router';
+import type { Context } from 'koa';
+import type { Permission } from '../../vocabulary/permissions.ts';
+import { type AppError, failure } from '../errors.ts';
+import type { Limits } from '../rate-limit.ts';
+import { readJson, readQuery, refuseNullBytes } from './body.ts';
+import { parsePart, strictly } from './input.ts';
+import { takeFromLimit } from './limit.ts';
+import { requestOf } from './request-id.ts';
+import { type Caller, isAnswer, type Route } from './route.ts';
+import type { Site } from './site.ts';
+
+export interface RouteDeps {
+  site: Site;
+  limits: Limits;
+  bodyLimitBytes: number;
+  /** Undefined when the request carries no valid token; `method` and `url` are what a DPoP proof speaks of. */
+  authenticate(
+    headers: IncomingHttpHeaders,
+    request: { method: string; url: string },
+  ): Promise<Caller | undefined>;
+  permits(caller: Caller, permission: Permission): boolean | Promise<boolean>;
+}
+
+const API_ROOT = '/api/v1';
+
+export function mountRoutes(router: Router, routes: readonly Route[], deps: RouteDeps): void {
+  for (const route of routes) {
+    const path = route.absolute ? route.path : `${API_ROOT}${route.path}`;
+    const answerRoute = pipeline(route, path, deps);
+    router.register(`${deps.site.basePath}${path}`, [route.method], (ctx) => answerRoute(ctx, ctx.params));
+  }
+}
+
+function pipeline(route: Route, path: string, deps: RouteDeps) {
+  const query = strictly(route.query);
+  const body = strictly(route.body);
+  return async (ctx: Context, rawParams: Record<string, string>): Promise<void> => {
+    requestOf(ctx).route = path;
+    ctx.res.setHeader('Cache-Control', 'no-store');
+    const { caller, refusal } = await access(ctx, route, deps);
+    // Refused requests count as well, so that nobody guesses tokens at full speed.
+    await takeFromLimit(ctx, deps.limits, route.limit, caller?.id);
+    if (refusal !== undefined) throw refusal;
+    refuseNullBytes(rawParams);
+    const params = parsePart('params', route.params, route.params === undefined ? undefined : rawParams);
+    const parsedQuery = parsePart('query', query, readQuery(ctx));
+    const parsedBody = await readBody(ctx, body, deps.bodyLimitBytes);
+    const result = await route.run({ params, query: parsedQuery, body: parsedBody, caller });
+    sendReply(ctx, route, result);
+  };
+}
+
+async function readBody(ctx: Context, schema: ReturnType<typeof strictly>, limitBytes: number) {
+  if (ctx.method === 'GET') return undefined;
+  return parsePart('body', schema, await readJson(ctx, limitBytes));
+}
+
+interface Admission {
+  caller: Caller | undefined;
+  refusal: AppError | undefined;
+}
+
+async function access(ctx: Context, route: Route, deps: RouteDeps): Promise<Admission> {
+  const { permission } = route;
+  if (permission === 'public') return { caller: undefined, refusal: undefined };
+  const url = `${deps.site.origin}${ctx.path}`;
+  const caller = await deps.authenticate(ctx.req.headers, { method: ctx.method, url });
+  if (caller === undefined) return { caller, refusal: unauthenticated(ctx, deps.site) };
+  if (permission === 'authenticated' || (await deps.permits(caller, permission))) {
+    return { caller, refusal: undefined };
+  }
+  // RFC 6750 §3.1: name the scope that would do.
+  challenge(ctx, deps.site, `, error="insufficient_scope", scope="${permission}"`);
+  return { caller, refusal: failure('permission_denied', { permission }) };
+}
+
+/** RFC 6750 §3.1: no error code when no token was sent at all. */
+function unauthenticated(ctx: Context, site: Site): AppError {
+  const error = ctx.req.headers.authorization === undefined ? '' : ', error="invalid_token"';
+  challenge(ctx, site, error);
+  return failure('authentication_required');
+}
+
+function challenge(ctx: Context, site: Site, rest: string): void {
+  ctx.res.setHeader('WWW-Authenticate', `Bearer realm="${site.issuer}"${rest}`);
+}
+
+function sendReply(ctx: Context, route: Route, result: unknown): void {
+  const reply = isAnswer(result) ? result : { status: onlyStatus(route), body: result, headers: {} };
+  const schema = route.reply[reply.status];
+  if (schema === undefined) throw new Error(`${route.method} ${route.path} does not declare ${reply.status}`);
+  const body = schema.parse(reply.body);
+  for (const [name, value] of Object.entries(reply.headers)) ctx.res.setHeader(name, value);
+  if (body === undefined) {
+    // In this order: Koa turns the status to 204 when the body is taken away.
+    ctx.body = null;
+    ctx.status = reply.status;
+    return;
+  }
+  ctx.status = reply.status;
+  // Serialised here and not by Koa, so that a value JSON cannot hold fails inside our error handling.
+  ctx.type = 'application/json';
+  ctx.body = JSON.stringify(body);
+}
+
+function onlyStatus(route: Route): number {
+  const statuses = Object.keys(route.reply);
+  if (statuses.length !== 1)
+    throw new Error(`${route.method} ${route.path} must say which status it answers`);
+  return Number(statuses[0]);
+}

@@ -1,0 +1,71 @@
+// The Page value: what one address for people takes and shows. Mounted by mount-pages.ts.
+import type { Context } from 'koa';
+import type { z } from 'zod';
+import type { Translate } from '../i18n.ts';
+import type { LimitName } from '../rate-limit.ts';
+import type { PageView } from './render-page.ts';
+
+export type { PageView, RenderPage } from './render-page.ts';
+
+type Schema = z.ZodType;
+type Parsed<S> = S extends Schema ? z.output<S> : undefined;
+
+export type PageResult =
+  | ({ kind: 'view' } & PageView)
+  /** Always 303, so that no browser repeats a posted secret elsewhere (RFC 9700 §4.12). A path gets the base path. */
+  | { kind: 'redirect'; to: string }
+  /** The step wrote the answer itself. */
+  | { kind: 'answered' };
+
+export interface PageInput<P, Q, F> {
+  readonly params: P;
+  readonly query: Q;
+  /** Undefined when the form did not fit its schema: show it again with `formErrors` and `typed`. */
+  readonly form: F | undefined;
+  /** Field → key of the message catalogue. */
+  readonly formErrors: Readonly<Record<string, string>>;
+  /** What the person typed, to be shown again; never a password. */
+  readonly typed: Readonly<Record<string, string>>;
+  readonly locale: string;
+  readonly t: Translate;
+  /** The language of a stored request: `ui_locales` first, then what the browser wants. */
+  speak(uiLocales: string | undefined): { locale: string; t: Translate };
+  readonly ctx: Context;
+}
+
+interface PageHead {
+  readonly method: 'GET' | 'POST';
+  readonly path: string;
+  readonly limit: LimitName;
+}
+
+export interface PageSpec<
+  P extends Schema | undefined,
+  Q extends Schema | undefined,
+  F extends Schema | undefined,
+> extends PageHead {
+  readonly params?: P;
+  readonly query?: Q;
+  readonly form?: F;
+  /** What the form's token is tied to, e.g. the id of the sign-in; the same as `csrfBinding` of the page's view. */
+  csrfBinding?(params: Readonly<Record<string, string>>): string;
+  run(input: PageInput<Parsed<P>, Parsed<Q>, Parsed<F>>): Promise<PageResult> | PageResult;
+}
+
+/** A page whose types are forgotten, as with Route. */
+export interface Page extends PageHead {
+  readonly params?: Schema | undefined;
+  readonly query?: Schema | undefined;
+  readonly form?: Schema | undefined;
+  csrfBinding?(params: Readonly<Record<string, string>>): string;
+  run(input: PageInput<unknown, unknown, unknown>): Promise<PageResult> | PageResult;
+}
+
+export function page<
+  P extends Schema | undefined = undefined,
+  Q extends Schema | undefined = undefined,
+  F extends Schema | undefined = undefined,
+>(spec: PageSpec<P, Q, F>): Page {
+  // The types are forgotten here; the pipeline hands `run` only what these very schemas parsed.
+  return spec as unknown as Page;
+}

@@ -1,0 +1,128 @@
+// Renders one view as a page: language, locals, security headers. Used by our pages, by the engine's, and for errors.
+import type { Context } from 'koa';
+import type { AppError } from '../errors.ts';
+import type { I18n } from '../i18n.ts';
+import type { Views } from '../views.ts';
+import type { Csrf } from './csrf.ts';
+import { pageHeaders } from './headers.ts';
+import { nonceOf, requestOf } from './request-id.ts';
+import type { Site } from './site.ts';
+import type { Assets } from './static.ts';
+
+export interface PageView {
+  view: string;
+  /** A key of the message catalogue, or the words themselves. */
+  title: string;
+  model: object;
+  status?: number;
+  /** Redirect URIs or origins that a form on this page may lead to, besides this site. */
+  formAction?: readonly string[];
+  headers?: Readonly<Record<string, string>>;
+  /** When the page knows better than the browser, e.g. from the `ui_locales` of a stored sign-in. */
+  locale?: string;
+  /** Ties the form's token to one session or sign-in; the post must be checked with the same text. */
+  csrfBinding?: string;
+}
+
+export interface Branding {
+  productName: string;
+  accentColor: string;
+  logoUrl: string | null;
+  /** Whatever else the layout wants to know, such as a palette. */
+  [more: string]: unknown;
+}
+
+export type RenderPage = (ctx: Context, page: PageView) => void;
+
+export interface PageRenderer {
+  renderPage: RenderPage;
+  /** For `renderErrors`: the page that tells a person what went wrong and where to go from here. */
+  renderErrorPage(ctx: Context, error: AppError): void;
+  localeOf(ctx: Context, uiLocales?: string): string;
+}
+
+export interface PageRendererDeps {
+  site: Site;
+  views: Views;
+  i18n: I18n;
+  assets: Pick<Assets, 'url'>;
+  csrf: Csrf;
+  branding: Branding;
+}
+
+export function createPageRenderer(deps: PageRendererDeps): PageRenderer {
+  const { i18n } = deps;
+  const localeOf = (ctx: Context, uiLocales = singleQuery(ctx, 'ui_locales')) =>
+    i18n.negotiate(uiLocales, ctx.req.headers['accept-language']);
+  const renderPage = (ctx: Context, page: PageView) => {
+    const locale = page.locale ?? localeOf(ctx);
+    const html = deps.views.render(page.view, locals(ctx, page, locale, deps));
+    pageHeaders(ctx, page.formAction);
+    ctx.res.setHeader('Content-Language', locale);
+    ctx.res.setHeader('Vary', 'Accept-Language, Cookie');
+    for (const [name, value] of Object.entries(page.headers ?? {})) ctx.res.setHeader(name, value);
+    ctx.status = page.status ?? 200;
+    ctx.type = 'text/html; charset=utf-8';
+    ctx.body = html;
+  };
+  return {
+    renderPage,
+    localeOf,
+    renderErrorPage: (ctx, error) => renderPage(ctx, errorPage(ctx, error, localeOf(ctx), i18n)),
+  };
+}
+
+function locals(ctx: Context, page: PageView, locale: string, deps: PageRendererDeps): object {
+  const { csrf, site } = deps;
+  const token = csrf.token(ctx, page.csrfBinding);
+  const t = deps.i18n.translator(locale);
+  return {
+    t,
+    locale,
+    dir: deps.i18n.direction(locale),
+    nonce: nonceOf(ctx),
+    asset: deps.assets.url,
+    // Both are of our own making and hold nothing that would need escaping.
+    csrfField: `<input type="hidden" name="${csrf.fieldName}" value="${token}">`,
+    branding: deps.branding,
+    title: t(page.title),
+    model: page.model,
+    requestId: requestOf(ctx).id,
+    path: (path: string) => `${site.basePath}${path}`,
+  };
+}
+
+function errorPage(ctx: Context, error: AppError, locale: string, i18n: I18n): PageView {
+  const t = i18n.translator(locale);
+  const { id, backTo } = requestOf(ctx);
+  const values = wordsIn(error.details);
+  const sentence = i18n.has(`error.${error.code}`) ? t(`error.${error.code}`, values) : error.message;
+  const headingKey = `error.heading.${error.code}`;
+  return {
+    view: 'errors/error',
+    title: 'error.title',
+    status: error.status,
+    locale,
+    model: {
+      heading: t(i18n.has(headingKey) ? headingKey : 'error.heading.other'),
+      message: sentence,
+      code: error.code,
+      requestId: id,
+      backLink: backTo ?? null,
+    },
+  };
+}
+
+function wordsIn(details: AppError['details']): Record<string, string | number> {
+  const words = Object.entries(details).filter(
+    (entry): entry is [string, string | number] =>
+      typeof entry[1] === 'string' || typeof entry[1] === 'number',
+  );
+  return Object.fromEntries(words);
+}
+
+function singleQuery(ctx: Context, name: string): string | undefined {
+  return ctx.querystring.includes(name)
+    ? (new URLSearchParams(ctx.querystring).get(name) ?? undefined)
+    : undefined;
+}

@@ -1,0 +1,117 @@
+// The Route value: what one address of the JSON API takes, needs and answers. Mounted by mount-routes.ts.
+import type { z } from 'zod';
+import type { Permission } from '../../vocabulary/permissions.ts';
+import type { LimitName } from '../rate-limit.ts';
+
+/** Who asks, as the injected `authenticate` found it; fits wherever the ledger wants an actor. */
+export interface Caller {
+  readonly kind: 'account' | 'client';
+  readonly id: string;
+  /** The client whose token this is; the same as `id` when a client acts for itself. */
+  readonly clientId: string;
+  readonly permissions: readonly string[];
+}
+
+type Schema = z.ZodType;
+type Parsed<S> = S extends Schema ? z.output<S> : undefined;
+type Replies = Readonly<Record<number, Schema>>;
+type StatusOf<R extends Replies> = keyof R & number;
+
+const ANSWER = Symbol('answer');
+
+/** A reply with its status and headers said aloud; needed when a route has several. */
+export interface Answer<Status extends number, Body> {
+  readonly [ANSWER]: true;
+  readonly status: Status;
+  readonly body: Body;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+export function answer<Status extends number, Body>(
+  status: Status,
+  body: Body,
+  headers: Readonly<Record<string, string>> = {},
+): Answer<Status, Body> {
+  return { [ANSWER]: true, status, body, headers };
+}
+
+export function isAnswer(value: unknown): value is Answer<number, unknown> {
+  return typeof value === 'object' && value !== null && ANSWER in value;
+}
+
+type AnswerOf<R extends Replies> = {
+  [Status in StatusOf<R>]: Answer<Status, z.input<R[Status]>>;
+}[StatusOf<R>];
+
+type IsUnion<T, Whole = T> = [T] extends [never]
+  ? false
+  : T extends Whole
+    ? [Whole] extends [T]
+      ? false
+      : true
+    : never;
+
+/** With one status, `run` may return the plain body. */
+type ReplyOf<R extends Replies> =
+  | AnswerOf<R>
+  | (true extends IsUnion<StatusOf<R>> ? never : z.input<R[StatusOf<R>]>);
+
+export interface RouteInput<P, Q, B, C> {
+  readonly params: P;
+  readonly query: Q;
+  readonly body: B;
+  /** Undefined on public routes only. */
+  readonly caller: C;
+}
+
+export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+export type Access = Permission | 'public' | 'authenticated';
+
+interface RouteHead {
+  readonly method: Method;
+  /** Below /api/v1, unless `absolute`. */
+  readonly path: string;
+  readonly absolute?: true;
+  readonly permission: Access;
+  readonly limit: LimitName;
+  /** One line for the API document. */
+  readonly summary: string;
+}
+
+export interface RouteSpec<
+  A extends Access,
+  P extends Schema | undefined,
+  Q extends Schema | undefined,
+  B extends Schema | undefined,
+  R extends Replies,
+> extends RouteHead {
+  readonly permission: A;
+  readonly params?: P;
+  readonly query?: Q;
+  readonly body?: B;
+  /** Status → schema of the body; `z.void()` for a reply without one. What the schema does not name is not sent. */
+  readonly reply: R;
+  run(
+    input: RouteInput<Parsed<P>, Parsed<Q>, Parsed<B>, A extends 'public' ? Caller | undefined : Caller>,
+  ): Promise<ReplyOf<R>> | ReplyOf<R>;
+}
+
+/** A route whose types are forgotten, so that lists of them are cheap for the compiler. */
+export interface Route extends RouteHead {
+  readonly params?: Schema | undefined;
+  readonly query?: Schema | undefined;
+  readonly body?: Schema | undefined;
+  readonly reply: Replies;
+  run(input: RouteInput<unknown, unknown, unknown, Caller | undefined>): unknown;
+}
+
+export function route<
+  const A extends Access,
+  R extends Replies,
+  P extends Schema | undefined = undefined,
+  Q extends Schema | undefined = undefined,
+  B extends Schema | undefined = undefined,
+>(spec: RouteSpec<A, P, Q, B, R>): Route {
+  // The types are forgotten here; the pipeline hands `run` only what these very schemas parsed.
+  return spec as unknown as Route;
+}

@@ -1,0 +1,121 @@
+// The HTTP server: listens with sane limits, answers broken requests, and stops without cutting anybody off.
+import {
+  createServer,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+  STATUS_CODES,
+} from 'node:http';
+import { type AddressInfo, Server as NetServer, type Socket } from 'node:net';
+import type { Log } from '../log.ts';
+
+export interface Listener {
+  readonly port: number;
+  readonly address: string;
+  /** Takes no new connections, lets running requests finish, then cuts what is left after `graceSeconds`. */
+  stop(graceSeconds: number): Promise<void>;
+}
+
+export interface ListenSettings {
+  host: string;
+  port: number;
+  log: Log;
+  requestTimeoutSeconds?: number;
+  /** How long idle connections may still be answered during a stop, so that no request is lost on its way. */
+  lingerMilliseconds?: number;
+}
+
+type Callback = (req: IncomingMessage, res: ServerResponse) => unknown;
+
+const MAX_HEADER_BYTES = 16 * 1024;
+// Longer than the idle time of common load balancers (60 s), so that it is they who close first.
+const KEEP_ALIVE_MILLISECONDS = 65_000;
+
+export async function listen(callback: Callback, settings: ListenSettings): Promise<Listener> {
+  const running = new Set<ServerResponse>();
+  let stopping = false;
+  const requestTimeout = (settings.requestTimeoutSeconds ?? 30) * 1000;
+  const server = createServer(
+    {
+      maxHeaderSize: MAX_HEADER_BYTES,
+      requestTimeout,
+      headersTimeout: Math.min(15_000, requestTimeout),
+      keepAliveTimeout: KEEP_ALIVE_MILLISECONDS,
+    },
+    (req, res) => {
+      running.add(res);
+      res.once('close', () => running.delete(res));
+      if (stopping) res.setHeader('Connection', 'close');
+      callback(req, res);
+    },
+  );
+  server.on('clientError', refuseBroken);
+  await opened(server, settings);
+  const { port, address } = server.address() as AddressInfo;
+  const stop = async (graceSeconds: number): Promise<void> => {
+    if (stopping) return;
+    stopping = true;
+    for (const res of running) if (!res.headersSent) res.setHeader('Connection', 'close');
+    const cut = await closed(server, graceSeconds * 1000, settings.lingerMilliseconds ?? 250);
+    if (cut)
+      settings.log.warn('Cut what was still running when the grace period ended', { requests: running.size });
+  };
+  return { port, address, stop };
+}
+
+function opened(server: Server, { host, port }: ListenSettings): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+}
+
+/** True when something had to be cut off. */
+function closed(server: Server, graceMilliseconds: number, lingerMilliseconds: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    let cut = false;
+    const idle = setTimeout(
+      () => server.closeIdleConnections(),
+      Math.min(lingerMilliseconds, graceMilliseconds),
+    );
+    const end = setTimeout(() => {
+      cut = true;
+      server.closeAllConnections();
+    }, graceMilliseconds);
+    // http.Server.close would drop idle connections at once, and with them requests that are already on the wire.
+    NetServer.prototype.close.call(server, () => {
+      clearInterval(idle);
+      clearTimeout(end);
+      server.close();
+      resolve(cut);
+    });
+  });
+}
+
+const BROKEN: Readonly<Record<string, number>> = {
+  HPE_HEADER_OVERFLOW: 431,
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: 413,
+  ERR_HTTP_REQUEST_TIMEOUT: 408,
+};
+
+/** What Node's parser refuses never becomes a request; it still gets a proper answer. */
+function refuseBroken(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const status = BROKEN[error.code ?? ''] ?? 400;
+  const body = JSON.stringify({
+    type: 'about:blank',
+    title: STATUS_CODES[status],
+    status,
+    code: 'request_invalid',
+  });
+  socket.end(
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: application/problem+json\r\n` +
+      `Content-Length: ${Buffer.byteLength(body)}\r\nCache-Control: no-store\r\nConnection: close\r\n\r\n${body}`,
+  );
+}
