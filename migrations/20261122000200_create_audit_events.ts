@@ -29,18 +29,21 @@ export async function up(knex: Knex): Promise<void> {
   await knex.raw('alter sequence audit_events_sequence owned by audit_events.sequence');
   // Listeners read in this order.
   await knex.raw('create index audit_events_order on audit_events (transaction_id, sequence)');
-  // One index per filter of the list, each ending in its order. Partial, because every token pays for each of them:
-  // an act of a person on themselves, or of a client for itself, is found by account_id or client_id already.
+  // One index per filter of the list, ending in its order. Partial, because every token pays for each of them: an act of
+  // a person on themselves, or of a client for itself, is found by account_id or client_id already; and the types that
+  // make up most of the table are found fast in the order of time.
   await knex.raw(`
-    create index audit_events_account on audit_events (account_id, occurred_at, id) where account_id is not null`);
+    create index audit_events_account on audit_events (account_id, occurred_at) where account_id is not null`);
   await knex.raw(`
-    create index audit_events_client on audit_events (client_id, occurred_at, id) where client_id is not null`);
+    create index audit_events_client on audit_events (client_id, occurred_at) where client_id is not null`);
   await knex.raw(`
-    create index audit_events_actor on audit_events (actor_id, occurred_at, id)
+    create index audit_events_actor on audit_events (actor_id, occurred_at)
     where actor_id is not null and actor_id is distinct from account_id and actor_id is distinct from client_id`);
   await knex.raw(`
-    create index audit_events_target on audit_events (target_id, occurred_at, id) where target_id is not null`);
-  await knex.raw('create index audit_events_type on audit_events (type, occurred_at, id)');
+    create index audit_events_target on audit_events (target_id, occurred_at) where target_id is not null`);
+  await knex.raw(`
+    create index audit_events_type on audit_events (type, occurred_at)
+    where type not in ('token.issued', 'token.refreshed', 'token.introspected')`);
   await createPartitions(knex);
 
   await knex.raw(`

@@ -1,0 +1,119 @@
+// Measures the ledger alone: events per second and write statements per event at several concurrencies.
+// Usage: node bench/ledger.ts [postgres URL of an empty database]; without one, an embedded PostgreSQL is started.
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Audit, createAudit } from '../src/audit/audit.ts';
+import { systemClock } from '../src/platform/clock.ts';
+import { openEmbeddedPostgres } from '../src/platform/embedded-postgres.ts';
+import { silentLog } from '../src/platform/log.ts';
+import { migrate } from '../src/platform/migrations.ts';
+import { withOrigin } from '../src/platform/origin.ts';
+import { createPostgres, type Postgres } from '../src/platform/postgres.ts';
+
+const SECONDS = 5;
+const CONCURRENCIES = [1, 8, 32, 64];
+
+const origin = {
+  requestId: 'req_01jd8b2v9q3w6f1n5k7m8p0r2t',
+  address: '203.0.113.57',
+  userAgent: 'openid-client/6.8.9 (https://github.com/panva/openid-client)',
+};
+
+interface Figures {
+  eventsPerSecond: number;
+  statementsPerEvent: number;
+  p50: number;
+  p99: number;
+}
+
+async function measure(
+  postgres: Postgres,
+  audit: Audit,
+  concurrency: number,
+  seconds: number,
+): Promise<Figures> {
+  let statements = 0;
+  const count = () => {
+    statements += 1;
+  };
+  postgres.db.on('query', count);
+  const times: number[] = [];
+  const begun = performance.now();
+  const end = begun + seconds * 1000;
+  const caller = async (number: number) => {
+    while (performance.now() < end) {
+      const start = performance.now();
+      await audit.append(issued(number, times.length));
+      times.push(performance.now() - start);
+    }
+  };
+  await withOrigin(origin, () =>
+    Promise.all(Array.from({ length: concurrency }, (_, number) => caller(number))),
+  );
+  const elapsed = (performance.now() - begun) / 1000;
+  postgres.db.removeListener('query', count);
+  times.sort((a, b) => a - b);
+  const at = (share: number) => times[Math.floor(times.length * share)] ?? 0;
+  return {
+    eventsPerSecond: times.length / elapsed,
+    statementsPerEvent: statements / times.length,
+    p50: at(0.5),
+    p99: at(0.99),
+  };
+}
+
+function issued(caller: number, turn: number): Parameters<Audit['append']>[0] {
+  const clientId = `billing-worker-${caller}`;
+  return {
+    type: 'token.issued',
+    actor: { kind: 'client', id: clientId },
+    outcome: 'success',
+    clientId,
+    details: {
+      grantType: 'client_credentials',
+      audience: 'https://api.example.com',
+      scope: 'invoices:read invoices:write',
+      handle: `h${turn.toString(36)}`,
+    },
+  };
+}
+
+async function run(url: string): Promise<void> {
+  await migrate({ url, log: silentLog });
+  const postgres = createPostgres({
+    url,
+    poolMax: 10,
+    statementTimeoutSeconds: 30,
+    applicationName: 'bench',
+  });
+  const audit = createAudit({ postgres, log: silentLog, clock: systemClock });
+  await measure(postgres, audit, 32, 2); // warm up
+  console.log('callers   events/s   statements/event   p50 ms   p99 ms');
+  for (const concurrency of CONCURRENCIES) {
+    const figures = await measure(postgres, audit, concurrency, SECONDS);
+    console.log(
+      String(concurrency).padStart(7),
+      figures.eventsPerSecond.toFixed(0).padStart(10),
+      figures.statementsPerEvent.toFixed(3).padStart(18),
+      figures.p50.toFixed(2).padStart(8),
+      figures.p99.toFixed(2).padStart(8),
+    );
+  }
+  await audit.stop();
+  await postgres.close();
+}
+
+const given = process.argv[2];
+if (given !== undefined) {
+  await run(given);
+} else {
+  const directory = await mkdtemp(join(tmpdir(), 'gatehouse-bench-'));
+  const embedded = await openEmbeddedPostgres({ dataDirectory: directory, role: 'serve', log: silentLog });
+  try {
+    await run(embedded.url);
+  } finally {
+    await embedded.release();
+    await rm(directory, { recursive: true, force: true });
+  }
+}
