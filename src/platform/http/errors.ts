@@ -4,7 +4,7 @@ import type { Context, Middleware } from 'koa';
 import { AppError, failure } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { isDatabaseUnavailable } from '../postgres.ts';
-import { isCleanPath } from './body.ts';
+import { isCleanPath } from './input.ts';
 import { requestOf } from './request-id.ts';
 import type { Site } from './site.ts';
 

@@ -1,6 +1,151 @@
-// Runs a schema over one part of a request and turns its complaints into field messages.
+// Reads what a client sent (JSON, form, query, path) into plain values, refusing what is malformed, then runs the schemas.
+import type { IncomingMessage } from 'node:http';
+import type { Context } from 'koa';
 import { z } from 'zod';
 import { failure } from '../errors.ts';
+
+const DEEPEST_JSON = 32;
+const MOST_FIELDS = 200;
+
+/** The JSON value, or undefined when there is no body. 415 for another type, 413 when too large, 400 when broken. */
+export async function readJson(ctx: Context, limitBytes: number): Promise<unknown> {
+  if (!hasBody(ctx.req)) return undefined;
+  requireType(ctx, 'application/json');
+  const text = await readText(ctx, limitBytes);
+  if (text === '') return undefined;
+  const value = parseJson(text);
+  refuseUnusable(value);
+  return value;
+}
+
+/** The fields of an HTML form. A repeated field is refused: two readers could each take another one of them. */
+export async function readForm(ctx: Context, limitBytes: number): Promise<Record<string, string>> {
+  if (!hasBody(ctx.req)) return {};
+  requireType(ctx, 'application/x-www-form-urlencoded');
+  return uniqueFields(await readText(ctx, limitBytes), 'body_malformed');
+}
+
+export function readQuery(ctx: Context): Record<string, string> {
+  return ctx.querystring === '' ? {} : uniqueFields(ctx.querystring, 'request_invalid');
+}
+
+/** False for `%zz`, for bytes that are not UTF-8 and for a null byte; none of them names anything here. */
+export function isCleanPath(path: string): boolean {
+  if (!path.includes('%')) return !path.includes('\0');
+  try {
+    return !decodeURIComponent(path).includes('\0');
+  } catch {
+    return false;
+  }
+}
+
+export function refuseNullBytes(values: Record<string, string>): void {
+  for (const [name, value] of Object.entries(values)) {
+    if (unusableText(value) || unusableText(name)) throw unusable(name);
+  }
+}
+
+function uniqueFields(text: string, code: 'body_malformed' | 'request_invalid'): Record<string, string> {
+  if (!isCleanEncoding(text)) throw failure(code);
+  const fields = new Map<string, string>();
+  for (const [name, value] of new URLSearchParams(text)) {
+    if (fields.has(name)) throw failure('request_invalid', { fields: { [name]: 'Given more than once.' } });
+    fields.set(name, value);
+    if (fields.size > MOST_FIELDS) throw failure('request_invalid');
+  }
+  const values = Object.fromEntries(fields);
+  refuseNullBytes(values);
+  return values;
+}
+
+function isCleanEncoding(text: string): boolean {
+  if (!text.includes('%')) return true;
+  try {
+    decodeURIComponent(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function hasBody(req: IncomingMessage): boolean {
+  const length = req.headers['content-length'];
+  return req.headers['transfer-encoding'] !== undefined || (length !== undefined && length !== '0');
+}
+
+function requireType(ctx: Context, type: string): void {
+  const [given = '', ...parameters] = (ctx.req.headers['content-type'] ?? '').toLowerCase().split(';');
+  const charset = parameters.map((p) => p.trim()).find((p) => p.startsWith('charset='));
+  const isUtf8 = charset === undefined || /^charset="?utf-8"?$/.test(charset);
+  const encoding = ctx.req.headers['content-encoding'] ?? 'identity';
+  if (given.trim() === type && isUtf8 && encoding === 'identity') return;
+  throw failure('content_type_unsupported', { accepted: type });
+}
+
+async function readText(ctx: Context, limitBytes: number): Promise<string> {
+  const bytes = await readBytes(ctx, limitBytes);
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch (cause) {
+    throw failure('body_malformed', {}, cause);
+  }
+}
+
+async function readBytes(ctx: Context, limitBytes: number): Promise<Buffer> {
+  if (Number(ctx.req.headers['content-length'] ?? 0) > limitBytes) throw tooLarge(ctx, limitBytes);
+  const chunks: Buffer[] = [];
+  let size = 0;
+  try {
+    for await (const chunk of ctx.req.iterator({ destroyOnReturn: false })) {
+      size += chunk.length;
+      if (size > limitBytes) throw tooLarge(ctx, limitBytes);
+      chunks.push(chunk);
+    }
+  } catch (cause) {
+    if (ctx.req.destroyed && !ctx.req.complete) throw failure('body_malformed', {}, cause);
+    throw cause;
+  }
+  return Buffer.concat(chunks);
+}
+
+/** The rest of the body is not worth reading, so the connection ends with the answer. */
+function tooLarge(ctx: Context, limitBytes: number) {
+  ctx.res.setHeader('Connection', 'close');
+  return failure('body_too_large', { limitBytes });
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw failure('body_malformed', {}, cause);
+  }
+}
+
+/** Walks without recursion, since depth is what an attacker chooses. */
+function refuseUnusable(root: unknown): void {
+  const queue: { value: unknown; path: string; depth: number }[] = [{ value: root, path: '', depth: 0 }];
+  for (let next = queue.pop(); next !== undefined; next = queue.pop()) {
+    const { value, path, depth } = next;
+    if (typeof value === 'string' && unusableText(value)) throw unusable(path);
+    if (typeof value !== 'object' || value === null) continue;
+    if (depth >= DEEPEST_JSON) throw failure('body_malformed', { deepestLevel: DEEPEST_JSON });
+    for (const [key, inner] of Object.entries(value)) {
+      if (key === '__proto__' || unusableText(key)) throw unusable(path);
+      queue.push({ value: inner, path: path === '' ? key : `${path}.${key}`, depth: depth + 1 });
+    }
+  }
+}
+
+/** PostgreSQL can store neither a null byte nor half of a surrogate pair. */
+function unusableText(text: string): boolean {
+  return text.includes('\0') || !text.isWellFormed();
+}
+
+function unusable(path: string) {
+  const name = unusableText(path) ? 'body' : path || 'body';
+  return failure('request_invalid', { fields: { [name]: 'Holds a character that cannot be stored.' } });
+}
 
 export type Part = 'params' | 'query' | 'body';
 

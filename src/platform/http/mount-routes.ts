@@ -1,12 +1,11 @@
 // The pipeline of the JSON API, the same for every route: authenticate, authorize, limit, parse, run, reply.
 import type { IncomingHttpHeaders } from 'node:http';
-import type { Router } from '@koa/router';
-import type { Context } from 'koa';
+import type { Router, RouterContext } from '@koa/router';
+import type { Context, Middleware } from 'koa';
 import type { Permission } from '../../vocabulary/permissions.ts';
 import { type AppError, failure } from '../errors.ts';
 import type { Limits } from '../rate-limit.ts';
-import { readJson, readQuery, refuseNullBytes } from './body.ts';
-import { parsePart, strictly } from './input.ts';
+import { parsePart, readJson, readQuery, refuseNullBytes, strictly } from './input.ts';
 import { takeFromLimit } from './limit.ts';
 import { requestOf } from './request-id.ts';
 import { type Caller, isAnswer, type Route } from './route.ts';
@@ -32,6 +31,23 @@ export function mountRoutes(router: Router, routes: readonly Route[], deps: Rout
     const answerRoute = pipeline(route, path, deps);
     router.register(`${deps.site.basePath}${path}`, [route.method], (ctx) => answerRoute(ctx, ctx.params));
   }
+}
+
+/**
+ * Answers OPTIONS, and refuses methods that an address of ours does not have, with Allow (RFC 9110 §15.5.6). Stands right
+ * after `router.routes()` and before the engine.
+ */
+export function allowMethods(router: Pick<Router, 'match'>): Middleware {
+  return async (ctx, next) => {
+    // Set by the router: the layers whose path fits, whatever their method.
+    const matched = (ctx as RouterContext).matched ?? router.match(ctx.path, ctx.method).path;
+    const methods = new Set(matched.flatMap((layer) => layer.methods));
+    if (methods.size === 0 || methods.has(ctx.method)) return next();
+    ctx.res.setHeader('Allow', [...methods, 'OPTIONS'].join(', '));
+    if (ctx.method !== 'OPTIONS') throw failure('method_not_allowed');
+    ctx.body = null;
+    ctx.status = 204;
+  };
 }
 
 function pipeline(route: Route, path: string, deps: RouteDeps) {

@@ -2,6 +2,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Middleware } from 'koa';
+import type { Metrics } from '../metrics.ts';
 import { withOrigin } from '../origin.ts';
 import { createClientAddress } from './client-ip.ts';
 import type { Site } from './site.ts';
@@ -34,6 +35,23 @@ export function requestContext(deps: { site: Site; trustedProxies: readonly stri
     overwriteForwarded(req, deps.site, facts.address);
     const userAgent = req.headers['user-agent']?.slice(0, USER_AGENT_LENGTH) ?? null;
     return withOrigin({ requestId: facts.id, address: facts.address, userAgent }, next);
+  };
+}
+
+/** Counts every answer by route pattern, method and status. Stands right inside requestContext; everything inside it must answer and not throw. */
+export function observeRequests(metrics: Pick<Metrics, 'observeRequest'>): Middleware {
+  return async (ctx, next) => {
+    try {
+      await next();
+    } finally {
+      const { route, startedAt } = requestOf(ctx);
+      metrics.observeRequest({
+        route: route ?? 'other',
+        method: ctx.method,
+        status: ctx.status,
+        seconds: (performance.now() - startedAt) / 1000,
+      });
+    }
   };
 }
 
