@@ -69,7 +69,8 @@ export function createApis(deps: ApisDeps): Apis {
   async function commit<T>(db: Db | undefined, run: (trx: Db) => Promise<T>): Promise<T> {
     if (db !== undefined) return run(db);
     const result = await postgres.transaction(run);
-    await changes.poll();
+    // The change stands: were this look to fail, the next one in a second brings it.
+    await changes.poll().catch(() => undefined);
     return result;
   }
 

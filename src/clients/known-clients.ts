@@ -1,0 +1,81 @@
+// The clients that requests ask for, kept in process: bounded, looked up anew after every change and after a minute.
+import type { Clock } from '../platform/clock.ts';
+
+export interface KnownClients<T> {
+  get(id: string): Promise<T | undefined>;
+  /** Something changed: nothing is answered any more from what was read before. */
+  expire(): void;
+}
+
+interface Entry<T> {
+  value: Promise<T | undefined>;
+  epoch: number;
+  until: number;
+}
+
+const MAXIMUM_ENTRIES = 20_000;
+// Changes expire everything within a second or two; the age limit is for a node whose change feed has stopped.
+const FOUND_MILLISECONDS = 60_000;
+// A flood of made-up ids must not become a flood of queries, and a client registered elsewhere must not stay unknown.
+const MISSED_MILLISECONDS = 3_000;
+
+export function createKnownClients<T>(deps: {
+  clock: Clock;
+  /** Answers `previous` itself when nothing about it changed, so that what was built from it stays in use. */
+  load: (id: string, previous: T | undefined) => Promise<T | undefined>;
+  maximumEntries?: number;
+}): KnownClients<T> {
+  const maximum = deps.maximumEntries ?? MAXIMUM_ENTRIES;
+  // Found and missed are apart, so that made-up ids cannot push out real clients.
+  const found = new Map<string, Entry<T>>();
+  const missed = new Map<string, Entry<T>>();
+  const loading = new Map<string, Entry<T>>();
+  let epoch = 0;
+
+  const fresh = (entry: Entry<T> | undefined): entry is Entry<T> =>
+    entry !== undefined && entry.epoch === epoch && deps.clock.now().getTime() < entry.until;
+
+  async function load(id: string, entry: Entry<T>): Promise<T | undefined> {
+    try {
+      const value = await deps.load(id, await found.get(id)?.value);
+      // What was read before a change must not be kept after it.
+      if (entry.epoch === epoch) settle(id, entry, value);
+      return value;
+    } finally {
+      if (loading.get(id) === entry) loading.delete(id);
+    }
+  }
+
+  function settle(id: string, entry: Entry<T>, value: T | undefined): void {
+    found.delete(id);
+    missed.delete(id);
+    const now = deps.clock.now().getTime();
+    entry.until = now + (value === undefined ? MISSED_MILLISECONDS : FOUND_MILLISECONDS);
+    keep(value === undefined ? missed : found, id, entry, maximum);
+  }
+
+  return {
+    get(id) {
+      const entry = found.get(id) ?? missed.get(id);
+      if (fresh(entry)) return entry.value;
+      const started = loading.get(id);
+      if (started?.epoch === epoch) return started.value;
+      const next: Entry<T> = { value: Promise.resolve(undefined), epoch, until: 0 };
+      loading.set(id, next);
+      next.value = load(id, next);
+      return next.value;
+    },
+    expire() {
+      epoch += 1;
+    },
+  };
+}
+
+/** The oldest entry makes room: a Map keeps the order of insertion, and entries are renewed at least every minute. */
+function keep<T>(entries: Map<string, T>, id: string, entry: T, maximum: number): void {
+  if (entries.size >= maximum) {
+    const oldest = entries.keys().next();
+    if (!oldest.done) entries.delete(oldest.value);
+  }
+  entries.set(id, entry);
+}

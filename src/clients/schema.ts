@@ -1,0 +1,155 @@
+// The shapes of a client: what may be registered and changed, what is kept, and what is shown.
+import { z } from 'zod';
+import type { ClientId, ClientSecretId } from '../lib/ids.ts';
+import { originProblem, webAddressProblem } from '../lib/url.ts';
+
+export const grantTypes = [
+  'authorization_code',
+  'refresh_token',
+  'client_credentials',
+  'urn:ietf:params:oauth:grant-type:device_code',
+] as const;
+export type GrantType = (typeof grantTypes)[number];
+
+/** The OpenID scopes that the engine is configured with; permissions of APIs are granted by `apis`, not here. */
+export const openidScopes = ['openid', 'profile', 'email', 'offline_access'] as const;
+
+export type ClientKind = 'web' | 'spa' | 'native' | 'machine';
+
+export interface Client {
+  id: ClientId;
+  name: string;
+  kind: ClientKind;
+  status: 'active' | 'disabled';
+  redirectUris: string[];
+  postLogoutRedirectUris: string[];
+  logoUri: string | null;
+  clientUri: string | null;
+  policyUri: string | null;
+  tosUri: string | null;
+  grantTypes: GrantType[];
+  authMethod: 'none' | 'client_secret_basic' | 'client_secret_post' | 'private_key_jwt';
+  jwks: { keys: Record<string, unknown>[] } | null;
+  jwksUri: string | null;
+  /** The operator's own: consent is not asked. */
+  firstParty: boolean;
+  scopes: string[];
+  /** `*` stands for every permission of that API. */
+  apis: { audience: string; permissions: string[] }[];
+  subjectType: 'public' | 'pairwise';
+  sectorIdentifierUri: string | null;
+  backchannelLogoutUri: string | null;
+  backchannelLogoutSessionRequired: boolean;
+  corsOrigins: string[];
+  dpopBound: boolean;
+  requirePar: boolean;
+  pkceExempt: boolean;
+  mayIntrospectAny: boolean;
+  idTokenAlgorithm: 'RS256' | 'ES256';
+  accessTokenLifetimeSeconds: number | null;
+  refreshIdleSeconds: number | null;
+  refreshAbsoluteSeconds: number | null;
+  system: boolean;
+  version: number;
+  createdAt: Date;
+  updatedAt: Date;
+}
+
+export interface ClientSecretView {
+  id: ClientSecretId;
+  createdAt: Date;
+  expiresAt: Date | null;
+  retiredAt: Date | null;
+}
+
+export interface ClientFilter {
+  kind?: ClientKind | undefined;
+  status?: Client['status'] | undefined;
+  /** The whole id, or the beginning of the name in any case. */
+  search?: string | undefined;
+}
+
+/** RFC 9700 §4.15: an id that could be taken for a person's subject is refused. */
+export const CLIENT_ID = /^(?!acc_)[A-Za-z0-9][A-Za-z0-9._-]{2,127}$/i;
+
+const YEAR_SECONDS = 31_536_000;
+
+function checked(problemOf: (text: string) => string | undefined) {
+  return z.string().superRefine((text, context) => {
+    const problem = problemOf(text);
+    if (problem !== undefined) context.addIssue({ code: 'custom', message: problem });
+  });
+}
+
+const webAddress = checked(webAddressProblem);
+// Whether a redirect URI is allowed depends on the kind of client: metadata.ts says. Here only the amount is bounded.
+const redirectUris = z.array(z.string()).max(100);
+const seconds = z.int().min(30).max(YEAR_SECONDS).nullable();
+
+const fields = {
+  // No control, direction or lone surrogate characters: the name is shown on consent pages and in terminals.
+  name: z
+    .string()
+    .trim()
+    .min(1, 'must not be empty')
+    .max(200, 'must not be longer than 200 characters')
+    .regex(/^[^\p{Cc}\p{Cs}\u2028\u2029\u202a-\u202e\u2066-\u2069]*$/u, 'must not hold control characters'),
+  redirectUris,
+  postLogoutRedirectUris: redirectUris,
+  logoUri: webAddress.nullable(),
+  clientUri: webAddress.nullable(),
+  policyUri: webAddress.nullable(),
+  tosUri: webAddress.nullable(),
+  grantTypes: z.array(z.enum(grantTypes)),
+  authMethod: z.enum(['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt']),
+  jwks: z.strictObject({ keys: z.array(z.record(z.string(), z.unknown())).min(1).max(20) }).nullable(),
+  jwksUri: webAddress.nullable(),
+  firstParty: z.boolean(),
+  scopes: z.array(z.enum(openidScopes)),
+  apis: z
+    .array(
+      z.strictObject({ audience: z.string().max(2000), permissions: z.array(z.string().max(200)).max(500) }),
+    )
+    .max(100),
+  subjectType: z.enum(['public', 'pairwise']),
+  sectorIdentifierUri: webAddress.nullable(),
+  backchannelLogoutUri: webAddress.nullable(),
+  backchannelLogoutSessionRequired: z.boolean(),
+  corsOrigins: z.array(checked(originProblem)).max(100),
+  dpopBound: z.boolean(),
+  requirePar: z.boolean(),
+  pkceExempt: z.boolean(),
+  mayIntrospectAny: z.boolean(),
+  idTokenAlgorithm: z.enum(['RS256', 'ES256']),
+  accessTokenLifetimeSeconds: z.int().min(30).max(86_400).nullable(),
+  refreshIdleSeconds: seconds,
+  refreshAbsoluteSeconds: seconds,
+};
+
+/** Every field but name and kind has a default, which may depend on the kind: see withDefaults in metadata.ts. */
+export const NewClient = z
+  .strictObject(fields)
+  .partial()
+  .extend({
+    id: z.string().optional(),
+    name: fields.name,
+    kind: z.enum(['web', 'spa', 'native', 'machine']),
+  });
+export type NewClient = z.input<typeof NewClient>;
+
+/** The id and the kind never change: redirect URIs, secrets and tokens were made for them. */
+export const ClientChange = z
+  .strictObject(fields)
+  .partial()
+  .extend({
+    status: z.enum(['active', 'disabled']).optional(),
+    /** Guards against lost updates when given. */
+    version: z.int().optional(),
+  });
+export type ClientChange = z.input<typeof ClientChange>;
+
+/** What `gatehouse client show` and, later, the management API answer; a field that is not named here cannot leak. */
+export function clientView(client: Client): Record<string, unknown> {
+  const { createdAt, updatedAt, ...rest } = client;
+  return { ...rest, createdAt: createdAt.toISOString(), updatedAt: updatedAt.toISOString() };
+}
