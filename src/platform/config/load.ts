@@ -126,7 +126,7 @@ function mistakeOf(setting: Setting<unknown>, found: Given, mistake: string): st
 function shape(table: SettingTable, values: ReadonlyMap<string, unknown>): object {
   const entries = Object.entries(table).map(([name, entry]) => [
     name,
-    isSetting(entry) ? values.get(entry.env) : shape(entry, values),
+    isSetting(entry) ? Object.freeze(values.get(entry.env)) : shape(entry, values),
   ]);
   return Object.freeze(Object.fromEntries(entries));
 }
