@@ -75,8 +75,9 @@ function textLine({ level, time, msg, ...fields }: Record<string, unknown>): str
 }
 
 function textValue(value: unknown): string {
-  if (typeof value === 'string') return /^[\w./:@-]+$/.test(value) ? value : JSON.stringify(value);
-  return JSON.stringify(value, (key, item) => (key === 'stack' ? undefined : item)) ?? 'undefined';
+  if (typeof value === 'string' && /^[\w./:@-]+$/.test(value)) return value;
+  const text = JSON.stringify(value, (key, item) => (key === 'stack' ? undefined : item));
+  return plain(text ?? 'undefined');
 }
 
 /** Stacks on lines of their own: the one thing that is unreadable inside a line. */

@@ -10,7 +10,7 @@ const SECRET_KEYS = new Set(
   `password passphrase secret token code authorization proxyauthorization cookie cookies setcookie clientsecret
   refreshtoken accesstoken idtoken idtokenhint codeverifier devicecode usercode clientassertion assertion requesturi
   state nonce dpop csrf jwt apikey privatekey privatejwk masterkey datakey credentials registrationaccesstoken
-  logouttoken loginhint request hash passwordhash salt rawbody body`.split(/\s+/),
+  logouttoken loginhint hash passwordhash salt rawbody body`.split(/\s+/),
 );
 const SECRET_ENDINGS = ['password', 'secret', 'token', 'cookie', 'passphrase', 'privatekey'];
 
