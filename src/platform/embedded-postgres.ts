@@ -36,7 +36,7 @@ const START_DEADLINE_MILLISECONDS = 60_000;
 // After a crash PostgreSQL replays its log before it answers; it says so, and we let it.
 const RECOVERY_DEADLINE_MILLISECONDS = 10 * 60_000;
 // A `serve` that was killed a moment ago may still be listed until the kernel has closed its connection.
-const SERVE_LOCK_DEADLINE_MILLISECONDS = 3_000;
+const SERVE_LOCK_DEADLINE_MILLISECONDS = 2_000;
 const START_ATTEMPTS = 3;
 const POLL_MILLISECONDS = 30;
 
@@ -202,9 +202,9 @@ async function connectOrStart(cluster: Cluster, settings: EmbeddedPostgresSettin
 /** True when no process serves this data. */
 async function mustStart(cluster: Cluster): Promise<boolean> {
   const found = await server.readPidFile(cluster);
-  if (found === undefined || !server.isAlive(found.pid)) return true;
-  if (await server.mayBePostgres(found.pid)) return false;
-  await server.disownPidFile(cluster, found.text);
+  if (found === undefined) return true;
+  if (await server.runsPostgres(found.pid)) return false;
+  if (server.exists(found.pid)) await server.disownLockFiles(cluster, found);
   return true;
 }
 
@@ -220,7 +220,8 @@ async function startFailure(cluster: Cluster, cause: Error): Promise<Error> {
 async function stopAsOwner(cluster: Cluster, client: Client): Promise<void> {
   const running = await server.readPidFile(cluster);
   // The connection, and with it the claim, is kept until the server ends it: no other `serve` can slip in between.
-  if (running !== undefined && server.isAlive(running.pid)) await server.stopServer(cluster, running.pid);
+  if (running !== undefined && (await server.runsPostgres(running.pid)))
+    await server.stopServer(cluster, running.pid);
   await client.end().catch(() => {});
 }
 

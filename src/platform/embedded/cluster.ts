@@ -19,7 +19,7 @@ export interface Cluster {
 }
 
 const ENVIRONMENT = { PATH: '/usr/bin:/bin:/usr/local/bin', LC_ALL: 'C', TZ: 'UTC' };
-const SOCKET_FILE = '.s.PGSQL.5432';
+export const SOCKET_FILE = '.s.PGSQL.5432';
 const SOCKET_PATH_LIMIT = process.platform === 'darwin' ? 103 : 107;
 const UNFINISHED_AGE_MILLISECONDS = 10 * 60_000;
 

@@ -1,10 +1,18 @@
 // The process of the embedded PostgreSQL: spawned detached, found again through postmaster.pid, stopped in good order.
 import { spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { closeSync, openSync } from 'node:fs';
-import { readFile, rename, stat, writeFile } from 'node:fs/promises';
+import { chown, link, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Cluster, DESCRIPTOR_PATH, openDataDirectory, runAs, usesDescriptor } from './cluster.ts';
+import {
+  type Cluster,
+  DESCRIPTOR_PATH,
+  openDataDirectory,
+  runAs,
+  SOCKET_FILE,
+  usesDescriptor,
+} from './cluster.ts';
 
 /** Durability stays at its defaults (fsync and synchronous_commit on): the ledger promises it. */
 const SETTINGS: Record<string, string> = {
@@ -35,7 +43,7 @@ export async function readPidFile(cluster: Cluster): Promise<{ pid: number; text
   return text !== undefined && Number.isInteger(pid) && pid > 0 ? { pid, text } : undefined;
 }
 
-export function isAlive(pid: number): boolean {
+export function exists(pid: number): boolean {
   try {
     process.kill(pid, 0);
     return true;
@@ -44,23 +52,53 @@ export function isAlive(pid: number): boolean {
   }
 }
 
-/** False when the process surely is something else that got the number of a dead postmaster (common in containers). */
-export async function mayBePostgres(pid: number): Promise<boolean> {
-  if (process.platform !== 'linux') return true;
-  const name = await readFile(`/proc/${pid}/comm`, 'utf8').catch(() => 'postgres');
-  return name.trim() === 'postgres';
+/**
+ * False when the process is gone, is a zombie that nobody reaps (an orphan in a container whose first process is no
+ * init), or surely is something else that got the number of a dead postmaster (containers count from 1 again).
+ */
+export async function runsPostgres(pid: number): Promise<boolean> {
+  if (!exists(pid)) return false;
+  const status = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
+  const [, name, state] = /^\d+ \((.*)\) (\w)/s.exec(status) ?? [];
+  // Without /proc the number is all there is to go by.
+  return name === undefined || (name === 'postgres' && state !== 'Z');
 }
 
 /**
- * Makes a pid file whose number now belongs to a stranger look stale to PostgreSQL, which takes the number of its own
- * parent for a reused one. Deleting the file instead would also skip PostgreSQL's check for surviving backends.
+ * Makes the lock files of a dead postmaster, whose number somebody else has now, look stale to PostgreSQL: it takes the
+ * number of its own parent for a reused one. Deleting postmaster.pid would also skip its check for surviving backends.
  */
-export async function disownPidFile(cluster: Cluster, text: string): Promise<void> {
-  const lines = text.split('\n');
-  await writeFile(
-    join(cluster.directory, 'postmaster.pid'),
-    [String(process.pid), ...lines.slice(1)].join('\n'),
-  );
+export async function disownLockFiles(cluster: Cluster, stale: { pid: number; text: string }): Promise<void> {
+  await disown(join(cluster.directory, 'postmaster.pid'), stale.text);
+  const socketLock = join(cluster.socketDirectory, `${SOCKET_FILE}.lock`);
+  const text = await readFile(socketLock, 'utf8').catch(() => '');
+  if (Number(text.split('\n')[0]) === stale.pid) await disown(socketLock, text);
+}
+
+/** Never touches a file that is not the one judged stale: another process may have started a server since. */
+async function disown(path: string, text: string): Promise<void> {
+  const moved = `${path}.${randomUUID()}`;
+  const ours = `${moved}.ours`;
+  const put = (from: string) => link(from, path).catch(ignore('EEXIST'));
+  try {
+    await rename(path, moved);
+    if ((await readFile(moved, 'utf8')) !== text) return await put(moved);
+    const { uid, gid } = await stat(moved);
+    await writeFile(ours, [process.pid, ...text.split('\n').slice(1)].join('\n'), { mode: 0o600 });
+    await chown(ours, uid, gid);
+    await put(ours);
+  } catch (error) {
+    ignore('ENOENT')(error as NodeJS.ErrnoException);
+  } finally {
+    await rm(moved, { force: true });
+    await rm(ours, { force: true });
+  }
+}
+
+function ignore(code: string): (error: NodeJS.ErrnoException) => void {
+  return (error) => {
+    if (error.code !== code) throw error;
+  };
 }
 
 /** Spawns the server in its own session, so that Ctrl-C reaches only us and the database outlives us until released. */
@@ -92,7 +130,7 @@ export function spawnServer(cluster: Cluster): { pid: number | undefined; failed
 export async function stopServer(cluster: Cluster, pid: number): Promise<void> {
   const deadline = Date.now() + 60_000;
   if (!signal(pid, 'SIGINT')) return;
-  while (isAlive(pid) && (await readPidFile(cluster))?.pid === pid) {
+  while ((await runsPostgres(pid)) && (await readPidFile(cluster))?.pid === pid) {
     if (Date.now() > deadline) throw new Error(`PostgreSQL (process ${pid}) does not stop.`);
     await delay(20);
   }
