@@ -49,7 +49,8 @@ export function configurationPage(): string {
         .filter((one) => one.section === section)
         .map(({ setting }) => {
           const kind = setting.secret ? `${setting.kind.says}, secret` : setting.kind.says;
-          const byDefault = setting.byDefault.says === '' ? '' : `\`${setting.byDefault.says}\``;
+          const { says, isRule } = setting.byDefault;
+          const byDefault = says === '' || isRule ? says : `\`${says}\``;
           return `| \`${setting.env}\` | ${byDefault} | ${kind} | ${setting.sentence} |`;
         }),
       '',
@@ -67,8 +68,14 @@ export function envExample(): string {
       ...every
         .filter((one) => one.section === section)
         .flatMap(({ setting }) => {
-          const file = setting.secret ? ` (or ${setting.env}_FILE with the path of a file)` : '';
-          return [`# ${setting.sentence}${file}`, `#${setting.env}=${setting.byDefault.says}`];
+          const { says, isRule } = setting.byDefault;
+          const notes = [
+            setting.sentence,
+            setting.secret ? `${setting.env}_FILE names a file that holds it.` : '',
+            isRule && says !== '' ? `Default: ${says}.` : '',
+          ];
+          const comment = notes.filter((note) => note !== '').join(' ');
+          return [`# ${comment}`, `#${setting.env}=${isRule ? '' : says}`];
         }),
       '',
     ])

@@ -9,8 +9,8 @@ export interface Setting<T> {
   readonly kind: Kind<unknown>;
   readonly secret: boolean;
   readonly sentence: string;
-  /** `says` is what the documentation shows. */
-  readonly byDefault: { readonly says: string; value(of: ValueOf): T };
+  /** `says` is what the documentation shows: the value, or the rule where the default follows another setting. */
+  readonly byDefault: { readonly says: string; readonly isRule?: true; value(of: ValueOf): T };
 }
 
 export function setting<T>(env: string, kind: Kind<T>, byDefault: T, sentence: string): Setting<T> {
@@ -35,7 +35,7 @@ export function following<T>(
   byDefault: Setting<T>['byDefault'],
   sentence: string,
 ): Setting<T> {
-  return { env, kind, secret: false, sentence, byDefault };
+  return { env, kind, secret: false, sentence, byDefault: { ...byDefault, isRule: true } };
 }
 
 export interface SettingTable {

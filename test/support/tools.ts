@@ -1,0 +1,44 @@
+// Programs that a machine may lack: tests that need one are left out where it is missing, and fail there in CI.
+import { accessSync, constants } from 'node:fs';
+import { delimiter, join } from 'node:path';
+
+export type Tool = 'chromium' | 'redis' | 'nginx';
+
+/** Names under which distributions install each tool; Debian keeps nginx out of a user's PATH. */
+export const tools: Readonly<Record<Tool, readonly string[]>> = {
+  chromium: ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'],
+  redis: ['redis-server', 'valkey-server'],
+  nginx: ['nginx'],
+};
+const SYSTEM_PLACES = ['/usr/sbin', '/sbin', '/usr/local/sbin', '/snap/bin'];
+
+/** The path of the program, or undefined where it is not installed. CHROMIUM_PATH and the like win. */
+export function find(tool: Tool): string | undefined {
+  const given = process.env[`${tool.toUpperCase()}_PATH`];
+  if (given !== undefined && given !== '') return isProgram(given) ? given : undefined;
+  const places = [...(process.env.PATH ?? '').split(delimiter), ...SYSTEM_PLACES].filter(
+    (place) => place !== '',
+  );
+  return places.flatMap((place) => tools[tool].map((name) => join(place, name))).find(isProgram);
+}
+
+export const chromium = (): string | undefined => find('chromium');
+export const redisServer = (): string | undefined => find('redis');
+export const nginx = (): string | undefined => find('nginx');
+
+/**
+ * For `describe.skipIf(needs('chromium'))`: true when the tests must be left out. In CI nothing is left out, so that a
+ * missing tool is a failure and not a silence.
+ */
+export function needs(...wanted: readonly Tool[]): boolean {
+  return process.env.CI !== 'true' && wanted.some((tool) => find(tool) === undefined);
+}
+
+function isProgram(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
