@@ -41,6 +41,6 @@ addEventListener('pageshow', () => {
   for (const button of document.querySelectorAll('[aria-disabled]')) button.removeAttribute('aria-disabled');
 });
 
-// After a refused form, start where something needs to change.
-const wrong = document.querySelector('[aria-invalid="true"]') ?? document.querySelector('[data-focus]');
-if (wrong instanceof HTMLElement) wrong.focus();
+// After a refused form, start where something needs to change, unless the page already said where.
+const wrong = document.querySelector('[aria-invalid="true"], [data-focus]');
+if (wrong instanceof HTMLElement && !document.querySelector('[autofocus]')) wrong.focus();
