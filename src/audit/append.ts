@@ -20,7 +20,7 @@ const MAX_BATCH = 500;
 /** Beyond this the database is too slow to be waited for: better a quick "busy" than a long queue. */
 const MAX_WAITING = 10_000;
 
-export function createAppender(deps: { db: Db; afterFlush(): void }): Appender {
+export function createAppender(deps: { db: Db }): Appender {
   let waiting: Waiting[] = [];
   let drain: Promise<void> | undefined;
 
@@ -51,7 +51,6 @@ export function createAppender(deps: { db: Db; afterFlush(): void }): Appender {
       const batch = waiting.slice(0, MAX_BATCH);
       waiting = waiting.slice(MAX_BATCH);
       await flush(batch);
-      deps.afterFlush();
     }
     drain = undefined;
   }

@@ -45,8 +45,6 @@ export interface Audit {
 }
 
 const REFUSAL_FLUSH_MILLISECONDS = 5000;
-/** The transaction of a recorded event usually ends within this. */
-const COMMIT_MILLISECONDS = 100;
 const STREAM_STEP = 1000;
 
 export function createAudit(deps: { postgres: Postgres; log: Log; clock: Clock }): Audit {
@@ -54,15 +52,18 @@ export function createAudit(deps: { postgres: Postgres; log: Log; clock: Clock }
   const { db } = deps.postgres;
   const listeners = createListeners({ db, clock, log });
   const refusals = createRefusals({ db, clock, log });
-  const appender = createAppender({ db, afterFlush: () => listeners.wake(0) });
+  const appender = createAppender({ db });
   let timer: NodeJS.Timeout | undefined;
 
   return {
     async record(handle, event) {
       await insertEvent(handle, eventRow(event, clock.now()));
-      listeners.wake(COMMIT_MILLISECONDS);
+      listeners.wake(event.type);
     },
-    append: (event) => appender.append(eventRow(event, clock.now())),
+    append(event) {
+      listeners.wake(event.type);
+      return appender.append(eventRow(event, clock.now()));
+    },
     refuse: (kind, reason) => refusals.count(kind, reason, currentOrigin().address),
     list: (filter, page) => listEvents(db, filter, page),
     stream: (filter) => streamEvents(db, filter),

@@ -17,8 +17,8 @@ export interface Listener {
 
 export interface Listeners {
   add(listener: Listener): void;
-  /** Something was written: look now rather than at the next poll. */
-  wake(afterMilliseconds: number): void;
+  /** An event is being written on this node: whoever wants it looks soon rather than at the next poll. */
+  wake(type: EventType): void;
   start(): void;
   stop(): Promise<void>;
 }
@@ -28,23 +28,25 @@ interface Subscription {
   since: Date;
   running: Promise<void> | undefined;
   again: boolean;
+  wakeTimer: NodeJS.Timeout | undefined;
 }
 
 const POLL_MILLISECONDS = 1000;
+/** Long enough for the transaction of a recorded event to end, and for a thousand tokens to cause one look. */
+const WAKE_MILLISECONDS = 100;
 const BATCH = 500;
 const LEASE_SECONDS = 15;
 const LONGEST_PAUSE_SECONDS = 300;
 /** How long stop() waits for listeners that are at work; their lease passes to another node anyway. */
 const STOP_MILLISECONDS = 5000;
 /** The cursor of a listener that nothing interests is moved only now and then: moving it is a write. */
-const STALE_TRANSACTIONS = 1000n;
+const STALE_TRANSACTIONS = 100n;
 
 export function createListeners(deps: { db: Db; clock: Clock; log: Log }): Listeners {
   const { db, log } = deps;
   const node = randomUUID();
   const subscriptions: Subscription[] = [];
   let timer: NodeJS.Timeout | undefined;
-  let wakeTimer: NodeJS.Timeout | undefined;
   let stopped = false;
 
   /** True when there may be more to deliver right away. */
@@ -101,11 +103,16 @@ export function createListeners(deps: { db: Db; clock: Clock; log: Log }): Liste
   }
 
   // Each listener has its own run, so that a slow one holds up nobody else.
-  function look(): void {
-    for (const subscription of subscriptions) {
-      if (subscription.running === undefined) subscription.running = deliverAll(subscription);
-      else subscription.again = true;
-    }
+  function look(subscription: Subscription): void {
+    if (subscription.running === undefined) subscription.running = deliverAll(subscription);
+    else subscription.again = true;
+  }
+
+  function lookSoon(subscription: Subscription): void {
+    subscription.wakeTimer ??= setTimeout(() => {
+      subscription.wakeTimer = undefined;
+      look(subscription);
+    }, WAKE_MILLISECONDS);
   }
 
   return {
@@ -113,29 +120,35 @@ export function createListeners(deps: { db: Db; clock: Clock; log: Log }): Liste
       if (subscriptions.some((known) => known.listener.name === listener.name)) {
         throw new Error(`there is an audit listener '${listener.name}' already`);
       }
-      subscriptions.push({ listener, since: deps.clock.now(), running: undefined, again: false });
+      const since = deps.clock.now();
+      subscriptions.push({ listener, since, running: undefined, again: false, wakeTimer: undefined });
     },
-    wake(afterMilliseconds) {
-      if (timer === undefined || wakeTimer !== undefined || subscriptions.length === 0) return;
-      wakeTimer = setTimeout(() => {
-        wakeTimer = undefined;
-        look();
-      }, afterMilliseconds);
+    wake(type) {
+      if (timer === undefined) return;
+      for (const subscription of subscriptions) {
+        if (wants(subscription.listener, type)) lookSoon(subscription);
+      }
     },
     start() {
       stopped = false;
-      timer = setInterval(look, POLL_MILLISECONDS);
-      look();
+      timer = setInterval(() => subscriptions.forEach(look), POLL_MILLISECONDS);
+      subscriptions.forEach(look);
     },
     async stop() {
       stopped = true;
       clearInterval(timer);
-      clearTimeout(wakeTimer);
       timer = undefined;
-      wakeTimer = undefined;
+      for (const subscription of subscriptions) {
+        clearTimeout(subscription.wakeTimer);
+        subscription.wakeTimer = undefined;
+      }
       await withinLimit(Promise.all(subscriptions.map(({ running }) => running)));
     },
   };
+}
+
+function wants({ types }: Listener, type: EventType): boolean {
+  return types === 'all' || types.includes(type);
 }
 
 async function withinLimit(work: Promise<unknown>): Promise<void> {
