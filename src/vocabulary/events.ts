@@ -10,6 +10,10 @@ export const events = {
 
   'password.set': 'A password was set for an account.',
   'password.rehashed': 'A password was hashed again at a higher cost after it was presented correctly.',
+  'password.disabled':
+    'A password failed too often in a row; only a new one lets its owner sign in by password again.',
+  'password.breach-check-failed':
+    'The breached-password service did not answer; the password was accepted without it.',
   'sign-in.succeeded': 'A person proved who they are.',
   'sign-in.failed': 'A sign-in attempt was refused.',
   'lockout.started': 'Too many failed attempts: further ones are refused for a while.',

@@ -1,0 +1,217 @@
+// Sign-in by password: count the attempt, check the password, settle. In this order, for everybody, in the same time.
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Account, Accounts } from '../accounts/accounts.ts';
+import type { Audit, NewEvent } from '../audit/audit.ts';
+import type { AccountId } from '../lib/ids.ts';
+import type { Attempt, Lockout } from '../lockout/lockout.ts';
+import type { Clock } from '../platform/clock.ts';
+import type { Db, Postgres } from '../platform/postgres.ts';
+import type { HashPool } from './hash-pool.ts';
+import {
+  type Argon2Settings,
+  dummyHash,
+  hashPassword,
+  isOutdated,
+  matchesHash,
+  normalizePassword,
+} from './password.ts';
+import type { PasswordProof, Verification } from './schema.ts';
+import * as store from './store.ts';
+
+interface PasswordSignInDeps {
+  postgres: Postgres;
+  audit: Audit;
+  clock: Clock;
+  accounts: Accounts;
+  lockout: Lockout;
+  settings: {
+    maximumLength: number;
+    maximumConsecutiveFailures: number;
+    hashQueueSeconds: number;
+    argon2: Argon2Settings;
+  };
+}
+
+/** One attempt on its way: who it names, and the password it is checked against. */
+interface Checked {
+  account: Account | undefined;
+  attempt: Attempt;
+  /** undefined: no account, no password, or none of its attempts left. */
+  password: store.UsablePassword | undefined;
+}
+
+type FailureReason = 'unknown_identifier' | 'suspended' | 'no_usable_password' | 'wrong_password';
+
+// No account has it: the same statement runs for those who are not there.
+const NOBODY = 'acc_00000000000000000000000000' as AccountId;
+// Failures of accounts are written to the ledger, those of unknown identifiers only counted. Each refusal takes at least
+// this long after the hash, which is more than the writing takes.
+const REFUSAL_MILLISECONDS = 40;
+
+export function createPasswordSignIn(deps: PasswordSignInDeps, pool: HashPool) {
+  const { settings } = deps;
+  const dummy = dummyHash(settings.argon2);
+  const pace = createPace();
+  const busy: Verification = { kind: 'busy', retryAfterSeconds: settings.hashQueueSeconds };
+
+  return async (proof: PasswordProof): Promise<Verification> => {
+    // Before the database hears of it: a flood must not reach it either.
+    if (pool.isFull()) {
+      deps.audit.refuse('sign_in', 'busy');
+      return busy;
+    }
+    const account = await deps.accounts.findByIdentifier(proof.identifier);
+    const reserved = await reserve(deps, proof.identifier, account);
+    if (reserved.kind === 'locked') {
+      deps.audit.refuse('sign_in', 'locked');
+      return reserved;
+    }
+    const checked: Checked = { account, attempt: reserved.attempt, password: reserved.password };
+    const usable = account?.status === 'active' ? checked.password : undefined;
+    const phc = usable?.hash ?? dummy;
+    const candidate = candidateOf(proof.password, settings.maximumLength);
+    const hashed = await pool.run(() => matchesHash(phc, candidate ?? ''));
+    if (hashed.kind === 'busy') {
+      await takeBack(deps, checked);
+      deps.audit.refuse('sign_in', 'busy');
+      return busy;
+    }
+    if (hashed.value && candidate !== undefined && usable !== undefined && account !== undefined) {
+      const accepted = await accept(deps, pool, { account, attempt: checked.attempt, phc, candidate });
+      if (accepted !== undefined) return { kind: 'ok', account: accepted, amr: ['pwd'] };
+    }
+    const wait = REFUSAL_MILLISECONDS + pace.missing(hashed.milliseconds, isOutdated(phc, settings.argon2));
+    await Promise.all([pause(wait), writeFailure(deps, checked)]);
+    return { kind: 'refused' };
+  };
+}
+
+// One transaction, and so one wait for the disk, whether there is a password row to write or not.
+function reserve(deps: PasswordSignInDeps, identifier: string, account: Account | undefined) {
+  return deps.postgres.transaction(async (trx) => {
+    const reservation = await deps.lockout.reserve(identifier, trx);
+    if (reservation.kind === 'locked') return reservation;
+    const maximum = deps.settings.maximumConsecutiveFailures;
+    const password = await store.takeAttempt(trx, account?.id ?? NOBODY, maximum);
+    return { ...reservation, password };
+  });
+}
+
+async function takeBack(deps: PasswordSignInDeps, { account, attempt, password }: Checked): Promise<void> {
+  await deps.postgres.transaction(async (trx) => {
+    await deps.lockout.takeBack(attempt, trx);
+    if (account !== undefined && password !== undefined) await store.giveBackAttempt(trx, account.id);
+  });
+}
+
+/** What is hashed; undefined for what can be no password here and is not worth its length in hashing. */
+function candidateOf(password: string, maximumLength: number): string | undefined {
+  // No code point is shorter than one unit, none of NFKC's expansions matter at this bound.
+  if (password.length > maximumLength * 4) return undefined;
+  return normalizePassword(password);
+}
+
+class Superseded extends Error {}
+
+interface Accepted {
+  account: Account;
+  attempt: Attempt;
+  phc: string;
+  candidate: string;
+}
+
+/** The account as it is now; undefined when password or account changed while the hash was made. */
+async function accept(
+  deps: PasswordSignInDeps,
+  pool: HashPool,
+  match: Accepted,
+): Promise<Account | undefined> {
+  const rehashed = await rehash(deps, pool, match);
+  try {
+    return await deps.postgres.transaction((trx) => settle(deps, trx, match, rehashed));
+  } catch (error) {
+    if (error instanceof Superseded) return undefined;
+    throw error;
+  }
+}
+
+async function settle(
+  deps: PasswordSignInDeps,
+  trx: Db,
+  match: Accepted,
+  rehashed: { hash: string; at: Date } | undefined,
+): Promise<Account> {
+  const { id } = match.account;
+  await deps.lockout.succeeded(match.attempt, trx);
+  const accepted = await store.acceptPassword(trx, id, match.phc, rehashed);
+  const account = await deps.accounts.find(id, trx);
+  // Rolls back: the attempt stays the failure as which it was counted.
+  if (!accepted || account?.status !== 'active') throw new Superseded();
+  const about = { actor: { kind: 'account', id }, outcome: 'success', accountId: id } as const;
+  if (rehashed !== undefined) await deps.audit.record(trx, { type: 'password.rehashed', ...about });
+  await deps.audit.record(trx, { type: 'sign-in.succeeded', ...about, details: { method: 'password' } });
+  return account;
+}
+
+async function rehash(deps: PasswordSignInDeps, pool: HashPool, match: Accepted) {
+  if (!isOutdated(match.phc, deps.settings.argon2)) return undefined;
+  const hashed = await pool.run(() => hashPassword(match.candidate, deps.settings.argon2));
+  // Busy: it waits for the next sign-in.
+  return hashed.kind === 'done' ? { hash: hashed.value, at: deps.clock.now() } : undefined;
+}
+
+async function writeFailure(deps: PasswordSignInDeps, checked: Checked): Promise<void> {
+  const { account, attempt } = checked;
+  if (attempt.lastFreeAt.includes('address')) deps.audit.refuse('sign_in', 'address_locked');
+  // Anybody can make these, so they are counted and fill no disk. Those of accounts are bounded by the lockout.
+  if (account === undefined) {
+    deps.audit.refuse('sign_in', 'unknown_identifier');
+    return;
+  }
+  const events = failureEvents(deps, account, checked);
+  await deps.postgres.transaction(async (trx) => {
+    for (const event of events) await deps.audit.record(trx, event);
+  });
+}
+
+function failureEvents(deps: PasswordSignInDeps, account: Account, checked: Checked): NewEvent[] {
+  const { attempt, password } = checked;
+  const about = {
+    actor: { kind: 'anonymous', id: null },
+    outcome: 'failure',
+    accountId: account.id,
+  } as const;
+  const events: NewEvent[] = [
+    { type: 'sign-in.failed', ...about, reason: reasonOf(checked), details: { method: 'password' } },
+  ];
+  for (const level of attempt.lastFreeAt) {
+    if (level !== 'address')
+      events.push({ type: 'lockout.started', ...about, outcome: 'denied', reason: level });
+  }
+  if (password?.consecutiveFailures === deps.settings.maximumConsecutiveFailures) {
+    events.push({ type: 'password.disabled', ...about, outcome: 'denied' });
+  }
+  return events;
+}
+
+function reasonOf({ account, password }: Checked): FailureReason {
+  if (account === undefined) return 'unknown_identifier';
+  if (account.status !== 'active') return 'suspended';
+  return password === undefined ? 'no_usable_password' : 'wrong_password';
+}
+
+/**
+ * After the cost was raised, old hashes are checked faster than new ones, and than the dummy of those who have none,
+ * until their owners sign in. The difference is waited out, as far as it is known.
+ */
+function createPace() {
+  let typicalMilliseconds = 0;
+  return {
+    missing(milliseconds: number, outdated: boolean): number {
+      if (outdated) return Math.max(0, typicalMilliseconds - milliseconds);
+      const weight = typicalMilliseconds === 0 ? 1 : 0.1;
+      typicalMilliseconds += (milliseconds - typicalMilliseconds) * weight;
+      return 0;
+    },
+  };
+}

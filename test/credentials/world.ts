@@ -1,0 +1,102 @@
+// Accounts, lockout and credentials wired as the server wires them, on a test database and with a clock that tests move.
+import { randomBytes } from 'node:crypto';
+import { type Accounts, createAccounts } from '../../src/accounts/accounts.ts';
+import { type Audit, createAudit } from '../../src/audit/audit.ts';
+import {
+  type CredentialDeps,
+  type CredentialSettings,
+  type Credentials,
+  createCredentials,
+} from '../../src/credentials/credentials.ts';
+import type { AccountId } from '../../src/lib/ids.ts';
+import { createLockout, type Lockout, type LockoutSettings } from '../../src/lockout/lockout.ts';
+import type { Clock } from '../../src/platform/clock.ts';
+import { silentLog } from '../../src/platform/log.ts';
+import { withOrigin } from '../../src/platform/origin.ts';
+import type { Postgres } from '../../src/platform/postgres.ts';
+
+export interface World {
+  accounts: Accounts;
+  audit: Audit;
+  credentials: Credentials;
+  lockout: Lockout;
+  clock: Clock & { pass(seconds: number): void };
+  /** The ids of accounts whose sessions, grants and tokens were ended. */
+  ended: AccountId[];
+}
+
+export const PASSWORD = 'violet umbrella over a lighthouse';
+export const operator = { kind: 'operator', id: 'test' } as const;
+
+export const cheap: CredentialSettings = {
+  minimumLength: 15,
+  maximumLength: 256,
+  argon2: { memoryKiB: 64, iterations: 1, parallelism: 1 },
+  hashConcurrency: 2,
+  hashQueue: 200,
+  hashQueueSeconds: 10,
+  maximumConsecutiveFailures: 100,
+};
+
+export const lockoutSettings: LockoutSettings = {
+  freeAttempts: 5,
+  accountFreeAttempts: 20,
+  addressFreeAttempts: 50,
+  baseDelaySeconds: 5,
+  maximumDelaySeconds: 3600,
+};
+
+export function createWorld(
+  postgres: Postgres,
+  changes: Partial<Omit<CredentialDeps, 'settings'>> & {
+    settings?: Partial<CredentialSettings>;
+    lockoutSettings?: Partial<LockoutSettings>;
+    identifierKey?: Buffer;
+  } = {},
+): World {
+  const clock = movableClock();
+  const audit = changes.audit ?? createAudit({ postgres, log: silentLog, clock });
+  const ended: AccountId[] = [];
+  const accounts = createAccounts({
+    postgres,
+    audit,
+    clock,
+    endAccountState: async (_trx, id) => {
+      ended.push(id);
+    },
+  });
+  const lockout = createLockout({
+    postgres,
+    audit,
+    clock,
+    identifierKey: changes.identifierKey ?? randomBytes(32),
+    settings: { ...lockoutSettings, ...changes.lockoutSettings },
+  });
+  const credentials = createCredentials({
+    postgres,
+    audit,
+    clock,
+    log: silentLog,
+    accounts,
+    lockout,
+    contextWords: ['gatehouse'],
+    ...changes,
+    settings: { ...cheap, ...changes.settings },
+  });
+  return { accounts, audit, credentials, lockout, clock, ended };
+}
+
+/** An act that comes from this address. */
+export function from<T>(address: string | null, run: () => T): T {
+  return withOrigin({ requestId: 'req_test', address, userAgent: 'test' }, run);
+}
+
+function movableClock(): World['clock'] {
+  let offset = 0;
+  return {
+    now: () => new Date(Date.now() + offset),
+    pass(seconds) {
+      offset += seconds * 1000;
+    },
+  };
+}
