@@ -14,6 +14,7 @@ export const floors = {
   credentials: { floor: 6, is: 'Every way a person proves who they are, behind one door.' },
   oidc: { floor: 8, is: 'The protocol engine, configured. The only folder that imports oidc-provider.' },
   sessions: { floor: 9, is: 'Signed-in browsers, grants and what was issued from them.' },
+  gateway: { floor: 9, is: 'One question, any credential: whose token is this, and is it still good?' },
   interaction: { floor: 10, is: 'The hosted pages between /authorize and the redirect back.' },
   setup: { floor: 10, is: 'The first administrator, once, and the page that says who this server is.' },
 } as const;

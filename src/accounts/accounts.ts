@@ -26,7 +26,7 @@ export interface Accounts {
   reinstate(id: AccountId, by: Actor): Promise<void>;
   /** Deletes every personal field; the ledger keeps the id, which is never given out again. Throws last_admin. */
   remove(id: AccountId, by: Actor): Promise<void>;
-  hasAny(): Promise<boolean>;
+  hasAny(db?: Db): Promise<boolean>;
 }
 
 export interface AccountsDeps {
@@ -57,7 +57,7 @@ export function createAccounts(deps: AccountsDeps): Accounts {
     suspend: (id, reason, by) => postgres.transaction((trx) => suspendIn(deps, trx, { id, reason, by })),
     reinstate: (id, by) => postgres.transaction((trx) => reinstateIn(deps, trx, id, by)),
     remove: (id, by) => postgres.transaction((trx) => removeIn(deps, trx, id, by)),
-    hasAny: () => store.anyAccount(postgres.db),
+    hasAny: (db = postgres.db) => store.anyAccount(db),
   };
 }
 

@@ -138,12 +138,6 @@ export const settings = {
       600,
       'Life of a device code.',
     ),
-    parSeconds: setting(
-      'PAR_SECONDS',
-      kind.wholeNumber(5, 600),
-      MINUTE,
-      'Life of a pushed authorization request.',
-    ),
     interactionSeconds: setting(
       'INTERACTION_SECONDS',
       kind.wholeNumber(5 * MINUTE, DAY),
@@ -301,6 +295,17 @@ export const settings = {
       'VIEWS_DIRECTORY',
       kind.path,
       'Folder whose files replace the shipped views of the same name.',
+    ),
+  },
+  outgoing: {
+    privateNetwork: following(
+      'OUTGOING_PRIVATE_NETWORK',
+      kind.choice('refuse', 'allow'),
+      {
+        says: 'allow in development, else refuse',
+        value: (of) => (of('ENVIRONMENT') === 'development' ? 'allow' : 'refuse'),
+      },
+      'Whether addresses of the private network are called for what clients registered: key sets, sign-out notices.',
     ),
   },
   metrics: {

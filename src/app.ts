@@ -1,0 +1,109 @@
+// The HTTP application: global middleware in order, every list of routes and pages, and the protocol engine behind them.
+import { Router } from '@koa/router';
+import Koa from 'koa';
+import { accountRoutes } from './accounts/admin-api.ts';
+import { auditRoutes } from './audit/admin-api.ts';
+import { interactionPages } from './interaction/steps.ts';
+import { areasOf, type ErrorDeps, renderErrors, takeOverKoaErrors } from './platform/http/errors.ts';
+import { securityHeaders } from './platform/http/headers.ts';
+import { createHealth, type Health } from './platform/http/health.ts';
+import { limitMiddleware } from './platform/http/limit.ts';
+import { mountPages } from './platform/http/mount-pages.ts';
+import { allowMethods, mountRoutes } from './platform/http/mount-routes.ts';
+import { observeRequests, requestContext } from './platform/http/request-id.ts';
+import { wellKnownAtRoot, withinBasePath } from './platform/http/site.ts';
+import type { Services } from './services.ts';
+import { setupPages } from './setup/pages.ts';
+
+/** The engine's endpoints: which limit counts each, and that their errors are OAuth JSON (RFC 6749 §5.2). */
+const protocolLimits = {
+  '/token': 'token',
+  '/par': 'token',
+  '/revoke': 'token',
+  '/userinfo': 'token',
+  '/introspect': 'introspection',
+  '/device/authorize': 'device',
+  '/device': 'device',
+  '/authorize': 'page',
+  '/end-session': 'page',
+} as const;
+
+const protocolPaths = [
+  '/token',
+  '/par',
+  '/revoke',
+  '/userinfo',
+  '/introspect',
+  '/device/authorize',
+  '/jwks',
+  '/.well-known/openid-configuration',
+  '/.well-known/oauth-authorization-server',
+];
+
+export interface App {
+  readonly callback: ReturnType<Koa['callback']>;
+  readonly health: Health;
+}
+
+export function createApp(services: Services): App {
+  const { config, site, log, limits, oidc, postgres } = services;
+  const app = new Koa();
+  app.keys = [services.serverSecrets.get('cookie').toString('base64url')];
+  app.proxy = config.http.trustedProxies.length > 0;
+
+  const errorDeps: ErrorDeps = {
+    log,
+    areaOf: areasOf(site, protocolPaths),
+    renderErrorPage: services.renderer.renderErrorPage,
+  };
+  const health = createHealth({ site, checks: { database: postgres.health } });
+  const router = pagesAndRoutes(services);
+
+  takeOverKoaErrors(app, errorDeps);
+  app.use(requestContext({ site, trustedProxies: config.http.trustedProxies }));
+  app.use(observeRequests(services.metrics));
+  app.use(securityHeaders(site));
+  app.use(renderErrors(errorDeps));
+  app.use(health.middleware);
+  app.use(services.assets.middleware);
+  app.use(wellKnownAtRoot(site));
+  app.use(limitMiddleware({ site, limits, paths: protocolLimits }));
+  app.use(router.routes());
+  app.use(allowMethods(router));
+  app.use(withinBasePath(site, oidc.handle));
+
+  return { callback: app.callback(), health };
+}
+
+function pagesAndRoutes(services: Services): Router {
+  const { config, site, limits, csrf, i18n, renderer, gateway } = services;
+  const router = new Router();
+  const pages = [
+    ...interactionPages({
+      interactions: services.oidc.interactions,
+      accounts: services.accounts,
+      credentials: services.credentials,
+      tokens: config.tokens,
+    }),
+    ...setupPages({
+      setup: services.setup,
+      productName: config.branding.productName,
+      issuer: config.issuer,
+      minimumLength: config.passwords.minimumLength,
+    }),
+  ];
+  const routes = [
+    ...accountRoutes({ accounts: services.accounts }),
+    ...auditRoutes({ audit: services.audit }),
+  ];
+  const formLimitBytes = config.http.bodyLimitBytes;
+  mountPages(router, pages, { site, limits, csrf, i18n, renderer, formLimitBytes });
+  mountRoutes(router, routes, {
+    site,
+    limits,
+    bodyLimitBytes: config.http.bodyLimitBytes,
+    authenticate: gateway.authenticate,
+    permits: (caller, permission) => caller.permissions.includes(permission),
+  });
+  return router;
+}

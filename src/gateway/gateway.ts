@@ -1,0 +1,66 @@
+// One question, any credential: whose access token is this, and is it still good? The management API asks here.
+import type { IncomingHttpHeaders } from 'node:http';
+import { createLocalJWKSet, errors, type JWTPayload, jwtVerify } from 'jose';
+import type { Accounts } from '../accounts/accounts.ts';
+import type { Clients } from '../clients/clients.ts';
+import { openHandle } from '../oidc/oidc.ts';
+import type { Caller } from '../platform/http/route.ts';
+import type { SigningKeys } from '../signing-keys/signing-keys.ts';
+
+export interface Gateway {
+  /**
+   * The caller behind a Bearer token for this server's own API (RFC 9068 §4); undefined for any other. Sender-constrained
+   * tokens are refused here, because presenting one without its proof is what they protect against (RFC 9449 §7.1).
+   */
+  authenticate(headers: IncomingHttpHeaders): Promise<Caller | undefined>;
+}
+
+export interface GatewayDeps {
+  issuer: string;
+  audience: string;
+  signingKeys: SigningKeys;
+  accounts: Accounts;
+  clients: Clients;
+  handleKey: Buffer;
+}
+
+export function createGateway(deps: GatewayDeps): Gateway {
+  const keySet = () => createLocalJWKSet({ keys: deps.signingKeys.snapshot().map((key) => key.publicJwk) });
+
+  return {
+    async authenticate(headers) {
+      const token = /^Bearer ([\w.~+/=-]+)$/i.exec(headers.authorization ?? '')?.[1];
+      const payload = token && (await verified(token));
+      if (!payload || typeof payload['handle'] !== 'string' || !payload.jti || payload['cnf'])
+        return undefined;
+      // The handle names the account and the client even when `sub` is pairwise.
+      const handle = openHandle(deps.handleKey, payload.jti, payload['handle']);
+      if (!handle || !(await deps.clients.known(handle.clientId))) return undefined;
+      if (handle.accountId === null) return clientCaller(handle.clientId, payload);
+      const account = await deps.accounts.find(handle.accountId);
+      if (account?.status !== 'active') return undefined;
+      const permissions = account.admin ? scopesOf(payload) : [];
+      return { kind: 'account', id: account.id, clientId: handle.clientId, permissions };
+    },
+  };
+
+  async function verified(token: string): Promise<JWTPayload | undefined> {
+    try {
+      const options = { issuer: deps.issuer, audience: deps.audience, typ: 'at+jwt' };
+      const { payload } = await jwtVerify(token, keySet(), options);
+      return payload;
+    } catch (error) {
+      if (error instanceof errors.JOSEError) return undefined;
+      throw error;
+    }
+  }
+}
+
+function clientCaller(clientId: string, payload: JWTPayload): Caller {
+  return { kind: 'client', id: clientId, clientId, permissions: scopesOf(payload) };
+}
+
+function scopesOf(payload: JWTPayload): string[] {
+  const { scope } = payload;
+  return typeof scope === 'string' ? scope.split(' ') : [];
+}

@@ -1,0 +1,86 @@
+// Sign in: mail address or user name, and password. The door itself is credentials; this only asks and tells.
+import { z } from 'zod';
+import type { Credentials } from '../credentials/credentials.ts';
+import { type Page, type PageResult, page } from '../platform/http/page.ts';
+import { boundToInteraction, type Step, type StepDeps, uidParams, withStep } from './step.ts';
+
+const LoginForm = z.object({
+  identifier: z.string().trim().min(1, 'login.error.identifierMissing').max(254),
+  password: z.string().min(1, 'login.error.passwordMissing').max(4096),
+});
+
+interface Shown {
+  identifier: string;
+  error?: string;
+  fieldErrors?: Readonly<Record<string, string>>;
+  retryAfterSeconds?: number;
+  status?: number;
+}
+
+export function showLogin(step: Step, shown: Partial<Shown> = {}): PageResult {
+  const { client } = step.pending;
+  const wait = shown.retryAfterSeconds;
+  return step.show(
+    'interaction/login',
+    step.t('login.title'),
+    {
+      action: step.path('login'),
+      cancelAction: step.path('cancel'),
+      identifier: shown.identifier ?? step.pending.params['login_hint']?.slice(0, 254) ?? '',
+      error: shown.error ?? null,
+      fieldErrors: shown.fieldErrors ?? {},
+      retryAfterSeconds: wait ?? null,
+      client: { name: client.name, logoUri: client.logoUri, clientUri: client.clientUri },
+      hint: null,
+    },
+    shown.status,
+    wait === undefined ? {} : { 'Retry-After': String(wait) },
+  );
+}
+
+export function loginPages(deps: StepDeps & { credentials: Credentials }): Page[] {
+  return [
+    page({
+      method: 'GET',
+      path: '/interaction/:uid/login',
+      limit: 'page',
+      params: uidParams,
+      csrfBinding: boundToInteraction,
+      run: (input) => withStep(deps, input, (step) => showLogin(step)),
+    }),
+    page({
+      method: 'POST',
+      path: '/interaction/:uid/login',
+      limit: 'sign-in',
+      params: uidParams,
+      form: LoginForm,
+      csrfBinding: boundToInteraction,
+      run: (input) =>
+        withStep(deps, input, async (step) => {
+          const identifier = input.typed['identifier'] ?? '';
+          if (!input.form) return showLogin(step, { identifier, fieldErrors: input.formErrors, status: 400 });
+          const result = await deps.credentials.verify('password', input.form);
+          switch (result.kind) {
+            case 'ok':
+              return step.finish({ kind: 'signed_in', accountId: result.account.id, amr: result.amr });
+            case 'refused':
+              return showLogin(step, { identifier, error: 'login.error.refused', status: 401 });
+            case 'locked':
+              return showLogin(step, {
+                identifier,
+                error: 'login.error.locked',
+                retryAfterSeconds: result.retryAfterSeconds,
+                status: 429,
+              });
+            case 'busy':
+              return showLogin(step, {
+                identifier,
+                error: 'login.error.busy',
+                retryAfterSeconds: result.retryAfterSeconds,
+                status: 503,
+              });
+          }
+        }),
+    }),
+  ];
+}

@@ -1,0 +1,81 @@
+// The frame of every step between /authorize and the redirect back: load the pending request, show a view, finish.
+// The only file here that sees Koa's context; a step never sends the person to another step but back to the engine.
+import { z } from 'zod';
+import type { Interactions, PendingInteraction, StepOutcome } from '../oidc/oidc.ts';
+import type { PageInput, PageResult } from '../platform/http/page.ts';
+import type { Translate } from '../platform/i18n.ts';
+
+export interface StepDeps {
+  readonly interactions: Interactions;
+}
+
+export const uidParams = z.object({ uid: z.string().min(1).max(64) });
+
+/** The form's token is tied to this one sign-in. */
+export const boundToInteraction = (params: Readonly<Record<string, string>>): string => params['uid'] ?? '';
+
+type StepInput = Pick<PageInput<{ uid: string }, unknown, unknown>, 'ctx' | 'params' | 'speak'>;
+
+export interface Step {
+  readonly pending: PendingInteraction;
+  readonly locale: string;
+  readonly t: Translate;
+  /** A page of this step. Its form may lead to the client, so the client's address is allowed as a target. */
+  show(
+    view: string,
+    title: string,
+    model: object,
+    status?: number,
+    headers?: Record<string, string>,
+  ): PageResult;
+  finish(outcome: StepOutcome): Promise<PageResult>;
+  /** The address of this interaction, or of one of its pages. */
+  path(page?: string): string;
+}
+
+/** Runs `take` with the pending request, or shows the way out when it is gone (back button, second tab, cookies off). */
+export async function withStep(
+  deps: StepDeps,
+  input: StepInput,
+  take: (step: Step) => Promise<PageResult> | PageResult,
+): Promise<PageResult> {
+  const { ctx, params } = input;
+  const pending = await deps.interactions.find(ctx.req, ctx.res, params.uid);
+  if (!pending) return lost(input);
+  const { locale, t } = input.speak(pending.params['ui_locales']);
+  const path = (page?: string) => `/interaction/${pending.uid}${page ? `/${page}` : ''}`;
+  return take({
+    pending,
+    locale,
+    t,
+    path,
+    show: (view, title, model, status = 200, headers = {}) => ({
+      kind: 'view',
+      view,
+      title,
+      model,
+      status,
+      locale,
+      headers,
+      formAction: pending.redirectUri ? [pending.redirectUri] : [],
+    }),
+    finish: async (outcome) => ({
+      kind: 'redirect',
+      to: await deps.interactions.finish(ctx.req, ctx.res, outcome),
+    }),
+  });
+}
+
+function lost(input: StepInput): PageResult {
+  const { t, locale } = input.speak(undefined);
+  // A browser that was sent here by us carries at least the interaction's cookie, unless it takes none.
+  const reason = input.ctx.req.headers.cookie === undefined ? 'cookies' : 'expired';
+  return {
+    kind: 'view',
+    view: 'interaction/lost',
+    title: t('lost.title'),
+    status: 400,
+    locale,
+    model: { reason, clientUri: null },
+  };
+}

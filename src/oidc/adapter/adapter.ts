@@ -1,0 +1,77 @@
+// The engine's storage contract (seven methods a model), answered from PostgreSQL through one table of models.
+import type { Adapter, AdapterFactory } from 'oidc-provider';
+import { grantAdapter } from './grants.ts';
+import { isModelName, type ModelName, models, type StateTable } from './models.ts';
+import { sessionAdapter } from './sessions.ts';
+import type { StateDeps } from './state.ts';
+import { tokenAdapter } from './tokens.ts';
+
+export interface StateStore {
+  readonly factory: AdapterFactory;
+  /** RFC 9449 §11.1: false when this id was seen before. One insert, so that only one of many can win. */
+  unseen(id: string, lifetimeSeconds: number): Promise<boolean>;
+  /** Deletes expired rows in batches; returns how many went. */
+  removeExpired(batchSize: number): Promise<number>;
+}
+
+export function createStateStore(deps: StateDeps, clientAdapter: Adapter): StateStore {
+  const { db, sealing } = deps;
+  return {
+    factory(name) {
+      if (name === 'Client') return clientAdapter;
+      if (!isModelName(name)) throw new Error(`the engine asked for an unknown model: ${name}`);
+      return adapterFor(name, deps);
+    },
+
+    async unseen(id, lifetimeSeconds) {
+      const result = await db.raw(
+        `insert into oidc_replays (id_hash, expires_at) values (?, now() + make_interval(secs => ?))
+         on conflict (id_hash) do update set expires_at = excluded.expires_at where oidc_replays.expires_at <= now()
+         returning 1`,
+        [sealing.idHash(id), lifetimeSeconds],
+      );
+      return result.rows.length === 1;
+    },
+
+    async removeExpired(batchSize) {
+      let removed = 0;
+      for (const table of tables) removed += await removeExpiredFrom(table);
+      return removed;
+
+      async function removeExpiredFrom(table: StateTable): Promise<number> {
+        const result = await db.raw(
+          `delete from ${table} where ctid = any(array(
+             select ctid from ${table} where expires_at <= now() limit ? for update skip locked))`,
+          [batchSize],
+        );
+        const count: number = result.rowCount ?? 0;
+        return count < batchSize ? count : count + (await removeExpiredFrom(table));
+      }
+    },
+  };
+}
+
+const tables: readonly StateTable[] = [...new Set(Object.values(models).map((model) => model.table))];
+
+function adapterFor(name: ModelName, deps: StateDeps): Adapter {
+  const { table } = models[name];
+  if (table === 'oidc_sessions') return sessionAdapter(deps);
+  if (table === 'oidc_grants') return grantAdapter(deps);
+  if (table === 'oidc_replays') return replayAdapter;
+  return tokenAdapter(name, deps);
+}
+
+// The engine reads ReplayDetection through `unique`, which replays.ts answers from `unseen`; nothing else may touch it.
+const replayAdapter: Adapter = {
+  upsert: refuse,
+  find: refuse,
+  findByUid: refuse,
+  findByUserCode: refuse,
+  consume: refuse,
+  destroy: refuse,
+  revokeByGrantId: refuse,
+};
+
+async function refuse(): Promise<never> {
+  throw new Error('ReplayDetection is insert-if-absent and goes through StateStore.unseen');
+}

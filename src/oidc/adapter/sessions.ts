@@ -1,0 +1,119 @@
+// Engine sessions: one row a browser, keyed by its internal uid, so that a new cookie id is a rename and not a second row.
+import Provider, { type Adapter, type AdapterPayload } from 'oidc-provider';
+import type { NewEvent } from '../../audit/audit.ts';
+import { currentOrigin } from '../../platform/origin.ts';
+import { lifetimeSeconds, runWithEvent, type StateDeps } from './state.ts';
+
+export function sessionAdapter({ db, sealing }: StateDeps): Adapter {
+  const open = (row: { uid_hash: Buffer; payload: Buffer } | undefined) =>
+    row && sealing.open('Session', row.uid_hash, row.payload);
+
+  return {
+    async upsert(id, payload, expiresIn) {
+      const uidHash = sealing.idHash(payload.uid ?? id);
+      const { address, userAgent } = currentOrigin();
+      await runWithEvent(
+        db,
+        {
+          // A request that began before the rename carries the old id; it may not take the row back.
+          sql: `insert into oidc_sessions
+              (uid_hash, id_hash, account_id, payload, address, user_agent, expires_at)
+            values (?, ?, ?, ?, ?, ?, now() + make_interval(secs => ?))
+            on conflict (uid_hash) do update set
+              id_hash = case when ? then excluded.id_hash else oidc_sessions.id_hash end,
+              account_id = excluded.account_id, payload = excluded.payload, expires_at = excluded.expires_at,
+              address = excluded.address, user_agent = excluded.user_agent, seen_at = now()
+            returning uid_hash`,
+          bindings: [
+            uidHash,
+            sealing.idHash(id),
+            payload.accountId ?? null,
+            sealing.seal('Session', uidHash, payload),
+            address,
+            userAgent?.slice(0, 512) ?? null,
+            lifetimeSeconds(payload, expiresIn),
+            renamedFrom() !== undefined,
+          ],
+        },
+        sessionStarted(payload, uidHash),
+        {
+          sql: 'select 1 from oidc_sessions where uid_hash = ? and account_id = ?',
+          bindings: [uidHash, payload.accountId ?? null],
+        },
+      );
+    },
+
+    async find(id) {
+      const row = await db('oidc_sessions')
+        .select('uid_hash', 'payload')
+        .where('id_hash', sealing.idHash(id))
+        .andWhereRaw('expires_at > now()')
+        .first();
+      return open(row);
+    },
+
+    async findByUid(uid) {
+      const row = await db('oidc_sessions')
+        .select('uid_hash', 'payload')
+        .where('uid_hash', sealing.idHash(uid))
+        .andWhereRaw('expires_at > now()')
+        .first();
+      return open(row);
+    },
+
+    async destroy(id) {
+      // The engine destroys the old id before it saves the same session under a new one: that is the rename above.
+      if (renamedFrom() === id) return;
+      await runWithEvent(
+        db,
+        {
+          sql: 'delete from oidc_sessions where id_hash = ? returning uid_hash, account_id',
+          bindings: [sealing.idHash(id)],
+        },
+        sessionEnded(),
+      );
+    },
+
+    findByUserCode: absent,
+    consume: nothing,
+    revokeByGrantId: nothing,
+  };
+}
+
+/** The public id of a session: a hash, so that showing it gives nobody the session. */
+export function sessionId(uidHash: Buffer): string {
+  return uidHash.toString('base64url');
+}
+
+function renamedFrom(): string | undefined {
+  const session = Provider.ctx?.oidc?.session;
+  // `oldId` is set by resetIdentifier() and is missing from the published types.
+  return session && 'oldId' in session && typeof session.oldId === 'string' ? session.oldId : undefined;
+}
+
+function sessionStarted(payload: AdapterPayload, uidHash: Buffer): NewEvent | undefined {
+  if (!payload.accountId) return undefined;
+  return {
+    type: 'session.started',
+    actor: { kind: 'account', id: payload.accountId },
+    outcome: 'success',
+    accountId: payload.accountId,
+    target: { kind: 'session', id: sessionId(uidHash) },
+    details: { amr: payload.amr ?? [] },
+  };
+}
+
+function sessionEnded(): NewEvent | undefined {
+  const session = Provider.ctx?.oidc?.session;
+  if (!session?.accountId) return undefined;
+  return {
+    type: 'session.ended',
+    actor: { kind: 'account', id: session.accountId },
+    outcome: 'success',
+    accountId: session.accountId,
+    reason: 'signed_out',
+  };
+}
+
+async function absent(): Promise<undefined> {}
+async function nothing(): Promise<void> {}

@@ -1,0 +1,63 @@
+// Subject -> account, scope -> claims (OpenID Connect Core §5.4), and pairwise subjects (§8.1).
+import type { Account as EngineAccount, FindAccount } from 'oidc-provider';
+import type { Account, Accounts } from '../accounts/accounts.ts';
+import { keyedHash } from '../platform/secrets/tokens.ts';
+
+export const claimsByScope = {
+  openid: ['sub'],
+  profile: [
+    'name',
+    'given_name',
+    'family_name',
+    'preferred_username',
+    'picture',
+    'locale',
+    'zoneinfo',
+    'updated_at',
+  ],
+  email: ['email', 'email_verified'],
+  acr: null,
+  amr: null,
+  auth_time: null,
+  iss: null,
+  sid: null,
+} as const;
+
+/** undefined for an account that is gone or suspended: the engine then refuses the code, token or session. */
+export function findAccount(accounts: Accounts): FindAccount {
+  return async (_ctx, sub) => {
+    const account = await accounts.find(sub);
+    return account?.status === 'active' ? engineAccount(account) : undefined;
+  };
+}
+
+function engineAccount(account: Account): EngineAccount {
+  return {
+    accountId: account.id,
+    async claims() {
+      return present({
+        sub: account.id,
+        name: account.name,
+        given_name: account.givenName,
+        family_name: account.familyName,
+        preferred_username: account.username,
+        picture: account.picture,
+        locale: account.locale,
+        zoneinfo: account.zoneinfo,
+        updated_at: Math.floor(account.updatedAt.getTime() / 1000),
+        email: account.email,
+        email_verified: account.email === null ? null : account.emailVerified,
+      });
+    },
+  };
+}
+
+// OpenID Connect Core §5.3.2: a claim without a value is left out, not sent as null.
+function present(claims: Record<string, string | number | boolean | null> & { sub: string }) {
+  const entries = Object.entries(claims).filter(([, value]) => value !== null);
+  return { ...Object.fromEntries(entries), sub: claims.sub };
+}
+
+export function pairwiseSubject(salt: Buffer, accountId: string, sector: string): string {
+  return keyedHash(salt, `${sector} ${accountId}`).toString('base64url');
+}

@@ -1,0 +1,81 @@
+// Remembered consent: what a person allowed a client, kept across sessions. A grant belongs to one session and dies with it,
+// so that signing out on one device never ends what another device was given.
+import type { Knex } from 'knex';
+import type { Db } from '../platform/postgres.ts';
+
+export interface Consent {
+  scopes: string[];
+  claims: string[];
+  /** Audience of an API -> the permissions allowed there. */
+  resourceScopes: Record<string, string[]>;
+}
+
+export async function findConsent(db: Db, accountId: string, clientId: string): Promise<Consent | undefined> {
+  const row = await db('consents')
+    .select('scopes', 'claims', 'resource_scopes')
+    .where({ account_id: accountId, client_id: clientId })
+    .first();
+  return row && { scopes: row.scopes, claims: row.claims, resourceScopes: row.resource_scopes };
+}
+
+/** Adds to what was allowed before; taking away is `removeConsents`. */
+export async function rememberConsent(
+  db: Db,
+  accountId: string,
+  clientId: string,
+  consent: Consent,
+): Promise<void> {
+  const before = (await findConsent(db, accountId, clientId)) ?? {
+    scopes: [],
+    claims: [],
+    resourceScopes: {},
+  };
+  const row = {
+    account_id: accountId,
+    client_id: clientId,
+    scopes: union(before.scopes, consent.scopes),
+    claims: union(before.claims, consent.claims),
+    resource_scopes: JSON.stringify(unionByAudience(before.resourceScopes, consent.resourceScopes)),
+    updated_at: db.fn.now() as Knex.Raw,
+  };
+  await db('consents').insert(row).onConflict(['account_id', 'client_id']).merge();
+}
+
+export async function removeConsents(
+  db: Db,
+  where: { accountId?: string; clientId?: string },
+): Promise<number> {
+  const columns = {
+    ...(where.accountId === undefined ? {} : { account_id: where.accountId }),
+    ...(where.clientId === undefined ? {} : { client_id: where.clientId }),
+  };
+  if (Object.keys(columns).length === 0) return 0;
+  return db('consents').where(columns).delete();
+}
+
+/** Whether everything in `asked` was allowed before. */
+export function covers(consent: Consent, asked: Consent): boolean {
+  return (
+    isSubset(asked.scopes, consent.scopes) &&
+    isSubset(asked.claims, consent.claims) &&
+    Object.entries(asked.resourceScopes).every(([audience, scopes]) =>
+      isSubset(scopes, consent.resourceScopes[audience] ?? []),
+    )
+  );
+}
+
+function isSubset(part: readonly string[], whole: readonly string[]): boolean {
+  const known = new Set(whole);
+  return part.every((item) => known.has(item));
+}
+
+function union(left: readonly string[], right: readonly string[]): string[] {
+  return [...new Set([...left, ...right])];
+}
+
+function unionByAudience(left: Record<string, string[]>, right: Record<string, string[]>) {
+  const audiences = union(Object.keys(left), Object.keys(right));
+  return Object.fromEntries(
+    audiences.map((audience) => [audience, union(left[audience] ?? [], right[audience] ?? [])]),
+  );
+}

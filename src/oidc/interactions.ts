@@ -1,0 +1,193 @@
+// What the hosted pages may know and do between /authorize and the redirect back: the pending request, its outcome, consent.
+
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { errors, type Interaction, type InteractionResults, type Provider } from 'oidc-provider';
+import type { Accounts } from '../accounts/accounts.ts';
+import type { Api, Apis } from '../apis/apis.ts';
+import type { Audit } from '../audit/audit.ts';
+import type { Client } from '../clients/clients.ts';
+import type { Config } from '../platform/config/schema.ts';
+import type { Postgres } from '../platform/postgres.ts';
+import type { ClientSource } from './client-source.ts';
+import { type Consent, rememberConsent } from './consents.ts';
+import { addTo, grantLifetimeSeconds } from './grants.ts';
+
+export interface PendingInteraction {
+  readonly uid: string;
+  /** What is to be proved next: 'login', 'consent', 'select_account'. */
+  readonly prompt: string;
+  readonly client: Client;
+  readonly params: Readonly<Record<string, string | undefined>>;
+  /** Where the answer will go; null for a device. */
+  readonly redirectUri: string | null;
+  /** Who is signed in, as far as this browser's session goes. */
+  readonly accountId: string | null;
+  readonly asked: Consent;
+  /** The APIs named in `asked`, with only the permissions that are asked for. */
+  readonly resources: readonly { api: Api; permissions: Api['permissions'] }[];
+}
+
+export type StepOutcome =
+  | { kind: 'signed_in'; accountId: string; amr: string[] }
+  | { kind: 'account_selected' }
+  | { kind: 'other_account' }
+  | { kind: 'consented'; grantId: string }
+  | { kind: 'cancelled' };
+
+export interface Interactions {
+  /** undefined when it expired, was finished elsewhere, or belongs to another browser. */
+  find(
+    request: IncomingMessage,
+    response: ServerResponse,
+    uid: string,
+  ): Promise<PendingInteraction | undefined>;
+  /** Stores what was proved; answers the address at which the engine goes on. */
+  finish(request: IncomingMessage, response: ServerResponse, outcome: StepOutcome): Promise<string>;
+  /** Makes the grant for what was asked, remembers it, and writes it to the ledger. */
+  grantConsent(pending: PendingInteraction): Promise<string>;
+  denyConsent(pending: PendingInteraction): Promise<void>;
+}
+
+export interface InteractionsDeps {
+  provider: () => Provider;
+  clientSource: ClientSource;
+  apis: Apis;
+  accounts: Accounts;
+  postgres: Postgres;
+  audit: Audit;
+  tokens: Config['tokens'];
+}
+
+export function createInteractions(deps: InteractionsDeps): Interactions {
+  const { provider, clientSource, postgres, audit } = deps;
+
+  return {
+    async find(request, response, uid) {
+      const interaction = await detailsOf(provider(), request, response);
+      if (!interaction || interaction.uid !== uid) return undefined;
+      const clientId = interaction.params['client_id'];
+      const engineClient = await provider().Client.find(String(clientId));
+      if (!engineClient) return undefined;
+      return pendingOf(interaction, clientSource.registered(engineClient), deps.apis);
+    },
+
+    finish: (request, response, outcome) =>
+      provider().interactionResult(request, response, resultOf(outcome), {
+        mergeWithLastSubmission: outcome.kind !== 'cancelled',
+      }),
+
+    async grantConsent(pending) {
+      const accountId = pending.accountId ?? '';
+      const { Grant } = provider();
+      const grant = new Grant({ accountId, clientId: pending.client.id });
+      addTo(grant, pending.asked);
+      grant.exp = Math.floor(Date.now() / 1000) + grantLifetimeSeconds(deps.tokens);
+      const grantId = await grant.save();
+      await postgres.transaction(async (trx) => {
+        await rememberConsent(trx, accountId, pending.client.id, pending.asked);
+        await audit.record(trx, {
+          type: 'consent.granted',
+          actor: { kind: 'account', id: accountId },
+          outcome: 'success',
+          accountId,
+          clientId: pending.client.id,
+          target: { kind: 'grant', id: grantId },
+          details: { ...pending.asked },
+        });
+      });
+      return grantId;
+    },
+
+    async denyConsent(pending) {
+      await audit.append({
+        type: 'consent.denied',
+        actor: { kind: 'account', id: pending.accountId },
+        outcome: 'denied',
+        accountId: pending.accountId,
+        clientId: pending.client.id,
+        details: { ...pending.asked },
+      });
+    },
+  };
+}
+
+async function detailsOf(
+  provider: Provider,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<Interaction | undefined> {
+  try {
+    return await provider.interactionDetails(request, response);
+  } catch (error) {
+    if (error instanceof errors.SessionNotFound) return undefined;
+    throw error;
+  }
+}
+
+function pendingOf(interaction: Interaction, client: Client, apis: Apis): PendingInteraction {
+  const params = stringsOf(interaction.params);
+  const resourceScopes = missingResourceScopes(interaction);
+  const resources = Object.entries(resourceScopes).flatMap(([audience, names]) => {
+    const api = apis.known(audience);
+    if (!api) return [];
+    return [{ api, permissions: api.permissions.filter((permission) => names.includes(permission.name)) }];
+  });
+  return {
+    uid: interaction.uid,
+    prompt: interaction.prompt.name,
+    client,
+    params,
+    redirectUri: interaction.deviceCode ? null : (params['redirect_uri'] ?? null),
+    accountId: interaction.session?.accountId ?? null,
+    asked: {
+      scopes: askedOidcScopes(interaction, params),
+      claims: stringList(interaction.prompt.details['missingOIDCClaims']),
+      resourceScopes,
+    },
+    resources,
+  };
+}
+
+/** Everything of OpenID Connect that is asked, not only what is new: the page must show the whole of what will be allowed. */
+function askedOidcScopes(interaction: Interaction, params: Record<string, string | undefined>): string[] {
+  const known = ['openid', 'profile', 'email', 'offline_access'];
+  const asked = (params['scope'] ?? '').split(' ').filter((scope) => known.includes(scope));
+  return [...new Set([...asked, ...stringList(interaction.prompt.details['missingOIDCScope'])])];
+}
+
+function missingResourceScopes(interaction: Interaction): Record<string, string[]> {
+  const missing = interaction.prompt.details['missingResourceScopes'];
+  if (typeof missing !== 'object' || missing === null) return {};
+  return Object.fromEntries(
+    Object.entries(missing).map(([audience, scopes]) => [audience, stringList(scopes)]),
+  );
+}
+
+function resultOf(outcome: StepOutcome): InteractionResults {
+  switch (outcome.kind) {
+    case 'signed_in':
+      return {
+        login: { accountId: outcome.accountId, amr: outcome.amr, ts: Math.floor(Date.now() / 1000) },
+        select_account: {},
+      };
+    case 'account_selected':
+      return { select_account: {} };
+    case 'other_account':
+      return { select_account: {}, other_account: {} };
+    case 'consented':
+      return { consent: { grantId: outcome.grantId } };
+    case 'cancelled':
+      return { error: 'access_denied', error_description: 'End-User aborted interaction' };
+  }
+}
+
+function stringsOf(params: Readonly<Record<string, unknown>>): Record<string, string | undefined> {
+  const strings = Object.entries(params).filter(
+    (entry): entry is [string, string] => typeof entry[1] === 'string',
+  );
+  return Object.fromEntries(strings);
+}
+
+function stringList(value: unknown): string[] {
+  return Array.isArray(value) ? value.filter((item) => typeof item === 'string') : [];
+}

@@ -1,0 +1,43 @@
+// How long each thing the engine issues lives: from the settings, an API's or a client's own, and the absolute ends.
+import type { Configuration, Client as EngineClient } from 'oidc-provider';
+import type { Client } from '../clients/clients.ts';
+import type { Config } from '../platform/config/schema.ts';
+
+/** The engine wants synchronous functions that answer whole positive seconds. */
+export function lifetimes(
+  config: Config,
+  registered: (client: EngineClient) => Client,
+): NonNullable<Configuration['ttl']> {
+  const { tokens, sessions } = config;
+  const accessToken = (api: number | undefined, client: EngineClient) =>
+    api ?? registered(client).accessTokenLifetimeSeconds ?? tokens.accessTokenSeconds;
+
+  return {
+    AccessToken: (_ctx, token, client) => accessToken(token.resourceServer?.accessTokenTTL, client),
+    ClientCredentials: (_ctx, token, client) => accessToken(token.resourceServer?.accessTokenTTL, client),
+    AuthorizationCode: tokens.codeSeconds,
+    IdToken: tokens.idTokenSeconds,
+    DeviceCode: tokens.deviceCodeSeconds,
+    Interaction: tokens.interactionSeconds,
+    // RFC 9700 §4.14.2: a refresh token ends when it is idle, and at a fixed time however often it was rotated.
+    RefreshToken: (_ctx, token, client) => {
+      const own = registered(client);
+      const idle = own.refreshIdleSeconds ?? tokens.refreshIdleSeconds;
+      const absolute = own.refreshAbsoluteSeconds ?? tokens.refreshAbsoluteSeconds;
+      return atLeastOne(Math.min(idle, absolute - token.totalLifetime()));
+    },
+    // ASVS 7.3.1 and 7.3.2: idle and absolute limits of a signed-in browser.
+    Session: (_ctx, session) => {
+      const age = session.loginTs ? nowSeconds() - session.loginTs : 0;
+      return atLeastOne(Math.min(sessions.idleSeconds, sessions.absoluteSeconds - age));
+    },
+  };
+}
+
+function nowSeconds(): number {
+  return Math.floor(Date.now() / 1000);
+}
+
+function atLeastOne(seconds: number): number {
+  return Math.max(1, Math.floor(seconds));
+}

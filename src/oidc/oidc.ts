@@ -1,0 +1,220 @@
+// The face of the protocol engine: one provider built from the parts of this folder, swapped when the signing keys change.
+import compose from 'koa-compose';
+import { type Configuration, type KoaContextWithOIDC, Provider } from 'oidc-provider';
+import type { Accounts } from '../accounts/accounts.ts';
+import type { Apis } from '../apis/apis.ts';
+import type { Audit } from '../audit/audit.ts';
+import type { Clients } from '../clients/clients.ts';
+import type { Config } from '../platform/config/schema.ts';
+import { failure } from '../platform/errors.ts';
+import type { OutgoingFetch } from '../platform/fetch.ts';
+import type { PageRenderer } from '../platform/http/render-page.ts';
+import type { I18n } from '../platform/i18n.ts';
+import type { Job } from '../platform/jobs.ts';
+import type { Log } from '../platform/log.ts';
+import { isDatabaseUnavailable, type Postgres } from '../platform/postgres.ts';
+import type { ServerSecrets } from '../platform/secrets/server-secrets.ts';
+import type { SigningKey, SigningKeys } from '../signing-keys/signing-keys.ts';
+import { createStateStore } from './adapter/adapter.ts';
+import { makeReplayDetectionAtomic } from './adapter/replays.ts';
+import { createSealing } from './adapter/sealing.ts';
+import { createClientSource, noClientAdapter } from './client-source.ts';
+import { createDeviceGuesses } from './device-guesses.ts';
+import { createEngineEvents } from './events.ts';
+import { createInteractions, type Interactions } from './interactions.ts';
+import { createEnginePages } from './pages.ts';
+import { createResources } from './resources.ts';
+import { type EngineDeps, engineConfiguration, routes } from './settings.ts';
+import { engineKeys } from './signing.ts';
+import { createEngineState, type EndedParticipant, type EngineState } from './state.ts';
+import { sealHandle } from './token-claims.ts';
+
+export type { Interactions, PendingInteraction, StepOutcome } from './interactions.ts';
+export type { BrowserSession, EndedParticipant } from './state.ts';
+export { openHandle } from './token-claims.ts';
+
+/** Koa's context as the outer application has it; the engine adds `oidc` to it. */
+type Context = Parameters<Provider['middleware'][number]>[0];
+
+export interface Oidc {
+  /** Answers every protocol endpoint; calls `next` for paths that are not its own. */
+  handle(ctx: Context, next: () => Promise<unknown>): Promise<void>;
+  readonly interactions: Interactions;
+  readonly state: EngineState;
+  /** Tells a client, by back-channel logout, that a session ended; one attempt. */
+  tellSessionEnded(participant: EndedParticipant): Promise<'delivered' | 'failed' | 'not_wanted'>;
+  jobs(): Job[];
+}
+
+export interface OidcDeps {
+  config: Config;
+  postgres: Postgres;
+  audit: Audit;
+  log: Log;
+  accounts: Accounts;
+  apis: Apis;
+  clients: Clients;
+  signingKeys: SigningKeys;
+  serverSecrets: ServerSecrets;
+  renderer: PageRenderer;
+  i18n: I18n;
+  outgoingFetch: OutgoingFetch;
+}
+
+const EXPIRED_BATCH = 1000;
+
+export function createOidc(deps: OidcDeps): Oidc {
+  const { config, accounts, apis, clients, serverSecrets } = deps;
+  const { db } = deps.postgres;
+  const sealing = createSealing(serverSecrets.get('state'));
+  const store = createStateStore(
+    { db, sealing, refreshGraceSeconds: config.tokens.refreshGraceSeconds },
+    noClientAdapter,
+  );
+  const clientSource = createClientSource({ clients });
+  const events = createEngineEvents({ audit: deps.audit, log: deps.log });
+  const guesses = createDeviceGuesses({ db });
+  const isAdmin = async (accountId: string) => (await accounts.find(accountId))?.admin ?? false;
+
+  const engineDeps: EngineDeps = {
+    config,
+    db,
+    serverSecrets,
+    accounts,
+    clientSource,
+    resources: createResources({ apis, clientSource, isAdmin }),
+    store,
+    pages: createEnginePages({ renderer: deps.renderer, i18n: deps.i18n }),
+    locales: deps.i18n.locales,
+    mayIntrospect: async (clientId, audience) => {
+      const known = await clients.known(clientId);
+      if (known?.client.mayIntrospectAny) return true;
+      return audience !== undefined && apis.known(audience)?.ownerClientId === clientId;
+    },
+    customizeJwt: customizeJwt(serverSecrets.get('handle'), events.note),
+    outgoingFetch: deps.outgoingFetch,
+  };
+
+  const buildProvider = (keys: readonly SigningKey[]): Provider => {
+    const provider = new Provider(config.issuer, engineConfiguration(engineDeps, engineKeys(keys)));
+    provider.proxy = config.http.trustedProxies.length > 0;
+    clientSource.attach(provider);
+    makeReplayDetectionAtomic(provider, store);
+    events.attach(provider);
+    return provider;
+  };
+
+  const engine = { current: running(buildProvider(deps.signingKeys.snapshot())) };
+  // Requests under way finish on the provider they began with; both publish and accept the same keys.
+  deps.signingKeys.onChange((keys) => {
+    engine.current = running(buildProvider(keys));
+  });
+
+  return {
+    async handle(ctx, next) {
+      if (ctx.method === 'POST' && ctx.path === routes.code_verification) {
+        const retryAfterSeconds = await guesses.admit();
+        if (retryAfterSeconds > 0) throw failure('rate_limited', { retryAfterSeconds });
+      }
+      await engine.current.run(ctx, next);
+      noteIntrospection(ctx, events.note);
+      await events.settled(ctx);
+      if (isDatabaseUnavailable(events.failureOf(ctx)))
+        throw failure('database_unavailable', { retryAfterSeconds: 5 });
+    },
+
+    interactions: createInteractions({
+      provider: () => engine.current.provider,
+      clientSource,
+      apis,
+      accounts,
+      postgres: deps.postgres,
+      audit: deps.audit,
+      tokens: config.tokens,
+    }),
+
+    state: createEngineState({ db, sealing }),
+
+    async tellSessionEnded({ clientId, accountId, sid }) {
+      const client = await engine.current.provider.Client.find(clientId);
+      if (!client?.backchannelLogoutUri) return 'not_wanted';
+      try {
+        // Present on every engine client, and missing from the published types.
+        const { backchannelLogout } = client as unknown as BackchannelClient;
+        await backchannelLogout.call(client, accountId, sid);
+        return 'delivered';
+      } catch (error) {
+        deps.log.warn('back-channel logout was not delivered', { clientId, error });
+        return 'failed';
+      }
+    },
+
+    jobs: () => [
+      {
+        name: 'remove-expired-engine-state',
+        everySeconds: 60,
+        async run() {
+          await store.removeExpired(EXPIRED_BATCH);
+          await guesses.removeOld();
+        },
+      },
+    ],
+  };
+}
+
+interface BackchannelClient {
+  backchannelLogout(accountId: string, sid: string | null): Promise<void>;
+}
+
+function running(provider: Provider) {
+  return { provider, run: compose(provider.middleware) };
+}
+
+/** Adds the opaque handle to every JWT access token, and notes its issue: a JWT leaves no row of its own. */
+function customizeJwt(
+  handleKey: Buffer,
+  note: (ctx: object, event: Parameters<Audit['append']>[0]) => void,
+): NonNullable<NonNullable<NonNullable<Configuration['formats']>['customizers']>['jwt']> {
+  return (ctx, token, jwt) => {
+    const accountId = 'accountId' in token ? (token.accountId ?? null) : null;
+    const clientId = token.clientId ?? null;
+    jwt.payload['handle'] = sealHandle(handleKey, token);
+    note(ctx, {
+      type: 'token.issued',
+      actor: { kind: 'client', id: clientId },
+      outcome: 'success',
+      accountId,
+      clientId,
+      target: { kind: 'access_token', id: token.jti },
+      details: {
+        grantType: ctx.oidc.params?.['grant_type'] ?? null,
+        audience: jwt.payload['aud'] ?? null,
+        scope: token.scope ?? null,
+        grantId: 'grantId' in token ? (token.grantId ?? null) : null,
+      },
+    });
+  };
+}
+
+/** The engine reports failed introspections only; who asked about what belongs into the ledger as well. */
+function noteIntrospection(
+  ctx: object,
+  note: (ctx: object, event: Parameters<Audit['append']>[0]) => void,
+): void {
+  const oidc = oidcOf(ctx);
+  if (oidc?.route !== 'introspection' || !oidc.client) return;
+  const token = oidc.entities.AccessToken ?? oidc.entities.ClientCredentials ?? oidc.entities.RefreshToken;
+  if (!token) return;
+  note(ctx, {
+    type: 'token.introspected',
+    actor: { kind: 'client', id: oidc.client.clientId },
+    outcome: 'success',
+    accountId: 'accountId' in token ? (token.accountId ?? null) : null,
+    clientId: token.clientId ?? null,
+    details: { kind: token.kind },
+  });
+}
+
+function oidcOf(ctx: object): KoaContextWithOIDC['oidc'] | undefined {
+  return 'oidc' in ctx ? (ctx as KoaContextWithOIDC).oidc : undefined;
+}

@@ -1,0 +1,180 @@
+// The engine's configuration: features, lifetimes, cookies, routes and the policies of this folder, put together as data.
+import {
+  type Configuration,
+  type Client as EngineClient,
+  type ExternalSigningKey,
+  errors,
+} from 'oidc-provider';
+import type { Accounts } from '../accounts/accounts.ts';
+import type { Config } from '../platform/config/schema.ts';
+import type { Db } from '../platform/postgres.ts';
+import type { ServerSecrets } from '../platform/secrets/server-secrets.ts';
+import type { StateStore } from './adapter/adapter.ts';
+import { claimsByScope, findAccount, pairwiseSubject } from './claims.ts';
+import type { ClientSource } from './client-source.ts';
+import { grantLifetimeSeconds, loadExistingGrant } from './grants.ts';
+import { lifetimes } from './lifetimes.ts';
+import type { EnginePages } from './pages.ts';
+import { prompts } from './prompts.ts';
+import type { Resources } from './resources.ts';
+import { authenticationClaims } from './token-claims.ts';
+
+export interface EngineDeps {
+  readonly config: Config;
+  readonly db: Db;
+  readonly serverSecrets: ServerSecrets;
+  readonly accounts: Accounts;
+  readonly clientSource: ClientSource;
+  readonly resources: Resources;
+  readonly store: StateStore;
+  readonly pages: EnginePages;
+  readonly locales: readonly string[];
+  /** Whether this client may learn about tokens of this audience (RFC 7662 §2.1). */
+  readonly mayIntrospect: (clientId: string, audience: string | undefined) => Promise<boolean>;
+  readonly customizeJwt: NonNullable<NonNullable<Configuration['formats']>['customizers']>['jwt'];
+  readonly outgoingFetch: NonNullable<Configuration['fetch']>;
+}
+
+export const routes = {
+  authorization: '/authorize',
+  token: '/token',
+  userinfo: '/userinfo',
+  introspection: '/introspect',
+  revocation: '/revoke',
+  pushed_authorization_request: '/par',
+  device_authorization: '/device/authorize',
+  code_verification: '/device',
+  end_session: '/end-session',
+  jwks: '/jwks',
+  registration: '/register',
+} as const;
+
+export function engineConfiguration(deps: EngineDeps, keys: ExternalSigningKey[]): Configuration {
+  const { config, clientSource, pages, serverSecrets } = deps;
+  const secure = config.issuer.startsWith('https:');
+  const registered = clientSource.registered;
+
+  return {
+    adapter: deps.store.factory,
+    jwks: { keys },
+    routes,
+    findAccount: findAccount(deps.accounts),
+    claims: claimsByScope,
+    scopes: ['openid', 'offline_access', 'profile', 'email'],
+    responseTypes: ['code'],
+    subjectTypes: ['public', 'pairwise'],
+    pairwiseIdentifier: async (_ctx, accountId, client) =>
+      pairwiseSubject(serverSecrets.get('pairwise'), accountId, sectorOf(client)),
+    clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'],
+    enabledJWA: {
+      clientAuthSigningAlgValues: ['RS256', 'PS256', 'ES256', 'EdDSA', 'Ed25519'],
+      idTokenSigningAlgValues: ['RS256', 'ES256'],
+      userinfoSigningAlgValues: ['RS256', 'ES256'],
+      introspectionSigningAlgValues: ['RS256', 'ES256'],
+      authorizationSigningAlgValues: ['RS256', 'ES256'],
+      dPoPSigningAlgValues: ['ES256', 'EdDSA', 'Ed25519'],
+    },
+    discovery: { ui_locales_supported: [...deps.locales] },
+    cookies: cookies(secure, serverSecrets.get('cookie')),
+    // RFC 9700 §2.1.1, OAuth 2.1 §4.1.1: PKCE for everyone. A confidential client that is exempted must send a nonce.
+    pkce: {
+      required: (ctx, client) =>
+        !(registered(client).pkceExempt && client.clientAuthMethod !== 'none' && ctx.oidc.params?.['nonce']),
+    },
+    interactions: {
+      policy: prompts({ clientSource }),
+      url: (ctx, interaction) =>
+        `${new URL(ctx.oidc.issuer).pathname.replace(/\/$/, '')}/interaction/${interaction.uid}`,
+    },
+    loadExistingGrant: loadExistingGrant({ db: deps.db, clientSource, tokens: config.tokens }),
+    ttl: { ...lifetimes(config, registered), Grant: grantLifetimeSeconds(config.tokens) },
+    rotateRefreshToken: true,
+    issueRefreshToken: async (_ctx, client, source) =>
+      client.grantTypeAllowed('refresh_token') &&
+      (source.scopes.has('offline_access') || registered(client).firstParty),
+    // Offline access outlives the browser session by its meaning (OpenID Connect Core §11). So does a first-party native
+    // app, whose sign-in has nothing to do with the browser that happened to show the page. All else ends at sign-out.
+    expiresWithSession: async (ctx, source) => {
+      if (source.scopes.has('offline_access')) return false;
+      const client = ctx.oidc.client && registered(ctx.oidc.client);
+      return !(client?.firstParty && client.kind === 'native');
+    },
+    extraTokenClaims: async (ctx) => authenticationClaims(ctx),
+    formats: { customizers: { jwt: deps.customizeJwt } },
+    clientBasedCORS: (_ctx, origin, client) => {
+      const { kind, corsOrigins, redirectUris } = registered(client);
+      if (corsOrigins.includes(origin)) return true;
+      return kind === 'spa' && redirectUris.some((uri) => URL.parse(uri)?.origin === origin);
+    },
+    renderError: pages.renderError,
+    fetch: deps.outgoingFetch,
+    fetchResponseBodyLimits: { jwks_uri: 64 * 1024, sector_identifier_uri: 64 * 1024 },
+    features: features(deps),
+  };
+}
+
+/** OpenID Connect Core §8.1: the engine resolves it; its typings leave it unnamed. */
+function sectorOf(client: EngineClient): string {
+  const sector: unknown = client['sectorIdentifier'];
+  return typeof sector === 'string' && sector ? sector : client.clientId;
+}
+
+function features(deps: EngineDeps): NonNullable<Configuration['features']> {
+  const { pages, serverSecrets } = deps;
+  return {
+    devInteractions: { enabled: false },
+    backchannelLogout: { enabled: true },
+    clientCredentials: { enabled: true },
+    deviceFlow: {
+      enabled: true,
+      deviceInfo: pages.deviceInfo,
+      userCodeInputSource: pages.userCodeInput,
+      userCodeConfirmSource: pages.userCodeConfirm,
+      successSource: pages.deviceDone,
+    },
+    dPoP: { enabled: true, nonceSecret: serverSecrets.get('dpop-nonce') },
+    externalSigningSupport: { enabled: true, ack: 'experimental-01' },
+    introspection: {
+      enabled: true,
+      allowedPolicy: async (_ctx, client, token) => {
+        const audience = 'aud' in token && typeof token.aud === 'string' ? token.aud : undefined;
+        return deps.mayIntrospect(client.clientId, audience);
+      },
+    },
+    pushedAuthorizationRequests: { enabled: true },
+    resourceIndicators: {
+      enabled: true,
+      getResourceServerInfo: deps.resources.getResourceServerInfo,
+      defaultResource: async (ctx, client, oneOf) => {
+        if (oneOf?.length === 1 && oneOf[0] !== undefined) return oneOf[0];
+        if (oneOf) throw new errors.InvalidTarget('name one of the granted resources in the token request');
+        // A machine has no userinfo to ask: its token is for its API, which needs no naming when there is one only.
+        const audiences = deps.clientSource.registered(client).apis.map((api) => api.audience);
+        const machine = ctx.oidc.params?.['grant_type'] === 'client_credentials';
+        return machine && audiences.length === 1 ? audiences[0] : undefined;
+      },
+    },
+    revocation: { enabled: true },
+    rpInitiatedLogout: {
+      enabled: true,
+      logoutSource: pages.logoutConfirm,
+      postLogoutSuccessSource: pages.logoutDone,
+    },
+    userinfo: { enabled: true },
+  };
+}
+
+// RFC 6265bis §4.1.3: __Host- ties a cookie to this origin and path /, __Secure- to https for those with a path of their own.
+function cookies(secure: boolean, key: Buffer): NonNullable<Configuration['cookies']> {
+  const common = { httpOnly: true, sameSite: 'lax', secure, signed: true } as const;
+  return {
+    keys: [key.toString('base64url')],
+    names: {
+      session: secure ? '__Host-session' : 'session',
+      interaction: secure ? '__Secure-interaction' : 'interaction',
+      resume: secure ? '__Secure-resume' : 'resume',
+    },
+    long: { ...common, overwrite: true, path: '/' },
+    short: { ...common, overwrite: true },
+  };
+}

@@ -1,0 +1,267 @@
+// Builds every feature once, in floor order: read it as the table of contents of the server.
+import { join } from 'node:path';
+import { type Accounts, createAccounts } from './accounts/accounts.ts';
+import { type Apis, createApis } from './apis/apis.ts';
+import { type Audit, createAudit } from './audit/audit.ts';
+import { auditJobs } from './audit/jobs.ts';
+import { type Clients, clientsUseApi, createClients } from './clients/clients.ts';
+import { type Credentials, createCredentials } from './credentials/credentials.ts';
+import { createGateway, type Gateway } from './gateway/gateway.ts';
+import { accentPalette } from './lib/colour.ts';
+import { createLockout, type Lockout } from './lockout/lockout.ts';
+import { createOidc, type Oidc } from './oidc/oidc.ts';
+import { type Changes, createChanges } from './platform/changes.ts';
+import { type Clock, systemClock } from './platform/clock.ts';
+import type { Config } from './platform/config/load.ts';
+import { openEmbeddedPostgres } from './platform/embedded-postgres.ts';
+import { createOutgoingFetch } from './platform/fetch.ts';
+import { type Csrf, createCsrf } from './platform/http/csrf.ts';
+import { createPageRenderer, type PageRenderer } from './platform/http/render-page.ts';
+import { type Site, siteOf } from './platform/http/site.ts';
+import { type Assets, createAssets } from './platform/http/static.ts';
+import { createI18n, type I18n } from './platform/i18n.ts';
+import type { Job } from './platform/jobs.ts';
+import { createLog, type Log, silentLog } from './platform/log.ts';
+import { createMetrics, type Metrics } from './platform/metrics.ts';
+import { migrate } from './platform/migrations.ts';
+import { checkVersion, createPostgres, type Postgres } from './platform/postgres.ts';
+import { createLimits, type Limits } from './platform/rate-limit.ts';
+import { loadMasterKey } from './platform/secrets/master-key.ts';
+import { loadServerSecrets, type ServerSecrets } from './platform/secrets/server-secrets.ts';
+import { createVault, type Vault } from './platform/secrets/vault.ts';
+import { createViews } from './platform/views.ts';
+import { createSessions, type Sessions } from './sessions/sessions.ts';
+import { createSetup, type Setup } from './setup/setup.ts';
+import { createSigningKeys, type SigningKeys } from './signing-keys/signing-keys.ts';
+import { permissions } from './vocabulary/permissions.ts';
+
+export interface Services {
+  config: Config;
+  clock: Clock;
+  log: Log;
+  metrics: Metrics;
+  postgres: Postgres;
+  vault: Vault;
+  serverSecrets: ServerSecrets;
+  changes: Changes;
+  site: Site;
+  i18n: I18n;
+  assets: Assets;
+  csrf: Csrf;
+  renderer: PageRenderer;
+  limits: Limits;
+  audit: Audit;
+  accounts: Accounts;
+  apis: Apis;
+  signingKeys: SigningKeys;
+  lockout: Lockout;
+  clients: Clients;
+  credentials: Credentials;
+  oidc: Oidc;
+  sessions: Sessions;
+  gateway: Gateway;
+  setup: Setup;
+  jobs: Job[];
+}
+
+export type Role = 'serve' | 'command';
+
+/** Opens the database (its own, when none is given), brings the schema up to date and builds everything on it. */
+export async function openServices(
+  config: Config,
+  options: { role: Role; log?: Log },
+): Promise<{ services: Services; close(): Promise<void> }> {
+  const log = options.log ?? (options.role === 'serve' ? createLog(config.log) : silentLog);
+  const database = await openDatabase(config, options.role, log);
+  const postgres = createPostgres({
+    url: database.url,
+    poolMax: options.role === 'serve' ? config.database.poolMax : 4,
+    statementTimeoutSeconds: config.database.statementTimeoutSeconds,
+    applicationName: `gatehouse-${options.role}`,
+  });
+  try {
+    await checkVersion(postgres.db);
+    await migrate({ url: database.url, log });
+    const services = await createServices(config, { postgres, log });
+    const close = async () => {
+      await services.audit.stop();
+      await services.changes.stop();
+      await postgres.close();
+      await database.release();
+    };
+    return { services, close };
+  } catch (error) {
+    await postgres.close();
+    await database.release();
+    throw error;
+  }
+}
+
+export async function createServices(
+  config: Config,
+  deps: { postgres: Postgres; log: Log; clock?: Clock },
+): Promise<Services> {
+  const { postgres, log } = deps;
+  const { db } = postgres;
+  const clock = deps.clock ?? systemClock;
+  const metrics = createMetrics();
+  const vault = createVault(await loadMasterKey(config.secrets));
+  const serverSecrets = await loadServerSecrets(db, vault);
+  const changes = createChanges({ db, log });
+  const pages = createPages(config, serverSecrets);
+  const audit = createAudit({ postgres, log, clock });
+
+  // Engine state lives on a higher floor, but what ends with an account or a client ends in the same transaction.
+  const ended = { state: undefined as Oidc['state'] | undefined };
+  const accounts = createAccounts({
+    postgres,
+    audit,
+    clock,
+    endAccountState: async (trx, accountId) => ended.state?.endAccount(trx, accountId),
+  });
+  const apis = createApis({ postgres, audit, changes, clock, isUsed: clientsUseApi });
+  const signingKeys = createSigningKeys({
+    postgres,
+    vault,
+    audit,
+    changes,
+    clock,
+    settings: config.signingKeys,
+  });
+  const lockout = createLockout({
+    postgres,
+    audit,
+    clock,
+    identifierKey: serverSecrets.get('identifier'),
+    settings: config.lockout,
+  });
+  const clients = createClients({
+    postgres,
+    audit,
+    changes,
+    clock,
+    apis,
+    secretKey: serverSecrets.get('token'),
+    endClientState: async (trx, clientId) => ended.state?.endClient(trx, clientId),
+  });
+  const credentials = createCredentials({
+    postgres,
+    audit,
+    clock,
+    log,
+    accounts,
+    lockout,
+    settings: {
+      ...config.passwords,
+      maximumConsecutiveFailures: config.lockout.maximumConsecutiveFailures,
+    },
+    contextWords: [config.branding.productName, pages.site.host],
+  });
+
+  await signingKeys.start();
+  await apis.start();
+  clients.start();
+
+  const oidc = createOidc({
+    config,
+    postgres,
+    audit,
+    log,
+    accounts,
+    apis,
+    clients,
+    signingKeys,
+    serverSecrets,
+    renderer: pages.renderer,
+    i18n: pages.i18n,
+    outgoingFetch: createOutgoingFetch(config.outgoing),
+  });
+  ended.state = oidc.state;
+  const sessions = createSessions({ postgres, audit, oidc });
+  const managementAudience = `${config.issuer}/api`;
+  const gateway = createGateway({
+    issuer: config.issuer,
+    audience: managementAudience,
+    signingKeys,
+    accounts,
+    clients,
+    handleKey: serverSecrets.get('handle'),
+  });
+  const setup = createSetup({ postgres, audit, accounts, credentials });
+  await registerOwn({ apis, clients, audience: managementAudience });
+
+  return {
+    config,
+    clock,
+    log,
+    metrics,
+    postgres,
+    vault,
+    serverSecrets,
+    changes,
+    ...pages,
+    limits: createLimits(config.limits),
+    audit,
+    accounts,
+    apis,
+    signingKeys,
+    lockout,
+    clients,
+    credentials,
+    oidc,
+    sessions,
+    gateway,
+    setup,
+    jobs: [...auditJobs({ db, clock, log }), ...lockout.jobs(), ...signingKeys.jobs(), ...oidc.jobs()],
+  };
+}
+
+/** The management API is an API of the server like any other, and the command line a client like any other. */
+async function registerOwn(deps: { apis: Apis; clients: Clients; audience: string }): Promise<void> {
+  await deps.apis.ensureSystem({
+    audience: deps.audience,
+    name: 'Management API',
+    permissions: Object.entries(permissions).map(([name, sentence]) => ({ name, sentence })),
+  });
+  await deps.clients.ensureSystem({
+    id: 'gatehouse-cli',
+    name: 'Gatehouse command line',
+    kind: 'native',
+    grantTypes: ['urn:ietf:params:oauth:grant-type:device_code', 'refresh_token'],
+    scopes: ['openid', 'profile', 'email', 'offline_access'],
+    apis: [{ audience: deps.audience, permissions: ['*'] }],
+  });
+}
+
+function createPages(config: Config, serverSecrets: ServerSecrets) {
+  const { branding } = config;
+  const site = siteOf(config.issuer);
+  const shipped = join(import.meta.dirname, '..', 'views');
+  const own = branding.viewsDirectory === undefined ? [] : [branding.viewsDirectory];
+  const i18n = createI18n({ directories: [shipped, ...own].map((folder) => join(folder, 'messages')) });
+  const assets = createAssets({
+    site,
+    directories: [shipped, ...own].map((folder) => join(folder, 'assets')),
+  });
+  const csrf = createCsrf({ site, secret: serverSecrets.get('csrf') });
+  const renderer = createPageRenderer({
+    site,
+    views: createViews({ directories: [...own, shipped] }),
+    i18n,
+    assets,
+    csrf,
+    branding: {
+      productName: branding.productName,
+      accentColor: branding.accentColor,
+      logoUrl: branding.logoUrl ?? null,
+      palette: accentPalette(branding.accentColor),
+    },
+  });
+  return { site, i18n, assets, csrf, renderer };
+}
+
+async function openDatabase(config: Config, role: Role, log: Log) {
+  const { url, dataDirectory } = config.database;
+  if (url !== undefined) return { url, release: async () => {} };
+  return openEmbeddedPostgres({ dataDirectory, role, log });
+}

@@ -1,0 +1,122 @@
+// The set-up page behind the console's link, and the page that says who this server is.
+import { z } from 'zod';
+import { AppError, failure } from '../platform/errors.ts';
+import { type Page, type PageInput, type PageResult, page } from '../platform/http/page.ts';
+import type { Setup } from './setup.ts';
+
+export interface SetupPageDeps {
+  readonly setup: Setup;
+  readonly productName: string;
+  readonly issuer: string;
+  readonly minimumLength: number;
+}
+
+const SetupQuery = z.object({ token: z.string().min(1).max(128) });
+
+const optionalText = z
+  .string()
+  .trim()
+  .max(200)
+  .transform((text) => text || null);
+
+const SetupForm = z.object({
+  // Not named token: fields of that kind are never sent back, and this one must be when the form is shown again.
+  setup_link: z.string().min(1).max(128),
+  email: z.string().trim().min(1).max(254),
+  username: optionalText.default(null),
+  name: optionalText.default(null),
+  password: z.string().min(1).max(4096),
+});
+
+/** Errors of the form that belong beside a field. */
+const fieldOf: Partial<Record<AppError['code'], 'email' | 'username' | 'password'>> = {
+  identifier_invalid: 'email',
+  password_too_short: 'password',
+  password_too_long: 'password',
+  password_common: 'password',
+  password_contextual: 'password',
+  password_breached: 'password',
+};
+
+export function setupPages(deps: SetupPageDeps): Page[] {
+  const form = (
+    { t }: Pick<PageInput<unknown, unknown, unknown>, 't'>,
+    token: string,
+    shown: { values?: object; fieldErrors?: object; error?: string; status?: number },
+  ): PageResult => ({
+    kind: 'view',
+    view: 'setup/first-admin',
+    title: t('setup.title'),
+    status: shown.status ?? 200,
+    model: {
+      action: '/setup',
+      token,
+      values: shown.values ?? {},
+      fieldErrors: shown.fieldErrors ?? {},
+      error: shown.error ?? null,
+      minimumLength: deps.minimumLength,
+    },
+  });
+
+  return [
+    page({
+      method: 'GET',
+      path: '/setup',
+      limit: 'setup',
+      query: SetupQuery.partial(),
+      async run(input) {
+        const token = input.query.token ?? '';
+        if (!(await deps.setup.isValid(token))) throw failure('setup_link_invalid');
+        return form(input, token, {});
+      },
+    }),
+
+    page({
+      method: 'POST',
+      path: '/setup',
+      limit: 'setup',
+      form: SetupForm,
+      async run(input) {
+        const token = input.typed['setup_link'] ?? '';
+        if (!input.form)
+          return form(input, token, { values: input.typed, fieldErrors: input.formErrors, status: 400 });
+        const { setup_link, ...admin } = input.form;
+        try {
+          const account = await deps.setup.redeem(setup_link, admin);
+          return {
+            kind: 'view',
+            view: 'setup/done',
+            title: input.t('setup.done.title'),
+            model: { email: account.email },
+          };
+        } catch (error) {
+          const field = error instanceof AppError ? fieldOf[error.code] : undefined;
+          if (!(error instanceof AppError) || !field) throw error;
+          const fieldErrors = { [field]: `error.${error.code}` };
+          return form(input, token, { values: input.typed, fieldErrors, status: error.status });
+        }
+      },
+    }),
+
+    page({
+      method: 'GET',
+      path: '/',
+      limit: 'page',
+      run: ({ t }) => ({
+        kind: 'view',
+        view: 'home',
+        title: deps.productName,
+        model: {
+          productName: deps.productName,
+          issuer: deps.issuer,
+          signedInAs: null,
+          links: [
+            { label: t('home.link.device'), href: `${deps.issuer}/device` },
+            { label: t('home.link.discovery'), href: `${deps.issuer}/.well-known/openid-configuration` },
+            { label: t('home.link.signOut'), href: `${deps.issuer}/end-session` },
+          ],
+        },
+      }),
+    }),
+  ];
+}
