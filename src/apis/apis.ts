@@ -101,7 +101,7 @@ export function createApis(deps: ApisDeps): Apis {
   }
 
   return {
-    create(input, by, db) {
+    async create(input, by, db) {
       const api = newApi(parse(NewApi, input), false);
       return commit(db, async (trx) => {
         if (!(await insertApi(trx, api))) throw failure('api_audience_taken');
@@ -129,7 +129,7 @@ export function createApis(deps: ApisDeps): Apis {
       return pageOf(await listApis(postgres.db, after, limit + 1), limit, (api) => [api.id]);
     },
 
-    change(id, input, by) {
+    async change(id, input, by) {
       const { version, ...given } = parse(ApiChange, input);
       const change = definedFields(given);
       return commit(undefined, async (trx) => {
@@ -140,7 +140,7 @@ export function createApis(deps: ApisDeps): Apis {
       });
     },
 
-    remove(id, by) {
+    async remove(id, by) {
       return commit(undefined, async (trx) => {
         const api = await lock(trx, id);
         if (api.system) throw failure('api_protected');
@@ -150,7 +150,7 @@ export function createApis(deps: ApisDeps): Apis {
       });
     },
 
-    ensureSystem(input) {
+    async ensureSystem(input) {
       const api = newApi(parse(NewApi, input), true);
       return commit(undefined, async (trx) => {
         if (await insertApi(trx, api)) {

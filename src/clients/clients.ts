@@ -150,7 +150,7 @@ export function createClients(deps: ClientsDeps): Clients {
   }
 
   return {
-    register(input, by, db) {
+    async register(input, by, db) {
       const { id, registered } = parseRegistration(input);
       return commit(db, async (trx) => {
         const client = newClient(id, registered, false);
@@ -162,7 +162,7 @@ export function createClients(deps: ClientsDeps): Clients {
       });
     },
 
-    ensureSystem(input) {
+    async ensureSystem(input) {
       const { id, registered } = parseRegistration(input);
       return commit(undefined, async (trx) => {
         const client = newClient(id, registered, true);
@@ -191,7 +191,7 @@ export function createClients(deps: ClientsDeps): Clients {
       return pageOf(rows, limit, (client) => [client.id]);
     },
 
-    change(id, input, by) {
+    async change(id, input, by) {
       const { version, ...given } = parseChange(input);
       const change = definedFields(given);
       return commit(undefined, async (trx) => {
@@ -202,7 +202,7 @@ export function createClients(deps: ClientsDeps): Clients {
       });
     },
 
-    remove(id, by) {
+    async remove(id, by) {
       return commit(undefined, async (trx) => {
         const client = await lock(trx, id);
         if (client.system) throw failure('client_protected');

@@ -1,0 +1,95 @@
+// The in-process look-up: bounded, one load for many callers, never an answer from before a change.
+import { describe, expect, it } from 'vitest';
+import { createKnownClients } from '../../src/clients/known-clients.ts';
+import { createTestClock } from './support.ts';
+
+function setUp(maximumEntries = 10) {
+  const clock = createTestClock();
+  const loads: string[] = [];
+  const stored = new Map<string, { name: string }>();
+  let gate: Promise<void> = Promise.resolve();
+  const known = createKnownClients<{ name: string }>({
+    clock,
+    maximumEntries,
+    async load(id) {
+      loads.push(id);
+      const value = stored.get(id);
+      await gate;
+      return value;
+    },
+  });
+  return {
+    clock,
+    loads,
+    stored,
+    known,
+    hold() {
+      let open: () => void = () => undefined;
+      gate = new Promise((resolve) => {
+        open = resolve;
+      });
+      return open;
+    },
+  };
+}
+
+describe('known clients', () => {
+  it('loads once for many callers at once', async () => {
+    const { known, loads, stored } = setUp();
+    stored.set('a', { name: 'a' });
+    await Promise.all(Array.from({ length: 50 }, () => known.get('a')));
+    expect(loads).toEqual(['a']);
+  });
+
+  it('does not keep what was read before a change', async () => {
+    const { known, loads, stored, hold } = setUp();
+    stored.set('a', { name: 'old' });
+    const open = hold();
+    const early = known.get('a');
+    await expect.poll(() => loads).toEqual(['a']);
+    stored.set('a', { name: 'new' });
+    known.expire();
+    open();
+    expect(await early).toEqual({ name: 'old' });
+    expect(await known.get('a')).toEqual({ name: 'new' });
+  });
+
+  it('looks again after a minute, and after three seconds for what was not there', async () => {
+    const { known, loads, stored, clock } = setUp();
+    stored.set('a', { name: 'a' });
+    await known.get('a');
+    await known.get('b');
+    clock.advance(3);
+    await known.get('a');
+    await known.get('b');
+    expect(loads).toEqual(['a', 'b', 'b']);
+    clock.advance(57);
+    await known.get('a');
+    expect(loads.at(-1)).toBe('a');
+  });
+
+  it('stays bounded, and made-up ids push out no client', async () => {
+    const { known, loads, stored } = setUp(10);
+    stored.set('real', { name: 'real' });
+    await known.get('real');
+    for (let index = 0; index < 100; index += 1) await known.get(`made-up-${index}`);
+    loads.length = 0;
+    await known.get('real');
+    await known.get('made-up-0');
+    expect(loads).toEqual(['made-up-0']);
+  });
+
+  it('remembers no failure', async () => {
+    let fail = true;
+    const known = createKnownClients<string>({
+      clock: createTestClock(),
+      load: async () => {
+        if (fail) throw new Error('database away');
+        return 'here';
+      },
+    });
+    await expect(known.get('a')).rejects.toThrow('database away');
+    fail = false;
+    expect(await known.get('a')).toBe('here');
+  });
+});
