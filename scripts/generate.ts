@@ -2,6 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { program } from '../src/cli.ts';
+import { floors } from '../src/floors.ts';
 import { exitCodes } from '../src/platform/command-line/report.ts';
 import { configurationPage, envExample } from '../src/platform/config/describe.ts';
 import { errors } from '../src/vocabulary/errors.ts';
@@ -27,6 +28,7 @@ export function generatedFiles(): GeneratedFile[] {
     page('docs/events.md', eventsPage()),
     page('docs/permissions.md', permissionsPage()),
     page('docs/cli.md', cliPage()),
+    { path: 'README.md', text: withMap(textOnDisk('README.md') ?? '') },
   ];
 }
 
@@ -39,6 +41,20 @@ export function staleFiles(): string[] {
 
 function page(path: string, text: string): GeneratedFile {
   return { path, text: `<!-- ${NOTICE} -->\n\n${text.trimEnd()}\n` };
+}
+
+/** The README is written by hand but for the map of src between its two marks. */
+function withMap(readme: string): string {
+  const rows = Object.entries(floors)
+    .sort(([, a], [, b]) => b.floor - a.floor)
+    .map(([folder, { floor, is }]) => [String(floor), `\`${folder}/\``, is]);
+  const top = [
+    'top',
+    '`main.ts`, `app.ts`, `services.ts`, `cli.ts`',
+    'Start, the HTTP application, everything built once in floor order, the command line.',
+  ];
+  const map = table(['Floor', 'Folder', 'Is'], [top, ...rows]);
+  return readme.replace(/(<!-- map:[^>]*-->\n)[\s\S]*?(<!-- \/map -->)/, `$1${map}\n$2`);
 }
 
 function errorsPage(): string {
