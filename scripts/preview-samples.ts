@@ -54,7 +54,7 @@ const login = {
   retryAfterSeconds: null,
 };
 const loginBase = { ...login, cancelAction: '#', hint: null };
-const required = { identifier: 'field.error.identifier', password: 'field.error.password' };
+const required = { identifier: 'login.error.identifierMissing', password: 'login.error.passwordMissing' };
 
 const logins: Sample[] = [
   page('login', loginBase),
@@ -195,7 +195,7 @@ const failures: Sample[] = [
   page('form-expired', { returnTo: '/device' }),
 ];
 
-const setup = { action: '#', values: {}, fieldErrors: {}, minimumLength: 15 };
+const setup = { action: '/setup', token: 'sample', values: {}, fieldErrors: {}, minimumLength: 15 };
 const setups: Sample[] = [
   page('setup', setup),
   page('setup-errors', {
