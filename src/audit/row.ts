@@ -114,12 +114,6 @@ export function eventValues(event: NewEvent, at: Date): EventValues {
   return { columns: COLUMN_LIST, placeholders: PLACEHOLDERS, bindings: COLUMNS.map((column) => row[column]) };
 }
 
-/** The whole INSERT of one event. */
-export function insertEventSql(event: NewEvent, at: Date): { sql: string; bindings: (string | null)[] } {
-  const { columns, placeholders, bindings } = eventValues(event, at);
-  return { sql: `insert into audit_events (${columns}) values (${placeholders})`, bindings };
-}
-
 /** One statement text for any number of rows, so that PostgreSQL parses and plans it once per connection. */
 export function insertRowsSql(rows: readonly EventRow[]): { sql: string; bindings: [string] } {
   return { sql: INSERT_MANY, bindings: [`[${rows.map(rowText).join(',')}]`] };
