@@ -2,18 +2,20 @@
 // The command line: collects the features' commands and runs one.
 import { setTimeout as delay } from 'node:timers/promises';
 import packageFile from '../package.json' with { type: 'json' };
+import { commands as auditCommands } from './audit/commands.ts';
 import type { Command } from './platform/command.ts';
 import { type BoundCommand, bind, type Opened, runCommandLine } from './platform/command-line/run.ts';
 import { describeConfig } from './platform/config/describe.ts';
 import { ConfigMistakes, loadConfig, readConfig, userPlaces } from './platform/config/load.ts';
 import { failure } from './platform/errors.ts';
 import type { Services } from './services.ts';
+import { commands as sessionCommands } from './sessions/commands.ts';
 import { commands as setupCommands } from './setup/commands.ts';
 import { commands as terminalCommands } from './terminal/commands.ts';
 import type { Terminal } from './terminal/terminal.ts';
 
 /** Commands of the features, run on the database of the server this machine is configured for. */
-const featureCommands: Command<Services>[] = [...setupCommands];
+const featureCommands: Command<Services>[] = [...setupCommands, ...sessionCommands, ...auditCommands];
 
 /** Commands that open what they need themselves, or nothing. */
 const ownCommands: Command<undefined>[] = [

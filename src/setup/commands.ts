@@ -1,14 +1,12 @@
 // gatehouse init: the first administrator, from the terminal of the server.
 import type { Accounts } from '../accounts/accounts.ts';
-import type { Credentials } from '../credentials/credentials.ts';
 import { type Command, passwordStdin, readNewPassword, UsageMistake } from '../platform/command.ts';
 import { failure } from '../platform/errors.ts';
-import type { Postgres } from '../platform/postgres.ts';
+import type { Setup } from './setup.ts';
 
 interface Services {
-  postgres: Pick<Postgres, 'transaction'>;
-  accounts: Pick<Accounts, 'create' | 'hasAny'>;
-  credentials: Pick<Credentials, 'setPassword'>;
+  accounts: Pick<Accounts, 'hasAny'>;
+  setup: Pick<Setup, 'createFirst'>;
 }
 
 export const commands: Command<Services>[] = [
@@ -26,17 +24,14 @@ export const commands: Command<Services>[] = [
       passwordStdin,
     ],
     async run({ services, options, io, by }) {
+      // Asked again where it counts; here it spares a person from typing a password in vain.
       if (await services.accounts.hasAny()) throw failure('already_set_up');
       const username = options.text('username') ?? null;
+      const name = options.text('name') ?? null;
       const email = options.text('email') ?? (username === null ? await io.ask('Mail address: ') : null);
       if (email?.trim() === '') throw new UsageMistake('The mail address is empty.');
       const password = await readNewPassword({ options, io });
-      const account = await services.postgres.transaction(async (trx) => {
-        const name = options.text('name') ?? null;
-        const made = await services.accounts.create({ email, username, name, admin: true }, by, trx);
-        await services.credentials.setPassword(made.id, password, by, trx);
-        return made;
-      });
+      const account = await services.setup.createFirst({ email, username, name, password }, by);
       return {
         json: { id: account.id, email: account.email, username: account.username },
         text: `${account.email ?? account.username} (${account.id}) is the administrator.`,

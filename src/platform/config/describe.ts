@@ -94,6 +94,7 @@ const titles: Partial<Record<keyof Config, string>> = {
   lockout: 'Lockout',
   limits: 'Limits, per minute',
   branding: 'Branding',
+  outgoing: 'Outgoing requests',
   metrics: 'Metrics',
 };
 
