@@ -33,7 +33,7 @@ const pages = [
     run: ({ form, formErrors, typed, t }) => {
       if (form !== undefined) return { kind: 'redirect', to: `/done?name=${form.name}` };
       const words = Object.entries(formErrors).map(([field, key]) => `${field}=${t(key)}`);
-      return { ...view(typed['name'] ?? '', `${words.join('|')}#${Object.keys(typed)}`), status: 422 };
+      return { ...view(typed.name ?? '', `${words.join('|')}#${Object.keys(typed)}`), status: 422 };
     },
   }),
   page({ method: 'GET', path: '/away', limit: 'page', run: () => view('', '') }),

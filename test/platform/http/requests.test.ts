@@ -1,8 +1,11 @@
 // Request ids, addresses, limits, protocol errors and headers of answers that are no pages.
 import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
 import { failure } from '../../../src/platform/errors.ts';
 import { contentSecurityPolicy, formActionSource } from '../../../src/platform/http/headers.ts';
+import { page } from '../../../src/platform/http/page.ts';
 import { requestOf } from '../../../src/platform/http/request-id.ts';
+import { route } from '../../../src/platform/http/route.ts';
 import { currentOrigin } from '../../../src/platform/origin.ts';
 import { start } from './application.ts';
 
@@ -138,6 +141,66 @@ describe('limits', () => {
   });
 });
 
+describe('limits of routes and pages', () => {
+  const routes = [
+    route({
+      method: 'GET',
+      path: '/things',
+      permission: 'clients:read',
+      limit: 'admin-read',
+      summary: 'Things.',
+      reply: { 200: z.object({}) },
+      run: () => ({}),
+    }),
+  ];
+  const callers = Object.fromEntries(
+    ['a', 'b', 'c'].map((id) => [
+      `Bearer ${id}`,
+      { kind: 'client' as const, id, clientId: id, permissions: id === 'c' ? [] : ['clients:read'] },
+    ]),
+  );
+
+  it('count callers by who they are, not by their address', async () => {
+    const app = await start({ routes, callers, limits: { 'admin-read': 2 } });
+    const ask = async (token: string) =>
+      (await fetch(`${app.url}/api/v1/things`, { headers: { Authorization: `Bearer ${token}` } })).status;
+    expect([await ask('a'), await ask('a'), await ask('a')]).toEqual([200, 200, 429]);
+    expect(await ask('b')).toBe(200);
+    await app.stop();
+  });
+
+  it('count refused requests as well, so that nobody guesses tokens at full speed', async () => {
+    const app = await start({ routes, callers, limits: { 'admin-read': 2 } });
+    const ask = async (token: string) =>
+      (await fetch(`${app.url}/api/v1/things`, { headers: { Authorization: `Bearer ${token}` } })).status;
+    expect([await ask('x'), await ask('y'), await ask('z')]).toEqual([401, 401, 429]);
+    expect([await ask('c'), await ask('c'), await ask('c')]).toEqual([403, 403, 429]);
+    await app.stop();
+  });
+
+  it('answer a person with a page that says when to come back', async () => {
+    const pages = [
+      page({
+        method: 'GET',
+        path: '/own',
+        limit: 'page',
+        run: ({ ctx }) => {
+          ctx.body = 'x';
+          return { kind: 'answered' };
+        },
+      }),
+    ];
+    const app = await start({ pages, limits: { page: 2 } });
+    const ask = () => fetch(`${app.url}/own`, { headers: { Accept: 'text/html' } });
+    await ask();
+    await ask();
+    const refused = await ask();
+    expect([refused.status, refused.headers.get('content-type')]).toEqual([429, 'text/html; charset=utf-8']);
+    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
+    await app.stop();
+  });
+});
+
 describe('protocol endpoints', () => {
   const failing = (error: Error) => ({
     after: [
@@ -156,8 +219,8 @@ describe('protocol endpoints', () => {
     const app = await start(failing(error));
     const response = await fetch(`${app.url}/token`, { method: 'POST', headers: { Accept: 'text/html' } });
     const body = (await response.json()) as Record<string, unknown>;
-    expect([response.status, body['error']]).toEqual([status, code]);
-    expect(body['request_id']).toBe(response.headers.get('x-request-id'));
+    expect([response.status, body.error]).toEqual([status, code]);
+    expect(body.request_id).toBe(response.headers.get('x-request-id'));
     expect(JSON.stringify(body)).not.toContain('inner');
     expect(response.headers.has('retry-after')).toBe(status === 503);
     await app.stop();
