@@ -293,6 +293,14 @@ create table server_secrets (
   constraint server_secrets_pkey PRIMARY KEY (name)
 );
 
+create table setup_links (
+  only_one boolean not null default true,
+  token_hash bytea not null,
+  created_at timestamp with time zone not null default now(),
+  constraint setup_links_pkey PRIMARY KEY (only_one),
+  constraint setup_links_only_one_check CHECK (only_one)
+);
+
 create table sign_in_attempts (
   identifier bytea not null,
   address bytea not null,

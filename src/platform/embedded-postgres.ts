@@ -37,7 +37,10 @@ const START_DEADLINE_MILLISECONDS = 60_000;
 const RECOVERY_DEADLINE_MILLISECONDS = 10 * 60_000;
 // A `serve` that was killed a moment ago may still be listed until the kernel has closed its connection.
 const SERVE_LOCK_DEADLINE_MILLISECONDS = 2_000;
-const START_ATTEMPTS = 3;
+// A stop does not wait long for a database that cannot be brought back.
+const REVIVAL_DEADLINE_MILLISECONDS = 5_000;
+const START_RETRY_MILLISECONDS = 4_000;
+const START_PAUSE_MILLISECONDS = 200;
 const POLL_MILLISECONDS = 30;
 
 export async function openEmbeddedPostgres(settings: EmbeddedPostgresSettings): Promise<EmbeddedPostgres> {
@@ -72,7 +75,7 @@ export async function openEmbeddedPostgres(settings: EmbeddedPostgresSettings): 
     release: async () => {
       if (released) return;
       released = true;
-      await revival;
+      await Promise.race([revival, delay(REVIVAL_DEADLINE_MILLISECONDS, undefined, { ref: false })]);
       await (settings.role === 'serve' ? stopAsOwner(cluster, held) : stopWhenUnused(cluster, held));
     },
   };
@@ -180,19 +183,21 @@ async function claimServe(client: Client, cluster: Cluster): Promise<void> {
 async function connectOrStart(cluster: Cluster, settings: EmbeddedPostgresSettings): Promise<Client> {
   const begun = Date.now();
   let failed: Promise<Error> | undefined;
-  for (let starts = 0; ; ) {
+  for (;;) {
     const attempt = await connect(cluster, settings.role);
     if (attempt instanceof Client) return attempt;
     const limit = isGoingAway(attempt) ? RECOVERY_DEADLINE_MILLISECONDS : START_DEADLINE_MILLISECONDS;
     if (Date.now() - begun > limit) throw await startFailure(cluster, attempt);
     if (await mustStart(cluster)) {
       const ended = failed && (await Promise.race([failed, delay(POLL_MILLISECONDS)]));
-      // Once may be a lost race with another process for the same data; again and again is a mistake in the set-up.
-      if (ended instanceof Error && starts === START_ATTEMPTS) throw await startFailure(cluster, ended);
+      // It may have lost a race for the data, or backends of a killed server linger; for seconds on end it is a mistake.
+      if (ended instanceof Error && Date.now() - begun > START_RETRY_MILLISECONDS) {
+        throw await startFailure(cluster, ended);
+      }
       if (failed === undefined || ended instanceof Error) {
+        if (ended instanceof Error) await delay(START_PAUSE_MILLISECONDS);
         await server.trimLog(cluster);
         failed = server.spawnServer(cluster).failed;
-        starts += 1;
       }
     }
     await delay(POLL_MILLISECONDS);

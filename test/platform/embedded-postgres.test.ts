@@ -158,7 +158,9 @@ test('brings the database back when it dies under a running serve', async () => 
   const serve = await open('serve');
   const pid = await postmaster();
   process.kill(pid, 'SIGKILL');
-  await expect.poll(() => one(serve.url, 'select 1 as v').catch(() => 0), { timeout: 15_000 }).toBe(1);
+  const claims = `select count(*)::int as v from pg_locks where locktype = 'advisory' and objid = 2 and granted`;
+  await expect.poll(() => one(serve.url, claims).catch(() => 0), { timeout: 20_000 }).toBe(1);
+  expect(await postmaster()).not.toBe(pid);
   await expect(open('serve')).rejects.toThrow('Another Gatehouse server already runs');
   await serve.release();
   expect(isAlive(await postmaster().catch(() => pid))).toBe(false);
@@ -217,11 +219,13 @@ async function postmaster(): Promise<number> {
   return Number((await readFile(join(data, 'postgres', 'postmaster.pid'), 'utf8')).split('\n')[0]);
 }
 
-/** A zombie is dead: the killed parent cannot reap it, and the first process of a container need not. */
+/** A zombie is dead, as is a number that another program has: the killed parent cannot reap it, and the first process of a container need not. */
 function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
-    return process.platform !== 'linux' || !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+    return (
+      process.platform !== 'linux' || / \(postgres\) [^Z]/.test(readFileSync(`/proc/${pid}/stat`, 'utf8'))
+    );
   } catch {
     return false;
   }

@@ -16,9 +16,12 @@ const COPIES = '/var/cache/gatehouse';
 const CANDIDATES = ['postgres', 'nobody'] as const;
 
 /** PostgreSQL refuses to run as root. We use a user that exists and never create one. */
-export function chooseDatabaseUser(processUid: number | undefined): DatabaseUser | undefined {
+export function chooseDatabaseUser(
+  processUid: number | undefined,
+  passwd: () => string = () => readFileSync('/etc/passwd', 'utf8'),
+): DatabaseUser | undefined {
   if (processUid !== 0) return undefined;
-  const users = readFileSync('/etc/passwd', 'utf8')
+  const users = passwd()
     .split('\n')
     .map((line) => line.split(':'));
   for (const candidate of CANDIDATES) {
@@ -47,7 +50,6 @@ export async function firstUnreachable(path: string, user: DatabaseUser): Promis
   for (const step of steps) {
     const { mode, uid, gid } = await stat(step);
     const bits = uid === user.uid ? mode >> 6 : gid === user.gid ? mode >> 3 : mode;
-    // Entering and reading: libraries are found by listing nothing, but share/ is read through.
     if ((bits & 0o1) === 0) return step;
   }
   return undefined;

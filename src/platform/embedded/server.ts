@@ -1,7 +1,7 @@
 // The process of the embedded PostgreSQL: spawned detached, found again through postmaster.pid, stopped in good order.
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, fchownSync, openSync } from 'node:fs';
 import { chown, link, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -13,6 +13,7 @@ import {
   SOCKET_FILE,
   usesDescriptor,
 } from './cluster.ts';
+import type { DatabaseUser } from './owner.ts';
 
 /** Durability stays at its defaults (fsync and synchronous_commit on): the ledger promises it. */
 const SETTINGS: Record<string, string> = {
@@ -69,23 +70,22 @@ export async function runsPostgres(pid: number): Promise<boolean> {
  * number of its own parent for a reused one. Deleting postmaster.pid would also skip its check for surviving backends.
  */
 export async function disownLockFiles(cluster: Cluster, stale: { pid: number; text: string }): Promise<void> {
-  await disown(join(cluster.directory, 'postmaster.pid'), stale.text);
+  await disown(join(cluster.directory, 'postmaster.pid'), stale.text, cluster.user);
   const socketLock = join(cluster.socketDirectory, `${SOCKET_FILE}.lock`);
   const text = await readFile(socketLock, 'utf8').catch(() => '');
-  if (Number(text.split('\n')[0]) === stale.pid) await disown(socketLock, text);
+  if (Number(text.split('\n')[0]) === stale.pid) await disown(socketLock, text, cluster.user);
 }
 
 /** Never touches a file that is not the one judged stale: another process may have started a server since. */
-async function disown(path: string, text: string): Promise<void> {
+async function disown(path: string, text: string, user: DatabaseUser | undefined): Promise<void> {
   const moved = `${path}.${randomUUID()}`;
   const ours = `${moved}.ours`;
   const put = (from: string) => link(from, path).catch(ignore('EEXIST'));
   try {
     await rename(path, moved);
     if ((await readFile(moved, 'utf8')) !== text) return await put(moved);
-    const { uid, gid } = await stat(moved);
     await writeFile(ours, [process.pid, ...text.split('\n').slice(1)].join('\n'), { mode: 0o600 });
-    await chown(ours, uid, gid);
+    if (user) await chown(ours, user.uid, user.gid);
     await put(ours);
   } catch (error) {
     ignore('ENOENT')(error as NodeJS.ErrnoException);
@@ -104,6 +104,8 @@ function ignore(code: string): (error: NodeJS.ErrnoException) => void {
 /** Spawns the server in its own session, so that Ctrl-C reaches only us and the database outlives us until released. */
 export function spawnServer(cluster: Cluster): { pid: number | undefined; failed: Promise<Error> } {
   const log = openSync(cluster.logFile, 'a', 0o600);
+  // So that the same user can go on without root next time.
+  if (cluster.user) fchownSync(log, cluster.user.uid, cluster.user.gid);
   const data = openDataDirectory(cluster, cluster.directory);
   const settings = {
     ...SETTINGS,
