@@ -29,6 +29,13 @@ export interface Accounts {
   hasAny(db?: Db): Promise<boolean>;
 }
 
+/** For the command line: by id, mail address or user name. Throws account_not_found. */
+export async function accountNamed(accounts: Pick<Accounts, 'find' | 'findByIdentifier'>, text: string) {
+  const account = (await accounts.find(text)) ?? (await accounts.findByIdentifier(text));
+  if (account === undefined) throw failure('account_not_found', { account: text });
+  return account;
+}
+
 export interface AccountsDeps {
   postgres: Postgres;
   audit: Audit;

@@ -39,9 +39,10 @@ export async function refusalOf(
   return (await rules.isListed(folded)) ? 'password_common' : undefined;
 }
 
-/** Too little is left when the known words are taken out. Both are case-folded. */
+/** Too little is left when the known words, and the parts of them, are taken out. */
 function isContextual(folded: string, words: readonly string[]): boolean {
   const longestFirst = words
+    .flatMap((word) => [word, ...word.split(/[^\p{L}\p{N}]+/u)])
     .map(foldCase)
     .filter((word) => [...word].length >= SHORTEST_CONTEXT_WORD)
     .sort((a, b) => b.length - a.length);
@@ -52,5 +53,5 @@ function isContextual(folded: string, words: readonly string[]): boolean {
 /** The words that somebody who knows the person would try first. */
 export function wordsOf(account: Account): string[] {
   const texts = [account.email, account.username, account.name, account.givenName, account.familyName];
-  return texts.flatMap((text) => (text === null ? [] : [text, ...text.split(/[^\p{L}\p{N}]+/u)]));
+  return texts.filter((text) => text !== null);
 }

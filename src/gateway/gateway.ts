@@ -31,10 +31,9 @@ export function createGateway(deps: GatewayDeps): Gateway {
     async authenticate(headers) {
       const token = /^Bearer ([\w.~+/=-]+)$/i.exec(headers.authorization ?? '')?.[1];
       const payload = token && (await verified(token));
-      if (!payload || typeof payload['handle'] !== 'string' || !payload.jti || payload['cnf'])
-        return undefined;
+      if (!payload || typeof payload.handle !== 'string' || !payload.jti || payload.cnf) return undefined;
       // The handle names the account and the client even when `sub` is pairwise.
-      const handle = openHandle(deps.handleKey, payload.jti, payload['handle']);
+      const handle = openHandle(deps.handleKey, payload.jti, payload.handle);
       if (!handle || !(await deps.clients.known(handle.clientId))) return undefined;
       if (handle.accountId === null) return clientCaller(handle.clientId, payload);
       const account = await deps.accounts.find(handle.accountId);

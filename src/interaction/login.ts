@@ -26,7 +26,7 @@ export function showLogin(step: Step, shown: Partial<Shown> = {}): PageResult {
     {
       action: step.path('login'),
       cancelAction: step.path('cancel'),
-      identifier: shown.identifier ?? step.pending.params['login_hint']?.slice(0, 254) ?? '',
+      identifier: shown.identifier ?? step.pending.params.login_hint?.slice(0, 254) ?? '',
       error: shown.error ?? null,
       fieldErrors: shown.fieldErrors ?? {},
       retryAfterSeconds: wait ?? null,
@@ -57,7 +57,7 @@ export function loginPages(deps: StepDeps & { credentials: Credentials }): Page[
       csrfBinding: boundToInteraction,
       run: (input) =>
         withStep(deps, input, async (step) => {
-          const identifier = input.typed['identifier'] ?? '';
+          const identifier = input.typed.identifier ?? '';
           if (!input.form) return showLogin(step, { identifier, fieldErrors: input.formErrors, status: 400 });
           const result = await deps.credentials.verify('password', input.form);
           switch (result.kind) {

@@ -12,7 +12,7 @@ export interface StepDeps {
 export const uidParams = z.object({ uid: z.string().min(1).max(64) });
 
 /** The form's token is tied to this one sign-in. */
-export const boundToInteraction = (params: Readonly<Record<string, string>>): string => params['uid'] ?? '';
+export const boundToInteraction = (params: Readonly<Record<string, string>>): string => params.uid ?? '';
 
 type StepInput = Pick<PageInput<{ uid: string }, unknown, unknown>, 'ctx' | 'params' | 'speak'>;
 
@@ -42,7 +42,7 @@ export async function withStep(
   const { ctx, params } = input;
   const pending = await deps.interactions.find(ctx.req, ctx.res, params.uid);
   if (!pending) return lost(input);
-  const { locale, t } = input.speak(pending.params['ui_locales']);
+  const { locale, t } = input.speak(pending.params.ui_locales);
   const path = (page?: string) => `/interaction/${pending.uid}${page ? `/${page}` : ''}`;
   return take({
     pending,

@@ -35,7 +35,7 @@ export function createClientSource(deps: { clients: Clients }): ClientSource {
           new (metadata: object): EngineClient;
           validate(metadata: object): Promise<void>;
         };
-        if (known.metadata['sector_identifier_uri']) await EngineClientClass.validate(known.metadata);
+        if (known.metadata.sector_identifier_uri) await EngineClientClass.validate(known.metadata);
         const client = new EngineClientClass(known.metadata);
         records.set(client, known.client);
         return client;

@@ -114,7 +114,7 @@ function refused(ctx: KoaContextWithOIDC, error: EngineError): NewEvent | undefi
     outcome: 'denied',
     clientId: client.clientId,
     reason: error.message,
-    details: { route: ctx.oidc.route, grantType: ctx.oidc.params?.['grant_type'] ?? null },
+    details: { route: ctx.oidc.route, grantType: ctx.oidc.params?.grant_type ?? null },
   };
 }
 

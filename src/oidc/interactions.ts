@@ -65,7 +65,7 @@ export function createInteractions(deps: InteractionsDeps): Interactions {
     async find(request, response, uid) {
       const interaction = await detailsOf(provider(), request, response);
       if (!interaction || interaction.uid !== uid) return undefined;
-      const clientId = interaction.params['client_id'];
+      const clientId = interaction.params.client_id;
       const engineClient = await provider().Client.find(String(clientId));
       if (!engineClient) return undefined;
       return pendingOf(interaction, clientSource.registered(engineClient), deps.apis);
@@ -137,11 +137,11 @@ function pendingOf(interaction: Interaction, client: Client, apis: Apis): Pendin
     prompt: interaction.prompt.name,
     client,
     params,
-    redirectUri: interaction.deviceCode ? null : (params['redirect_uri'] ?? null),
+    redirectUri: interaction.deviceCode ? null : (params.redirect_uri ?? null),
     accountId: interaction.session?.accountId ?? null,
     asked: {
       scopes: askedOidcScopes(interaction, params),
-      claims: stringList(interaction.prompt.details['missingOIDCClaims']),
+      claims: stringList(interaction.prompt.details.missingOIDCClaims),
       resourceScopes,
     },
     resources,
@@ -151,12 +151,12 @@ function pendingOf(interaction: Interaction, client: Client, apis: Apis): Pendin
 /** Everything of OpenID Connect that is asked, not only what is new: the page must show the whole of what will be allowed. */
 function askedOidcScopes(interaction: Interaction, params: Record<string, string | undefined>): string[] {
   const known = ['openid', 'profile', 'email', 'offline_access'];
-  const asked = (params['scope'] ?? '').split(' ').filter((scope) => known.includes(scope));
-  return [...new Set([...asked, ...stringList(interaction.prompt.details['missingOIDCScope'])])];
+  const asked = (params.scope ?? '').split(' ').filter((scope) => known.includes(scope));
+  return [...new Set([...asked, ...stringList(interaction.prompt.details.missingOIDCScope)])];
 }
 
 function missingResourceScopes(interaction: Interaction): Record<string, string[]> {
-  const missing = interaction.prompt.details['missingResourceScopes'];
+  const missing = interaction.prompt.details.missingResourceScopes;
   if (typeof missing !== 'object' || missing === null) return {};
   return Object.fromEntries(
     Object.entries(missing).map(([audience, scopes]) => [audience, stringList(scopes)]),

@@ -178,7 +178,7 @@ function customizeJwt(
   return (ctx, token, jwt) => {
     const accountId = 'accountId' in token ? (token.accountId ?? null) : null;
     const clientId = token.clientId ?? null;
-    jwt.payload['handle'] = sealHandle(handleKey, token);
+    jwt.payload.handle = sealHandle(handleKey, token);
     note(ctx, {
       type: 'token.issued',
       actor: { kind: 'client', id: clientId },
@@ -187,8 +187,8 @@ function customizeJwt(
       clientId,
       target: { kind: 'access_token', id: token.jti },
       details: {
-        grantType: ctx.oidc.params?.['grant_type'] ?? null,
-        audience: jwt.payload['aud'] ?? null,
+        grantType: ctx.oidc.params?.grant_type ?? null,
+        audience: jwt.payload.aud ?? null,
         scope: token.scope ?? null,
         grantId: 'grantId' in token ? (token.grantId ?? null) : null,
       },

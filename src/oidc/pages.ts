@@ -31,7 +31,7 @@ export function createEnginePages(deps: { renderer: PageRenderer; i18n: I18n }):
   const { renderer, i18n } = deps;
 
   const show = (ctx: KoaContextWithOIDC, view: (t: Translate) => PageView) => {
-    const uiLocales = ctx.oidc?.params?.['ui_locales'];
+    const uiLocales = ctx.oidc?.params?.ui_locales;
     const locale = renderer.localeOf(ctx, typeof uiLocales === 'string' ? uiLocales : undefined);
     renderer.renderPage(ctx, { ...view(i18n.translator(locale)), locale });
   };
@@ -65,7 +65,7 @@ export function createEnginePages(deps: { renderer: PageRenderer; i18n: I18n }):
           ...formTarget(ctx, 'code_verification'),
           userCode,
           client: { name: nameOf(client), logoUri: client.logoUri ?? null },
-          device: { address: device['address'] ?? null, userAgent: device['userAgent'] ?? null },
+          device: { address: device.address ?? null, userAgent: device.userAgent ?? null },
         },
       }));
     },
@@ -73,7 +73,7 @@ export function createEnginePages(deps: { renderer: PageRenderer; i18n: I18n }):
     deviceDone: async (ctx) => showDone(ctx, 'approved'),
 
     async logoutConfirm(ctx) {
-      const target = ctx.oidc.session?.state?.['postLogoutRedirectUri'];
+      const target = ctx.oidc.session?.state?.postLogoutRedirectUri;
       const { client, account } = ctx.oidc;
       show(ctx, (t) => ({
         view: 'logout/confirm',
@@ -128,7 +128,7 @@ export function lostView(t: Translate, status = 400): PageView {
 }
 
 function formTarget(ctx: KoaContextWithOIDC, route: string) {
-  return { action: ctx.oidc.urlFor(route), xsrf: ctx.oidc.session?.state?.['secret'] ?? '' };
+  return { action: ctx.oidc.urlFor(route), xsrf: ctx.oidc.session?.state?.secret ?? '' };
 }
 
 function named(client: EngineClient | undefined) {

@@ -37,7 +37,7 @@ export function prompts(deps: { clientSource: ClientSource }) {
 
 function asksNativeClient(ctx: KoaContextWithOIDC, clientSource: ClientSource): boolean {
   const { client, result, params } = ctx.oidc;
-  if (!client || client.applicationType !== 'native' || result?.consent) return false;
+  if (client?.applicationType !== 'native' || result?.consent) return false;
   if (clientSource.registered(client).firstParty) return false;
-  return params?.['response_type'] !== 'none';
+  return params?.response_type !== 'none';
 }

@@ -79,7 +79,7 @@ export function engineConfiguration(deps: EngineDeps, keys: ExternalSigningKey[]
     // RFC 9700 §2.1.1, OAuth 2.1 §4.1.1: PKCE for everyone. A confidential client that is exempted must send a nonce.
     pkce: {
       required: (ctx, client) =>
-        !(registered(client).pkceExempt && client.clientAuthMethod !== 'none' && ctx.oidc.params?.['nonce']),
+        !(registered(client).pkceExempt && client.clientAuthMethod !== 'none' && ctx.oidc.params?.nonce),
     },
     interactions: {
       policy: prompts({ clientSource }),
@@ -115,7 +115,7 @@ export function engineConfiguration(deps: EngineDeps, keys: ExternalSigningKey[]
 
 /** OpenID Connect Core §8.1: the engine resolves it; its typings leave it unnamed. */
 function sectorOf(client: EngineClient): string {
-  const sector: unknown = client['sectorIdentifier'];
+  const sector: unknown = client.sectorIdentifier;
   return typeof sector === 'string' && sector ? sector : client.clientId;
 }
 
@@ -150,7 +150,7 @@ function features(deps: EngineDeps): NonNullable<Configuration['features']> {
         if (oneOf) throw new errors.InvalidTarget('name one of the granted resources in the token request');
         // A machine has no userinfo to ask: its token is for its API, which needs no naming when there is one only.
         const audiences = deps.clientSource.registered(client).apis.map((api) => api.audience);
-        const machine = ctx.oidc.params?.['grant_type'] === 'client_credentials';
+        const machine = ctx.oidc.params?.grant_type === 'client_credentials';
         return machine && audiences.length === 1 ? audiences[0] : undefined;
       },
     },

@@ -77,7 +77,7 @@ export function setupPages(deps: SetupPageDeps): Page[] {
       limit: 'setup',
       form: SetupForm,
       async run(input) {
-        const token = input.typed['setup_link'] ?? '';
+        const token = input.typed.setup_link ?? '';
         if (!input.form)
           return form(input, token, { values: input.typed, fieldErrors: input.formErrors, status: 400 });
         const { setup_link, ...admin } = input.form;
