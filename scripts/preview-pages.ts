@@ -16,6 +16,7 @@ export interface PreviewSettings {
   accentColor?: string;
   logoUrl?: string | null;
   nonce?: string;
+  basePath?: string;
 }
 
 export interface Preview {
@@ -41,7 +42,7 @@ export function renderSample(preview: Preview, sample: Sample, settings: Preview
     dir: settings.dir ?? preview.i18n.direction(settings.locale),
     nonce: settings.nonce ?? 'preview',
     asset: (path: string) => `assets/${path}`,
-    path: (path: string) => path,
+    path: (path: string) => `${settings.basePath ?? ''}${path}`,
     csrfField: '<input type="hidden" name="csrf" value="preview">',
     branding: { ...branding, palette: accentPalette(accentColor) },
     title: t(sample.titleKey),

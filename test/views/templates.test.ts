@@ -74,6 +74,25 @@ describe.each(samples.map((sample) => [sample.name, sample] as const))('%s', (_n
   });
 });
 
+describe('a form', () => {
+  it('leads below the path of the issuer, and is left alone when it has a full address', () => {
+    const login = samples[0] as Sample;
+    const settings = { locale: 'en', basePath: '/id' };
+    const html = renderSample(
+      preview,
+      { ...login, model: { ...login.model, action: '/x', cancelAction: 'https://id.example/c?a="' } },
+      settings,
+    );
+    expect(html).toContain('action="/id/x"');
+    expect(html).toContain('action="https://id.example/c?a=&#34;"');
+  });
+
+  it('carries the set-up link along', () => {
+    const setup = samples.find(({ name }) => name === 'setup-errors') as Sample;
+    expect(renderSample(preview, setup, { locale: 'en' })).toContain('name="setup_link" value="sample"');
+  });
+});
+
 describe('the layout', () => {
   const login = samples[0] as Sample;
 
