@@ -289,7 +289,7 @@ export const settings = {
   },
   branding: {
     productName: setting('PRODUCT_NAME', kind.text, 'Gatehouse', 'Name shown on every page.'),
-    accentColor: setting('ACCENT_COLOR', kind.colour, '#3455db', 'Colour of buttons and links.'),
+    accentColor: setting('ACCENT_COLOR', kind.colour, '#1f6f5c', 'Colour of buttons and links.'),
     logoUrl: optional('LOGO_URL', kind.imageUrl, 'Logo shown above every form.'),
     viewsDirectory: optional(
       'VIEWS_DIRECTORY',
