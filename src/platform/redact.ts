@@ -6,18 +6,17 @@ const MAX_ITEMS = 100;
 const MAX_TEXT = 8192;
 
 // Compared without case, dashes and underscores, so that `clientSecret`, `client_secret` and `Client-Secret` are one.
-const SECRET_KEYS = new Set(
+const SECRET_KEYS =
   `password passphrase secret token code authorization proxyauthorization cookie cookies setcookie clientsecret
   refreshtoken accesstoken idtoken idtokenhint codeverifier devicecode usercode clientassertion assertion requesturi
   state nonce dpop csrf jwt apikey privatekey privatejwk masterkey datakey credentials registrationaccesstoken
-  logouttoken loginhint hash passwordhash salt rawbody body`.split(/\s+/),
-);
+  logouttoken loginhint hash passwordhash salt rawbody body`.split(/\s+/);
 const SECRET_ENDINGS = ['password', 'secret', 'token', 'cookie', 'passphrase', 'privatekey'];
 
 // Each pattern is linear: no nested quantifier over overlapping sets.
 const PATTERNS: readonly [RegExp, string][] = [
   // JWS and JWE in compact form.
-  [/eyJ[\w-]{4,}(?:\.[\w-]*){1,4}/g, '[jwt]'],
+  [/(?<![\w-])eyJ[\w-]{4,}(?:\.[\w-]*){1,4}/g, '[jwt]'],
   [/\b(Bearer|DPoP|Basic)(\s+)[\w.~+/=-]{8,}/gi, `$1$2${REDACTED}`],
   // Credentials in a URL: postgres://user:password@host
   [/\b([a-z][a-z0-9+.-]{1,20}:\/\/)[^\s/?#"'<>]*@/gi, `$1${REDACTED}@`],
@@ -37,6 +36,10 @@ const PATTERNS: readonly [RegExp, string][] = [
   [/-----BEGIN [A-Z ]*PRIVATE KEY-----[^-]*(?:-----END [A-Z ]*-----)?/g, '[private key]'],
 ];
 
+// What every pattern above and the one below needs to find anything: most texts have none of it.
+const SUSPECT =
+  /[=@"]|eyJ|bearer|dpop|basic|request_uri|-----|password|passphrase|secret|token|verifier|assertion|cookie|[\w-]{40}/i;
+
 // Opaque tokens, codes and secrets of ours are 40 or more base64url characters. Lower-case hashes and ids are not.
 const OPAQUE = /[\w-]{40,}/g;
 
@@ -47,14 +50,15 @@ function opaqueToMark(run: string): string {
 /** The text without anything that looks like a credential, and not longer than a log line should be. */
 export function redactText(text: string): string {
   let safe = text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}…` : text;
-  if (safe.length < 8) return safe;
+  if (safe.length < 8 || !SUSPECT.test(safe)) return safe;
   for (const [pattern, replacement] of PATTERNS) safe = safe.replace(pattern, replacement);
   return safe.length < 40 ? safe : safe.replace(OPAQUE, opaqueToMark);
 }
 
-export function isSecretKey(key: string): boolean {
-  const plain = key.toLowerCase().replaceAll(/[-_.]/g, '');
-  return SECRET_KEYS.has(plain) || SECRET_ENDINGS.some((ending) => plain.endsWith(ending));
+const SECRET_KEY = new RegExp(`^(?:${SECRET_KEYS.join('|')})$|(?:${SECRET_ENDINGS.join('|')})$`, 'i');
+
+function isSecretKey(key: string): boolean {
+  return SECRET_KEY.test(/[-_.]/.test(key) ? key.replaceAll(/[-_.]/g, '') : key);
 }
 
 /** A copy that is safe to log: secret fields masked, texts cleaned, errors serialised, foreign objects only named. */

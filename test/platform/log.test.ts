@@ -127,6 +127,27 @@ describe('a log line', () => {
     expect(forPerson).not.toMatch(/[\u001b\u009b]/);
   });
 
+  test('takes no long time over a text made to be slow to search', () => {
+    const parts = [
+      'eyJ',
+      'eyJaaaa.',
+      '-eyJ',
+      'token-',
+      '"token" ',
+      'a://',
+      '?a',
+      '-----BEGIN A',
+      'Bearer ',
+      'code',
+    ];
+    for (const part of parts) {
+      const text = part.repeat(8192 / part.length);
+      const begun = process.cpuUsage();
+      logged((log) => log.info(text));
+      expect(process.cpuUsage(begun).user).toBeLessThan(60_000);
+    }
+  });
+
   test('is not written below the level', () => {
     const lines: string[] = [];
     createLog({ level: 'warn', format: 'json' }, { write: (line) => lines.push(line) }).info('x');
