@@ -148,7 +148,7 @@ export const ClientChange = z
   });
 export type ClientChange = z.input<typeof ClientChange>;
 
-/** What `gatehouse client show` and, later, the management API answer; a field that is not named here cannot leak. */
+/** A client as it is shown. A record of a client holds no secret: hashes are in a table of their own. */
 export function clientView(client: Client): Record<string, unknown> {
   const { createdAt, updatedAt, ...rest } = client;
   return { ...rest, createdAt: createdAt.toISOString(), updatedAt: updatedAt.toISOString() };

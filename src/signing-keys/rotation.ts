@@ -45,7 +45,7 @@ export function createRotation(deps: Deps) {
 
   async function tell(trx: Db, type: EventType, key: { kid: string; algorithm?: Algorithm }, by: Actor) {
     const details = key.algorithm === undefined ? {} : { algorithm: key.algorithm };
-    const target = { kind: 'signing-key', id: key.kid };
+    const target = { kind: 'signing_key', id: key.kid };
     await deps.audit.record(trx, { type, actor: by, outcome: 'success', target, details });
   }
 
