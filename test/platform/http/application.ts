@@ -94,13 +94,18 @@ export interface Settings {
   protocolPaths?: string[];
 }
 
+const folders = new Set<string>();
+afterAll(() => {
+  for (const root of folders) rmSync(root, { recursive: true, force: true });
+});
+
 export function folder(files: Record<string, string>): string {
   const root = mkdtempSync(join(tmpdir(), 'gatehouse-views-'));
   for (const [name, text] of Object.entries(files)) {
     mkdirSync(dirname(join(root, name)), { recursive: true });
     writeFileSync(join(root, name), text);
   }
-  afterAll(() => rmSync(root, { recursive: true, force: true }));
+  folders.add(root);
   return root;
 }
 
