@@ -8,6 +8,7 @@ import { type BoundCommand, bind, type Opened, runCommandLine } from './platform
 import { describeConfig } from './platform/config/describe.ts';
 import { ConfigMistakes, loadConfig, readConfig, userPlaces } from './platform/config/load.ts';
 import { failure } from './platform/errors.ts';
+import { withOrigin } from './platform/origin.ts';
 import type { Services } from './services.ts';
 import { commands as sessionCommands } from './sessions/commands.ts';
 import { commands as setupCommands } from './setup/commands.ts';
@@ -24,7 +25,8 @@ const ownCommands: Command<undefined>[] = [
     summary: 'Start the server; Ctrl-C stops it gracefully.',
     async run() {
       const { serve } = await import('./main.ts');
-      await serve();
+      // What the server does later is not done by this command: it starts without the command's origin.
+      await withOrigin({ requestId: null, address: null, userAgent: null }, serve);
     },
   },
   {

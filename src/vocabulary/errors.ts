@@ -2,9 +2,15 @@
 // A code never changes meaning. docs/errors.md is generated from this table.
 
 export const errors = {
-  internal_error: { status: 500, sentence: 'Something went wrong on our side. The request id helps us find it.' },
+  internal_error: {
+    status: 500,
+    sentence: 'Something went wrong on our side. The request id helps us find it.',
+  },
   server_busy: { status: 503, sentence: 'The server is busy. Please try again in a moment.' },
-  database_unavailable: { status: 503, sentence: 'The server cannot reach its database. Please try again in a moment.' },
+  database_unavailable: {
+    status: 503,
+    sentence: 'The server cannot reach its database. Please try again in a moment.',
+  },
   shutting_down: { status: 503, sentence: 'The server is restarting. Please try again in a moment.' },
 
   not_found: { status: 404, sentence: 'There is nothing at this address.' },
@@ -12,7 +18,10 @@ export const errors = {
   request_invalid: { status: 400, sentence: 'The request is not valid.' },
   body_malformed: { status: 400, sentence: 'The request body could not be read.' },
   body_too_large: { status: 413, sentence: 'The request body is too large.' },
-  content_type_unsupported: { status: 415, sentence: 'The request body is of a type that is not accepted here.' },
+  content_type_unsupported: {
+    status: 415,
+    sentence: 'The request body is of a type that is not accepted here.',
+  },
   rate_limited: { status: 429, sentence: 'Too many requests. Please wait and try again.' },
 
   authentication_required: { status: 401, sentence: 'A valid access token is required.' },
@@ -21,48 +30,105 @@ export const errors = {
   cross_site_request: { status: 403, sentence: 'This request came from another site and was refused.' },
 
   account_not_found: { status: 404, sentence: 'There is no such account.' },
-  account_version_conflict: { status: 409, sentence: 'The account was changed in the meantime. Load it again and retry.' },
+  account_version_conflict: {
+    status: 409,
+    sentence: 'The account was changed in the meantime. Load it again and retry.',
+  },
   identifier_taken: { status: 409, sentence: 'This mail address or user name is already in use.' },
   identifier_invalid: { status: 400, sentence: 'This is not a valid mail address or user name.' },
-  last_admin: { status: 409, sentence: 'This is the last administrator. Make another account administrator first.' },
+  last_admin: {
+    status: 409,
+    sentence: 'This is the last administrator. Make another account administrator first.',
+  },
 
   password_too_short: { status: 400, sentence: 'The password is too short.' },
   password_too_long: { status: 400, sentence: 'The password is too long.' },
-  password_common: { status: 400, sentence: 'This password is on the list of commonly used passwords. Choose another one.' },
-  password_contextual: { status: 400, sentence: 'The password is too close to your name, address or this product. Choose another one.' },
-  password_breached: { status: 400, sentence: 'This password is known from a data breach. Choose another one.' },
+  password_common: {
+    status: 400,
+    sentence: 'This password is on the list of commonly used passwords. Choose another one.',
+  },
+  password_contextual: {
+    status: 400,
+    sentence: 'The password is too close to your name, address or this product. Choose another one.',
+  },
+  password_breached: {
+    status: 400,
+    sentence: 'This password is known from a data breach. Choose another one.',
+  },
 
   api_not_found: { status: 404, sentence: 'There is no such API.' },
   api_audience_taken: { status: 409, sentence: 'Another API already has this audience.' },
-  api_version_conflict: { status: 409, sentence: 'The API was changed in the meantime. Load it again and retry.' },
+  api_version_conflict: {
+    status: 409,
+    sentence: 'The API was changed in the meantime. Load it again and retry.',
+  },
   api_in_use: { status: 409, sentence: 'Clients still refer to this API.' },
   api_invalid: { status: 400, sentence: 'The API is not valid.' },
-  api_protected: { status: 409, sentence: 'This API belongs to the server itself and cannot be changed in this way.' },
-  permission_invalid: { status: 400, sentence: 'A permission has the form resource:action or resource:action:selector.' },
+  api_protected: {
+    status: 409,
+    sentence: 'This API belongs to the server itself and cannot be changed in this way.',
+  },
+  permission_invalid: {
+    status: 400,
+    sentence: 'A permission has the form resource:action or resource:action:selector.',
+  },
 
   client_not_found: { status: 404, sentence: 'There is no such client.' },
   client_id_taken: { status: 409, sentence: 'Another client already has this id.' },
-  client_id_invalid: { status: 400, sentence: 'A client id has 3 to 128 letters, digits, dots, dashes and underscores, and does not look like an account id.' },
+  client_id_invalid: {
+    status: 400,
+    sentence:
+      'A client id has 3 to 128 letters, digits, dots, dashes and underscores, and does not look like an account id.',
+  },
   client_metadata_invalid: { status: 400, sentence: 'The client metadata is not valid.' },
-  client_protected: { status: 409, sentence: 'This client belongs to the server itself and cannot be changed in this way.' },
-  client_version_conflict: { status: 409, sentence: 'The client was changed in the meantime. Load it again and retry.' },
+  client_protected: {
+    status: 409,
+    sentence: 'This client belongs to the server itself and cannot be changed in this way.',
+  },
+  client_version_conflict: {
+    status: 409,
+    sentence: 'The client was changed in the meantime. Load it again and retry.',
+  },
   client_secret_not_found: { status: 404, sentence: 'The client has no such secret.' },
-  client_secret_limit: { status: 409, sentence: 'The client has as many active secrets as are allowed. Retire one first.' },
-  redirect_uri_invalid: { status: 400, sentence: 'A redirect URI is https, a loopback http address, or a private-use scheme of a native app, without a fragment.' },
+  client_secret_limit: {
+    status: 409,
+    sentence: 'The client has as many active secrets as are allowed. Retire one first.',
+  },
+  redirect_uri_invalid: {
+    status: 400,
+    sentence:
+      'A redirect URI is https, a loopback http address, or a private-use scheme of a native app, without a fragment.',
+  },
 
-  signing_key_too_young: { status: 409, sentence: 'The next signing key was published too recently for verifiers to know it. Wait, or force the rotation.' },
+  signing_key_too_young: {
+    status: 409,
+    sentence:
+      'The next signing key was published too recently for verifiers to know it. Wait, or force the rotation.',
+  },
 
   session_not_found: { status: 404, sentence: 'There is no such session.' },
   interaction_expired: { status: 400, sentence: 'This sign-in has expired or was finished in another tab.' },
 
   not_signed_in: { status: 401, sentence: 'Nobody is signed in at this terminal. Run `gatehouse login`.' },
   sign_in_refused: { status: 403, sentence: 'The sign-in was refused.' },
-  device_code_expired: { status: 410, sentence: 'The code has expired before anybody signed in. Start again.' },
-  issuer_unreachable: { status: 503, sentence: 'The server does not answer. Check that it runs and that ISSUER is right.' },
-  token_file_unsafe: { status: 403, sentence: 'Others can read the token file. Delete it, or run `chmod 600` on it.' },
+  device_code_expired: {
+    status: 410,
+    sentence: 'The code has expired before anybody signed in. Start again.',
+  },
+  issuer_unreachable: {
+    status: 503,
+    sentence: 'The server does not answer. Check that it runs and that ISSUER is right.',
+  },
+  token_file_unsafe: {
+    status: 403,
+    sentence: 'Others can read the token file. Delete it, or run `chmod 600` on it.',
+  },
   token_file_broken: { status: 409, sentence: 'The token file cannot be read. Delete it and sign in again.' },
 
-  already_set_up: { status: 409, sentence: 'There is an account already. Add others with `gatehouse user create`.' },
+  already_set_up: {
+    status: 409,
+    sentence: 'There is an account already. Add others with `gatehouse user create`.',
+  },
   setup_link_invalid: { status: 404, sentence: 'This set-up link is not valid or was already used.' },
 } as const satisfies Record<string, { status: number; sentence: string }>;
 

@@ -28,8 +28,8 @@ export function createIo(streams: Streams, json: boolean): Io {
           : 'There is no terminal to type a password at: use --password-stdin.',
       );
     }
-    stderr.write(question);
-    const line = await readLine(stdin, typedAhead, echo ? stderr : undefined);
+    const prompt = () => stderr.write(question);
+    const line = await readLine(stdin, prompt, typedAhead, echo ? stderr : undefined);
     typedAhead = line.rest;
     stderr.write('\n');
     if (line.end === 'interrupted') throw new Interrupted();
@@ -98,6 +98,7 @@ export function harmless(text: string): string {
 /** One line in raw mode, in which the terminal itself shows nothing. */
 function readLine(
   stdin: Streams['stdin'],
+  prompt: () => void,
   typedAhead: string,
   echo: NodeJS.WritableStream | undefined,
 ): Promise<Line> {
@@ -119,7 +120,9 @@ function readLine(
       line = { ...line, end: line.text === '' ? 'interrupted' : 'entered' };
       leave();
     };
+    // Before the question: what is typed the moment it appears must not be shown by the terminal.
     stdin.setRawMode?.(true);
+    prompt();
     stdin.on('data', onData).on('end', onEnd).on('error', reject);
     stdin.resume();
     take('');

@@ -277,3 +277,12 @@ describe('questions', () => {
     expect(terminal.rawModes.at(-1)).toBe(false);
   });
 });
+
+it('turns the echo of the terminal off before it asks', async () => {
+  const terminal = testTerminal();
+  const seen: string[] = [];
+  terminal.stdin.setRawMode = (on) => seen.push(`raw ${on}, said ${JSON.stringify(terminal.err())}`);
+  terminal.type('correct horse\rcorrect horse\r');
+  await run('secret', terminal);
+  expect(seen[0]).toBe('raw true, said ""');
+});
