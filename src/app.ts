@@ -49,7 +49,8 @@ export function createApp(services: Services): App {
   const { config, site, log, limits, oidc, postgres } = services;
   const app = new Koa();
   app.keys = [services.serverSecrets.get('cookie').toString('base64url')];
-  app.proxy = config.http.trustedProxies.length > 0;
+  // requestContext has replaced the forwarding headers by the issuer's scheme and host and the resolved address.
+  app.proxy = true;
 
   const errorDeps: ErrorDeps = {
     log,

@@ -58,7 +58,7 @@ export function auditRoutes(deps: { audit: Audit }): Route[] {
           clientId: caller.clientId,
           target: body.resource,
           reason: body.reason ?? null,
-          details: { action: body.action, ...body.details },
+          details: { ...body.details, action: body.action },
         });
         return { accepted: true as const };
       },

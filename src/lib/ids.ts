@@ -24,7 +24,8 @@ const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';
 
 /** 48 bits of milliseconds and 80 random bits, like UUIDv7: new rows land at the end of an index. */
 export function newId<P extends keyof Prefixes>(prefix: P): Prefixes[P] {
-  const bytes = Buffer.concat([timeBytes(Date.now()), randomBytes(10)]);
+  const bytes = randomBytes(16);
+  bytes.writeUIntBE(Date.now(), 0, 6);
   return `${prefix}_${encode(bytes)}` as Prefixes[P];
 }
 
@@ -37,18 +38,19 @@ export function parseId<P extends Exclude<keyof Prefixes, 'cli'>>(
   return pattern.test(text) ? (text as Prefixes[P]) : undefined;
 }
 
-function timeBytes(milliseconds: number): Buffer {
-  const bytes = Buffer.alloc(6);
-  bytes.writeUIntBE(milliseconds, 0, 6);
-  return bytes;
-}
-
+/** 128 bits as 26 characters of five bits, the two spare bits in front. */
 function encode(bytes: Buffer): string {
-  let value = BigInt(`0x${bytes.toString('hex')}`);
   let text = '';
-  for (let i = 0; i < 26; i += 1) {
-    text = `${ALPHABET[Number(value & 31n)]}${text}`;
-    value >>= 5n;
+  let bits = 2;
+  let value = 0;
+  for (const byte of bytes) {
+    value = (value << 8) | byte;
+    bits += 8;
+    while (bits >= 5) {
+      bits -= 5;
+      text += ALPHABET[(value >>> bits) & 31];
+    }
+    value &= (1 << bits) - 1;
   }
   return text;
 }

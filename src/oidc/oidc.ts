@@ -97,7 +97,7 @@ export function createOidc(deps: OidcDeps): Oidc {
 
   const buildProvider = (keys: readonly SigningKey[]): Provider => {
     const provider = new Provider(config.issuer, engineConfiguration(engineDeps, engineKeys(keys)));
-    provider.proxy = config.http.trustedProxies.length > 0;
+    provider.proxy = true;
     clientSource.attach(provider);
     makeReplayDetectionAtomic(provider, store);
     events.attach(provider);

@@ -260,12 +260,17 @@ export const settings = {
   limits: {
     page: setting('LIMIT_PAGE_PER_MINUTE', perMinute, 300, 'Pages opened by one address.'),
     'sign-in': setting('LIMIT_SIGN_IN_PER_MINUTE', perMinute, 30, 'Sign-in forms sent by one address.'),
-    token: setting('LIMIT_TOKEN_PER_MINUTE', perMinute, 6000, 'Token requests of one client at one address.'),
+    token: setting(
+      'LIMIT_TOKEN_PER_MINUTE',
+      perMinute,
+      6000,
+      'Requests of one address to the token, pushed-request, revocation and userinfo endpoints.',
+    ),
     introspection: setting(
       'LIMIT_INTROSPECTION_PER_MINUTE',
       perMinute,
       60_000,
-      'Introspections by one client.',
+      'Introspections asked for by one address.',
     ),
     device: setting(
       'LIMIT_DEVICE_PER_MINUTE',
