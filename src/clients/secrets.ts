@@ -5,7 +5,7 @@ import { type ClientSecretId, newId, parseId } from '../lib/ids.ts';
 import type { Clock } from '../platform/clock.ts';
 import { failure } from '../platform/errors.ts';
 import type { Db } from '../platform/postgres.ts';
-import { keyedHash, randomToken } from '../platform/secrets/tokens.ts';
+import { keyedHash, preparedKey, randomToken } from '../platform/secrets/tokens.ts';
 import type { EventType } from '../vocabulary/events.ts';
 import { usesSecret } from './metadata.ts';
 import type { Client } from './schema.ts';
@@ -37,7 +37,8 @@ export function createSecrets(deps: Deps) {
   const { clock } = deps;
   // Compared when there is no secret to compare with; random, so that nothing can match it.
   const nothing = randomBytes(32);
-  const hashOf = (secret: string) => keyedHash(deps.secretKey, `client-secret:${secret}`);
+  const key = preparedKey(deps.secretKey);
+  const hashOf = (secret: string) => keyedHash(key, `client-secret:${secret}`);
 
   async function insert(trx: Db, client: Client, expiresAt: Date | null) {
     const secret = `ghcs_${randomToken()}`;
