@@ -2,7 +2,11 @@
 // The command line: collects the features' commands and runs one.
 import { setTimeout as delay } from 'node:timers/promises';
 import packageFile from '../package.json' with { type: 'json' };
+import { commands as accountCommands } from './accounts/commands.ts';
+import { commands as apiCommands } from './apis/commands.ts';
 import { commands as auditCommands } from './audit/commands.ts';
+import { commands as clientCommands } from './clients/commands.ts';
+import { commands as credentialCommands } from './credentials/commands.ts';
 import type { Command } from './platform/command.ts';
 import { type BoundCommand, bind, type Opened, runCommandLine } from './platform/command-line/run.ts';
 import { describeConfig } from './platform/config/describe.ts';
@@ -12,11 +16,21 @@ import { withOrigin } from './platform/origin.ts';
 import type { Services } from './services.ts';
 import { commands as sessionCommands } from './sessions/commands.ts';
 import { commands as setupCommands } from './setup/commands.ts';
+import { commands as signingKeyCommands } from './signing-keys/commands.ts';
 import { commands as terminalCommands } from './terminal/commands.ts';
 import type { Terminal } from './terminal/terminal.ts';
 
 /** Commands of the features, run on the database of the server this machine is configured for. */
-const featureCommands: Command<Services>[] = [...setupCommands, ...sessionCommands, ...auditCommands];
+const featureCommands: Command<Services>[] = [
+  ...setupCommands,
+  ...accountCommands,
+  ...credentialCommands,
+  ...clientCommands,
+  ...apiCommands,
+  ...sessionCommands,
+  ...signingKeyCommands,
+  ...auditCommands,
+];
 
 /** Commands that open what they need themselves, or nothing. */
 const ownCommands: Command<undefined>[] = [
