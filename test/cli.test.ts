@@ -1,16 +1,18 @@
 // The command line as a whole: every command is there, and the process keeps its promises to scripts.
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readdirSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { program } from '../src/cli.ts';
+import { useFolders } from './support/folder.ts';
+
+const newFolder = useFolders();
 
 const SOURCE = join(import.meta.dirname, '..', 'src');
 const CLI = join(SOURCE, 'cli.ts');
 
 function gatehouse(args: readonly string[], environment: Record<string, string> = {}) {
-  const cwd = mkdtempSync(join(tmpdir(), 'gatehouse-cli-'));
+  const cwd = newFolder();
   const env = { PATH: process.env.PATH ?? '', HOME: cwd, XDG_CONFIG_HOME: cwd, ...environment };
   return new Promise<{ code: number | null; out: string; err: string }>((resolve) => {
     const child = spawn(process.execPath, [CLI, ...args], { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });

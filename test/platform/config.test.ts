@@ -1,18 +1,20 @@
 // Settings: where they come from, what is refused and what is said about it.
-import { mkdtempSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { describeConfig } from '../../src/platform/config/describe.ts';
 import { ConfigMistakes, loadConfig, readConfig } from '../../src/platform/config/load.ts';
 import { settings } from '../../src/platform/config/schema.ts';
 import { allSettings } from '../../src/platform/config/setting.ts';
+import { useFolders } from '../support/folder.ts';
+
+const newFolder = useFolders();
 
 const KEY = Buffer.alloc(32, 7).toString('base64');
 const OTHER_KEY = Buffer.alloc(32, 8).toString('base64');
 
 function read(environment: Record<string, string>, files: Record<string, string> = {}) {
-  const directory = mkdtempSync(join(tmpdir(), 'gatehouse-config-'));
+  const directory = newFolder();
   for (const [name, text] of Object.entries(files)) writeFileSync(join(directory, name), text);
   return readConfig({ environment, directory });
 }
@@ -174,7 +176,7 @@ describe('mistakes in one value', () => {
 
   it('says all mistakes and warnings at once and shows no secret', () => {
     const environment = { PORT: 'x', MASTER_KEY: 'planted-secret', PASSWORD_MINIMUM_LENGTH: '8' };
-    const directory = mkdtempSync(join(tmpdir(), 'gatehouse-config-'));
+    const directory = newFolder();
     let said: unknown;
     try {
       loadConfig({ environment, directory });

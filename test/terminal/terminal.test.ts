@@ -1,12 +1,14 @@
 // Sign in at a terminal, against a small authorization server that says what RFC 8628 lets it say.
-import { mkdtempSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createIssuer } from '../../src/terminal/issuer.ts';
 import { createTerminal } from '../../src/terminal/terminal.ts';
 import { createTokenFile } from '../../src/terminal/token-file.ts';
+import { useFolders } from '../support/folder.ts';
+
+const newFolder = useFolders();
 
 type Answer = [status: number, body: object];
 type Form = Record<string, string>;
@@ -93,7 +95,7 @@ async function formOf(request: IncomingMessage): Promise<Form> {
 }
 
 function terminal() {
-  const tokenFile = createTokenFile(mkdtempSync(join(tmpdir(), 'gatehouse-terminal-')));
+  const tokenFile = createTokenFile(newFolder());
   const made = createTerminal({
     issuerUrl: url,
     issuer: createIssuer(url),

@@ -8,16 +8,18 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { createTokenFile, tokenDirectory } from '../../src/terminal/token-file.ts';
+import { useFolders } from '../support/folder.ts';
+
+const newFolder = useFolders();
 
 const signIn = { refreshToken: 'refresh', person: null, api: { token: 'token', expiresAt: 5 } };
 
 function file() {
-  const directory = join(mkdtempSync(join(tmpdir(), 'gatehouse-tokens-')), 'config', 'gatehouse');
+  const directory = join(newFolder(), 'config', 'gatehouse');
   return { directory, tokens: createTokenFile(directory) };
 }
 
