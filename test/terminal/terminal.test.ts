@@ -1,7 +1,6 @@
 // Sign in at a terminal, against a small authorization server that says what RFC 8628 lets it say.
 import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
-import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createIssuer } from '../../src/terminal/issuer.ts';
 import { createTerminal } from '../../src/terminal/terminal.ts';
