@@ -30,28 +30,48 @@ interface Waiting {
 }
 
 export function createHashPool(settings: HashPoolSettings, observe: HashPoolObserver = () => {}): HashPool {
+  const places = createPlaces(settings, (state) => observe(state, false));
+  return {
+    isFull: places.isFull,
+    state: places.state,
+    async run(task) {
+      if (places.isFull() || !(await places.enter())) {
+        observe(places.state(), true);
+        return { kind: 'busy' };
+      }
+      const started = performance.now();
+      try {
+        return { kind: 'done', value: await task(), milliseconds: performance.now() - started };
+      } finally {
+        places.leave();
+      }
+    },
+  };
+}
+
+function createPlaces(settings: HashPoolSettings, changed: (state: HashPoolState) => void) {
   const queue = new Set<Waiting>();
   let running = 0;
-
   const state = () => ({ running, waiting: queue.size });
-  const isFull = () => running >= settings.hashConcurrency && queue.size >= settings.hashQueue;
 
   /** False: no place came free in time. */
-  async function enter(): Promise<boolean> {
-    if (running < settings.hashConcurrency) {
-      running += 1;
-      return true;
-    }
+  function enter(): Promise<boolean> {
+    const free = running < settings.hashConcurrency;
+    if (free) running += 1;
+    const entered = free ? Promise.resolve(true) : wait();
+    changed(state());
+    return entered;
+  }
+
+  function wait(): Promise<boolean> {
     return new Promise((resolve) => {
-      const waiting: Waiting = {
-        start: () => resolve(true),
-        timer: setTimeout(() => {
-          queue.delete(waiting);
-          resolve(false);
-        }, settings.hashQueueSeconds * 1000),
+      const giveUp = () => {
+        queue.delete(waiting);
+        resolve(false);
       };
+      const timer = setTimeout(giveUp, settings.hashQueueSeconds * 1000);
+      const waiting: Waiting = { start: () => resolve(true), timer };
       queue.add(waiting);
-      observe(state(), false);
     });
   }
 
@@ -65,24 +85,9 @@ export function createHashPool(settings: HashPoolSettings, observe: HashPoolObse
       clearTimeout(next.timer);
       next.start();
     }
-    observe(state(), false);
+    changed(state());
   }
 
-  return {
-    isFull,
-    state,
-    async run(task) {
-      if (isFull() || !(await enter())) {
-        observe(state(), true);
-        return { kind: 'busy' };
-      }
-      observe(state(), false);
-      const started = performance.now();
-      try {
-        return { kind: 'done', value: await task(), milliseconds: performance.now() - started };
-      } finally {
-        leave();
-      }
-    },
-  };
+  const isFull = () => running >= settings.hashConcurrency && queue.size >= settings.hashQueue;
+  return { enter, leave, state, isFull };
 }
