@@ -38,7 +38,7 @@ export function createKnownClients<T>(deps: {
   async function load(id: string, entry: Entry<T>): Promise<T | undefined> {
     try {
       const value = await deps.load(id, await found.get(id)?.value);
-      // What was read before a change must not be kept after it.
+      // What was read before a change must not take the place of what was read after it.
       if (entry.epoch === epoch) settle(id, entry, value);
       return value;
     } finally {

@@ -186,6 +186,14 @@ describe('ensureSystem', () => {
   });
 });
 
+describe('a system API that the program no longer has', () => {
+  it('can be removed: the management API of a former issuer', async () => {
+    const former = { audience: 'https://former.example/api', name: 'Management API', permissions: [] };
+    const api = await createNode(postgres, clock).apis.ensureSystem(former);
+    expect(await codeOf(apis.remove(api.id, operator))).toBe('fulfilled');
+  });
+});
+
 describe('the snapshot', () => {
   it('brings a change to another node', async () => {
     const other = createNode(postgres, clock);
