@@ -61,7 +61,7 @@ export function useGatehouse(options: { settings?: Record<string, string>; log?:
 }
 
 async function startInProcess(database: TestDatabase, settings: Record<string, string>, log: Log) {
-  const port = await freePort();
+  const port = settings.PORT ? Number(settings.PORT) : await freePort();
   const keys = await mkdtemp(join(tmpdir(), 'gatehouse-keys-'));
   const config = testConfig({ PORT: String(port), KEYS_DIRECTORY: join(keys, 'keys'), ...settings });
   const services = await createServices(config, { postgres: database.postgres, log });
