@@ -200,7 +200,7 @@ export async function createServices(
     serverSecrets,
     changes,
     ...pages,
-    limits: createLimits(config.limits),
+    limits: countRefusals(createLimits(config.limits), audit),
     audit,
     accounts,
     apis,
@@ -213,6 +213,17 @@ export async function createServices(
     gateway,
     setup,
     jobs: [...auditJobs({ db, clock, log }), ...lockout.jobs(), ...signingKeys.jobs(), ...oidc.jobs()],
+  };
+}
+
+/** Whoever runs into a limit is counted in the ledger, like every other refusal of a stranger. */
+function countRefusals(limits: Limits, audit: Audit): Limits {
+  return {
+    async take(name, key) {
+      const verdict = await limits.take(name, key);
+      if (verdict?.allowed === false) audit.refuse('rate_limit', name);
+      return verdict;
+    },
   };
 }
 

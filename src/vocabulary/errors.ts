@@ -11,7 +11,6 @@ export const errors = {
     status: 503,
     sentence: 'The server cannot reach its database. Please try again in a moment.',
   },
-  shutting_down: { status: 503, sentence: 'The server is restarting. Please try again in a moment.' },
 
   not_found: { status: 404, sentence: 'There is nothing at this address.' },
   method_not_allowed: { status: 405, sentence: 'This address does not answer to that method.' },
@@ -107,7 +106,6 @@ export const errors = {
   },
 
   session_not_found: { status: 404, sentence: 'There is no such session.' },
-  interaction_expired: { status: 400, sentence: 'This sign-in has expired or was finished in another tab.' },
 
   not_signed_in: { status: 401, sentence: 'Nobody is signed in at this terminal. Run `gatehouse login`.' },
   sign_in_refused: { status: 403, sentence: 'The sign-in was refused.' },

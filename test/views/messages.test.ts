@@ -18,7 +18,6 @@ const forPeople = [
     'internal_error',
     'server_busy',
     'database_unavailable',
-    'shutting_down',
     'not_found',
     'method_not_allowed',
   ],
@@ -31,7 +30,7 @@ const forPeople = [
     'password_breached',
     'session_not_found',
   ],
-  ...['interaction_expired', 'setup_link_invalid', 'permission_denied', 'authentication_required'],
+  ...['setup_link_invalid', 'permission_denied', 'authentication_required'],
 ];
 
 const oauthErrors = [

@@ -146,7 +146,7 @@ describe('limits of routes and pages', () => {
     route({
       method: 'GET',
       path: '/things',
-      permission: 'clients:read',
+      permission: 'accounts:read',
       limit: 'admin-read',
       summary: 'Things.',
       reply: { 200: z.object({}) },
@@ -156,7 +156,7 @@ describe('limits of routes and pages', () => {
   const callers = Object.fromEntries(
     ['a', 'b', 'c'].map((id) => [
       `Bearer ${id}`,
-      { kind: 'client' as const, id, clientId: id, permissions: id === 'c' ? [] : ['clients:read'] },
+      { kind: 'client' as const, id, clientId: id, permissions: id === 'c' ? [] : ['accounts:read'] },
     ]),
   );
 

@@ -5,14 +5,14 @@ import { failure } from '../../../src/platform/errors.ts';
 import { answer, type Caller, route } from '../../../src/platform/http/route.ts';
 import { type Application, start } from './application.ts';
 
-const reader: Caller = { kind: 'account', id: 'acc_1', clientId: 'cli_1', permissions: ['clients:read'] };
-const writer: Caller = { kind: 'client', id: 'cli_2', clientId: 'cli_2', permissions: ['clients:create'] };
+const reader: Caller = { kind: 'account', id: 'acc_1', clientId: 'cli_1', permissions: ['accounts:read'] };
+const writer: Caller = { kind: 'client', id: 'cli_2', clientId: 'cli_2', permissions: ['audit-events:create'] };
 
 const routes = [
   route({
     method: 'GET',
     path: '/things/:id',
-    permission: 'clients:read',
+    permission: 'accounts:read',
     limit: 'admin-read',
     summary: 'One thing.',
     params: z.object({ id: z.string().max(20) }),
@@ -26,7 +26,7 @@ const routes = [
   route({
     method: 'POST',
     path: '/things',
-    permission: 'clients:create',
+    permission: 'audit-events:create',
     limit: 'admin-write',
     summary: 'A new thing.',
     body: z.object({ name: z.string().max(50), tags: z.array(z.string()).optional() }),
@@ -143,7 +143,7 @@ describe('who may ask', () => {
   it('answers 403 and names the permission when it is missing', async () => {
     const response = await get('/api/v1/things/a', 'writer');
     expect(response.status).toBe(403);
-    expect(response.headers.get('www-authenticate')).toContain('scope="clients:read"');
+    expect(response.headers.get('www-authenticate')).toContain('scope="accounts:read"');
     expect((await problem(response)).code).toBe('permission_denied');
   });
 

@@ -1,0 +1,18 @@
+// The ceiling of the stack: a Koa server that reads a body and answers as many bytes as a token response has.
+// Usage: node bench/empty-koa.ts <port>
+import Koa from 'koa';
+
+const body = JSON.stringify({
+  access_token: 'x'.repeat(620),
+  expires_in: 600,
+  token_type: 'Bearer',
+  scope: 'notes:read',
+});
+
+const app = new Koa();
+app.use(async (ctx) => {
+  for await (const _chunk of ctx.req);
+  ctx.type = 'json';
+  ctx.body = body;
+});
+app.listen(Number(process.argv[2]), '127.0.0.1');

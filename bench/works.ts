@@ -1,0 +1,137 @@
+// The work that is measured, the same for Gatehouse and for the bare engine; only the addresses of the endpoints differ.
+import { createHash, randomBytes } from 'node:crypto';
+import { apps, emailOf, machine, password } from './fixture.ts';
+import { type Answer, expectStatus, form, type Target, type Work } from './load.ts';
+
+export interface Side {
+  readonly target: Target;
+  readonly paths: { authorize: string; token: string; introspect: string; jwks: string };
+  readonly secrets: { jwt: string; opaque: string; web: string };
+}
+
+/** Makes one loop's work; what a loop needs first (a token, a refresh token) is fetched before the clock runs. */
+export type Scenario = (side: Side, loop: number) => Promise<Work>;
+
+export const scenarios: Record<string, Scenario> = {
+  'client credentials, JWT': clientCredentials('jwt', (token) => token.split('.').length === 3),
+  'client credentials, opaque': clientCredentials('opaque', (token) => token.length === 43),
+
+  async introspection(side) {
+    const token = JSON.parse((await requestToken(side, 'opaque')).body).access_token;
+    const call = form({ token }, { id: machine.opaque.id, secret: side.secrets.opaque });
+    return async () => {
+      const answer = expectStatus(await side.target.send({ ...call, path: side.paths.introspect }), 200);
+      if (!answer.body.includes('"active":true')) throw new Error(`not active: ${answer.body}`);
+    };
+  },
+
+  async refresh(side, loop) {
+    let token = (await signIn(side, loop)).refresh_token;
+    return async () => {
+      const fields = { grant_type: 'refresh_token', refresh_token: token };
+      const call = form(fields, { id: apps.web.id, secret: side.secrets.web });
+      const answer = expectStatus(await side.target.send({ ...call, path: side.paths.token }), 200);
+      token = JSON.parse(answer.body).refresh_token;
+    };
+  },
+
+  async 'code flow'(side, loop) {
+    return async () => {
+      const tokens = await signIn(side, loop);
+      if (!tokens.id_token || !tokens.refresh_token) throw new Error('tokens are missing');
+    };
+  },
+
+  async JWKS(side) {
+    return async () => {
+      const answer = expectStatus(await side.target.send({ method: 'GET', path: side.paths.jwks }), 200);
+      if (!answer.body.includes('"keys"')) throw new Error('no keys');
+    };
+  },
+};
+
+function clientCredentials(kind: 'jwt' | 'opaque', isRight: (token: string) => boolean): Scenario {
+  return async (side) => async () => {
+    const answer = expectStatus(await requestToken(side, kind), 200);
+    if (!isRight(JSON.parse(answer.body).access_token)) throw new Error(`not a ${kind} token`);
+  };
+}
+
+function requestToken(side: Side, kind: 'jwt' | 'opaque'): Promise<Answer> {
+  const fields = { grant_type: 'client_credentials', scope: 'notes:read' };
+  const call = form(fields, { id: machine[kind].id, secret: side.secrets[kind] });
+  return side.target.send({ ...call, path: side.paths.token });
+}
+
+interface Tokens {
+  id_token?: string;
+  refresh_token: string;
+}
+
+/** A whole sign-in without a session: authorize, sign-in page, password, redirect back, code exchange with PKCE. */
+async function signIn(side: Side, loop: number): Promise<Tokens> {
+  const cookies = new Map<string, string>();
+  const verifier = randomBytes(32).toString('base64url');
+  const challenge = createHash('sha256').update(verifier).digest('base64url');
+  const query = new URLSearchParams({
+    client_id: apps.web.id,
+    redirect_uri: apps.web.redirectUri,
+    response_type: 'code',
+    scope: 'openid offline_access',
+    code_challenge: challenge,
+    code_challenge_method: 'S256',
+    nonce: 'n',
+  });
+  const page = await follow(side, cookies, `${side.paths.authorize}?${query}`);
+  const action = /action="([^"]*\/login)"/.exec(page.body)?.[1];
+  const csrf = /name="_csrf" value="([^"]+)"/.exec(page.body)?.[1];
+  if (!action) throw new Error(`no sign-in form: ${page.body.slice(0, 300)}`);
+  const fields = { identifier: emailOf(loop), password, ...(csrf ? { _csrf: csrf } : {}) };
+  const { method, headers = {}, body = '' } = form(fields);
+  const sent = await side.target.send({
+    method,
+    path: new URL(action, 'http://x').pathname,
+    headers: { ...headers, cookie: cookieHeader(cookies) },
+    body,
+  });
+  keep(cookies, sent);
+  const landed = await follow(side, cookies, pathOf(expectStatus(sent, 303)));
+  const code = new URL(landed.headers.location ?? '').searchParams.get('code') ?? '';
+  const exchange = form(
+    { grant_type: 'authorization_code', code, redirect_uri: apps.web.redirectUri, code_verifier: verifier },
+    { id: apps.web.id, secret: side.secrets.web },
+  );
+  return JSON.parse(expectStatus(await side.target.send({ ...exchange, path: side.paths.token }), 200).body);
+}
+
+/** Follows redirects on the server itself; answers the page, or the redirect that leads away. */
+async function follow(side: Side, cookies: Map<string, string>, path: string): Promise<Answer> {
+  let next = path;
+  for (let hop = 0; hop < 6; hop += 1) {
+    const headers = { cookie: cookieHeader(cookies), accept: 'text/html' };
+    const answer = await side.target.send({ method: 'GET', path: next, headers });
+    keep(cookies, answer);
+    const { location } = answer.headers;
+    if (!location || location.startsWith(apps.web.redirectUri)) return answer;
+    next = pathOf(answer);
+  }
+  throw new Error('too many redirects');
+}
+
+function pathOf(answer: Answer): string {
+  const url = new URL(answer.headers.location ?? '', 'http://x');
+  return `${url.pathname}${url.search}`;
+}
+
+function keep(cookies: Map<string, string>, answer: Answer): void {
+  for (const line of answer.headers['set-cookie'] ?? []) {
+    const [pair = ''] = line.split(';');
+    const at = pair.indexOf('=');
+    if (pair.length === at + 1) cookies.delete(pair.slice(0, at));
+    else cookies.set(pair.slice(0, at), pair.slice(at + 1));
+  }
+}
+
+function cookieHeader(cookies: Map<string, string>): string {
+  return [...cookies].map(([name, value]) => `${name}=${value}`).join('; ');
+}
