@@ -40,13 +40,17 @@ export function wellKnownAtRoot(site: Site): Middleware {
   };
 }
 
-/** Hands over requests below the issuer's path, with that path taken off as long as the handler runs. */
+/**
+ * Hands over requests below the issuer's path, with that path taken off as long as the handler runs. `mountPath` is where
+ * koa-mount leaves it too: the engine puts it in front of every address that it makes.
+ */
 export function withinBasePath(site: Site, handle: Middleware): Middleware {
   if (site.basePath === '') return handle;
   return async (ctx, next) => {
     const { path } = ctx;
     if (!path.startsWith(`${site.basePath}/`)) return next();
     ctx.path = path.slice(site.basePath.length);
+    ctx.mountPath = site.basePath;
     try {
       await handle(ctx, next);
     } finally {
