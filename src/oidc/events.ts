@@ -92,7 +92,8 @@ function reuse(ctx: KoaContextWithOIDC, error: EngineError): NewEvent | undefine
   const type = details[error.error_detail as keyof typeof details];
   if (!type) return undefined;
   const clientId = ctx.oidc.client?.clientId ?? null;
-  const accountId = ctx.oidc.entities.RefreshToken?.accountId ?? ctx.oidc.account?.accountId ?? null;
+  const owner: unknown = ctx.state.ownerOfUsed;
+  const accountId = typeof owner === 'string' ? owner : null;
   return {
     type,
     actor: { kind: 'client', id: clientId },

@@ -66,6 +66,8 @@ export function tokenAdapter(model: ModelName, deps: StateDeps): Adapter {
         throw new errors.SlowDown();
       }
       if (payload && model === 'RefreshToken') refuseWithinGrace(row, deps.refreshGraceSeconds);
+      // The engine drops the code before it reports the reuse; whose it was is read from here for the ledger.
+      if (payload?.consumed && Provider.ctx) Provider.ctx.state.ownerOfUsed = payload.accountId;
       return payload;
     },
 
