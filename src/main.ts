@@ -4,7 +4,7 @@ import { CONFIG_EXIT_CODE, type Config, ConfigMistakes, loadConfig } from './pla
 import { listen } from './platform/http/server.ts';
 import { createJobs } from './platform/jobs.ts';
 import { metricsListener } from './platform/metrics.ts';
-import { openServices } from './services.ts';
+import { openServices, type Services } from './services.ts';
 
 export interface RunningServer {
   readonly port: number;
@@ -12,11 +12,16 @@ export interface RunningServer {
   stop(): Promise<void>;
 }
 
-export async function startServer(config: Config): Promise<RunningServer> {
+/** `prepare` runs before anything is served: the demo puts its sample data there. */
+export async function startServer(
+  config: Config,
+  prepare: (services: Services) => Promise<void> = async () => {},
+): Promise<RunningServer> {
   const { services, close } = await openServices(config, { role: 'serve' });
   const { log, clock, postgres } = services;
   const jobs = createJobs({ db: postgres.db, log, clock }, services.jobs);
   try {
+    await prepare(services);
     const app = createApp(services);
     await services.changes.start();
     services.audit.start();
