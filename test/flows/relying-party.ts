@@ -96,7 +96,7 @@ export async function connect(
 }
 
 function usualAuth(client: Client, secret: string): oauth.ClientAuth {
-  if (client.authMethod === 'none') return oauth.None();
+  if (client.authMethod === 'none' || secret === '') return oauth.None();
   return client.authMethod === 'client_secret_basic'
     ? oauth.ClientSecretBasic(secret)
     : oauth.ClientSecretPost(secret);
