@@ -5,6 +5,7 @@ import { type Apis, createApis } from './apis/apis.ts';
 import { type Audit, createAudit } from './audit/audit.ts';
 import { auditJobs } from './audit/jobs.ts';
 import { type Clients, clientsUseApi, createClients } from './clients/clients.ts';
+import { createBreachCheck } from './credentials/breached.ts';
 import { type Credentials, createCredentials } from './credentials/credentials.ts';
 import { createGateway, type Gateway } from './gateway/gateway.ts';
 import { accentPalette } from './lib/colour.ts';
@@ -27,6 +28,7 @@ import { migrate } from './platform/migrations.ts';
 import { checkVersion, createPostgres, type Postgres } from './platform/postgres.ts';
 import { createLimits, type Limits } from './platform/rate-limit.ts';
 import { loadMasterKey } from './platform/secrets/master-key.ts';
+import { createSeal, type Seal } from './platform/secrets/seal.ts';
 import { loadServerSecrets, type ServerSecrets } from './platform/secrets/server-secrets.ts';
 import { createVault, type Vault } from './platform/secrets/vault.ts';
 import { createViews } from './platform/views.ts';
@@ -60,6 +62,8 @@ export interface Services {
   oidc: Oidc;
   sessions: Sessions;
   gateway: Gateway;
+  /** Opens the handle that every JWT access token carries. */
+  handleSeal: Seal;
   setup: Setup;
   jobs: Job[];
 }
@@ -144,6 +148,7 @@ export async function createServices(
     secretKey: serverSecrets.get('token'),
     endClientState: async (trx, clientId) => ended.state?.endClient(trx, clientId),
   });
+  const { breachedHookUrl } = config.passwords;
   const credentials = createCredentials({
     postgres,
     audit,
@@ -156,12 +161,20 @@ export async function createServices(
       maximumConsecutiveFailures: config.lockout.maximumConsecutiveFailures,
     },
     contextWords: [config.branding.productName, pages.site.host],
+    ...(breachedHookUrl === undefined
+      ? {}
+      : { isBreached: createBreachCheck({ ...config.passwords, breachedHookUrl }, fetch) }),
   });
+
+  metrics.gauge('gatehouse_password_hashing', 'Passwords being hashed, and waiting for it.', 'state', () => ({
+    ...credentials.hashing(),
+  }));
 
   await signingKeys.start();
   await apis.start();
   clients.start();
 
+  const handleSeal = createSeal(serverSecrets.get('handle'));
   const oidc = createOidc({
     config,
     postgres,
@@ -172,6 +185,7 @@ export async function createServices(
     clients,
     signingKeys,
     serverSecrets,
+    handleSeal,
     renderer: pages.renderer,
     i18n: pages.i18n,
     outgoingFetch: createOutgoingFetch(config.outgoing),
@@ -185,7 +199,7 @@ export async function createServices(
     signingKeys,
     accounts,
     clients,
-    handleKey: serverSecrets.get('handle'),
+    handleSeal,
   });
   const setup = createSetup({ postgres, audit, accounts, credentials });
   await registerOwn({ apis, clients, audience: managementAudience });
@@ -211,6 +225,7 @@ export async function createServices(
     oidc,
     sessions,
     gateway,
+    handleSeal,
     setup,
     jobs: [...auditJobs({ db, clock, log }), ...lockout.jobs(), ...signingKeys.jobs(), ...oidc.jobs()],
   };

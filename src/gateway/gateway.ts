@@ -5,6 +5,7 @@ import type { Accounts } from '../accounts/accounts.ts';
 import type { Clients } from '../clients/clients.ts';
 import { openHandle } from '../oidc/oidc.ts';
 import type { Caller } from '../platform/http/route.ts';
+import type { Seal } from '../platform/secrets/seal.ts';
 import type { SigningKeys } from '../signing-keys/signing-keys.ts';
 
 export interface Gateway {
@@ -21,7 +22,7 @@ export interface GatewayDeps {
   signingKeys: SigningKeys;
   accounts: Accounts;
   clients: Clients;
-  handleKey: Buffer;
+  handleSeal: Seal;
 }
 
 export function createGateway(deps: GatewayDeps): Gateway {
@@ -33,7 +34,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
       const payload = token && (await verified(token));
       if (!payload || typeof payload.handle !== 'string' || !payload.jti || payload.cnf) return undefined;
       // The handle names the account and the client even when `sub` is pairwise.
-      const handle = openHandle(deps.handleKey, payload.jti, payload.handle);
+      const handle = openHandle(deps.handleSeal, payload.jti, payload.handle);
       if (!handle || !(await deps.clients.known(handle.clientId))) return undefined;
       if (handle.accountId === null) return clientCaller(handle.clientId, payload);
       const account = await deps.accounts.find(handle.accountId);

@@ -3,8 +3,6 @@ import { createPublicKey, type KeyObject, sign } from 'node:crypto';
 import { ExternalSigningKey } from 'oidc-provider';
 import type { SigningKey } from '../signing-keys/signing-keys.ts';
 
-const digestOptions = { ES256: { dsaEncoding: 'ieee-p1363' }, RS256: {} } as const;
-
 class EngineSigningKey extends ExternalSigningKey {
   readonly #key: SigningKey;
   readonly #publicKey: KeyObject;
@@ -22,8 +20,26 @@ class EngineSigningKey extends ExternalSigningKey {
   }
 
   override sign(data: Uint8Array): Uint8Array {
-    return sign('sha256', data, { key: this.#key.privateKey, ...digestOptions[this.#key.algorithm] });
+    // A bare KeyObject: with an options object around it, Node 24 copies the key for every signature, at twice the cost.
+    const signature = sign('sha256', data, this.#key.privateKey);
+    return this.#key.algorithm === 'ES256' ? concatenated(signature) : signature;
   }
+}
+
+const P256_BYTES = 32;
+
+/** RFC 7518 §3.4: r and s side by side, each of 32 bytes, from the DER sequence of two integers. */
+function concatenated(der: Buffer): Buffer {
+  const both = Buffer.alloc(2 * P256_BYTES);
+  let at = 2;
+  for (const end of [P256_BYTES, 2 * P256_BYTES]) {
+    const length = der[at + 1] ?? 0;
+    const start = at + 2;
+    const skipped = Math.max(0, length - P256_BYTES);
+    der.copy(both, end - (length - skipped), start + skipped, start + length);
+    at = start + length;
+  }
+  return both;
 }
 
 /** Order matters: the engine signs with the first key of an algorithm; the others are published for verifiers. */

@@ -1,6 +1,6 @@
 // What Gatehouse adds to access tokens: how the person signed in (RFC 9068 §2.2.1) and an opaque handle.
 import type { KoaContextWithOIDC } from 'oidc-provider';
-import { openWith, sealWith } from '../platform/secrets/seal.ts';
+import type { Seal } from '../platform/secrets/seal.ts';
 
 /** What a JWT access token belongs to; found again from its handle also when `sub` is pairwise. */
 export interface TokenHandle {
@@ -22,13 +22,13 @@ interface SignedToken {
  * The handle is sealed and bound to the token's `jti`: the server can open it without a database row per token, and
  * nobody else learns anything from it.
  */
-export function sealHandle(key: Buffer, token: SignedToken): string {
+export function sealHandle(seal: Seal, token: SignedToken): string {
   const parts = [token.accountId, token.clientId, token.grantId, token.sessionUid].map((part) => part ?? '');
-  return sealWith(key, Buffer.from(parts.join('\n')), `handle:${token.jti}`).toString('base64url');
+  return seal.seal(Buffer.from(parts.join('\n')), `handle:${token.jti}`).toString('base64url');
 }
 
-export function openHandle(key: Buffer, jti: string, handle: string): TokenHandle | undefined {
-  const opened = openWith(key, Buffer.from(handle, 'base64url'), `handle:${jti}`);
+export function openHandle(seal: Seal, jti: string, handle: string): TokenHandle | undefined {
+  const opened = seal.open(Buffer.from(handle, 'base64url'), `handle:${jti}`);
   if (!opened) return undefined;
   const [accountId, clientId, grantId, sessionUid] = opened.toString().split('\n');
   if (!clientId) return undefined;

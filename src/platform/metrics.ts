@@ -1,11 +1,13 @@
 // Numbers for Prometheus: one registry, the HTTP counters, and their own listener, away from the public address.
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { Counter, collectDefaultMetrics, Histogram, Registry } from 'prom-client';
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 
 export interface Metrics {
   readonly registry: Registry;
   observeRequest(request: { route: string; method: string; status: number; seconds: number }): void;
+  /** A gauge read when the numbers are asked for: one value per name of its label. */
+  gauge(name: string, help: string, label: string, read: () => Readonly<Record<string, number>>): void;
   text(): Promise<string>;
 }
 
@@ -35,6 +37,17 @@ export function createMetrics(): Metrics {
       const known = METHODS.has(method) ? method : 'other';
       requests.inc({ route, method: known, status });
       duration.observe({ route, method: known }, seconds);
+    },
+    gauge: (name, help, label, read) => {
+      new Gauge({
+        name,
+        help,
+        labelNames: [label],
+        registers: [registry],
+        collect() {
+          for (const [state, value] of Object.entries(read())) this.set({ [label]: state }, value);
+        },
+      });
     },
     text: () => registry.metrics(),
   };

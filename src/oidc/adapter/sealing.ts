@@ -1,7 +1,7 @@
 // How engine state rests: ids as SHA-256, payloads sealed under the server's state key and bound to their row.
 
 import type { AdapterPayload } from 'oidc-provider';
-import { openWith, sealWith } from '../../platform/secrets/seal.ts';
+import { createSeal } from '../../platform/secrets/seal.ts';
 import { hashToken } from '../../platform/secrets/tokens.ts';
 
 export interface Sealing {
@@ -12,13 +12,14 @@ export interface Sealing {
 }
 
 export function createSealing(stateKey: Buffer): Sealing {
+  const state = createSeal(stateKey);
   const context = (model: string, idHash: Buffer) => `${model}:${idHash.toString('base64url')}`;
   return {
     idHash: hashToken,
     seal: (model, idHash, payload) =>
-      sealWith(stateKey, Buffer.from(JSON.stringify(payload)), context(model, idHash)),
+      state.seal(Buffer.from(JSON.stringify(payload)), context(model, idHash)),
     open(model, idHash, sealed) {
-      const opened = openWith(stateKey, sealed, context(model, idHash));
+      const opened = state.open(sealed, context(model, idHash));
       // What was sealed by this file is an AdapterPayload; nothing else opens under this key and context.
       return opened ? (JSON.parse(opened.toString()) as AdapterPayload) : undefined;
     },

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { openWith, sealWith } from '../../../src/platform/secrets/seal.ts';
+import { createSeal } from '../../../src/platform/secrets/seal.ts';
 import { equalSecrets, hashToken, keyedHash, randomToken } from '../../../src/platform/secrets/tokens.ts';
 
 describe('tokens', () => {
@@ -31,21 +31,22 @@ describe('seal', () => {
   it('opens what it sealed, only in the same context and under the same key', () => {
     fc.assert(
       fc.property(fc.uint8Array(), fc.string(), (bytes, context) => {
-        const sealed = sealWith(key, Buffer.from(bytes), context);
-        expect(openWith(key, sealed, context)?.equals(Buffer.from(bytes))).toBe(true);
-        expect(openWith(key, sealed, `${context}x`)).toBeUndefined();
-        expect(openWith(randomBytes(32), sealed, context)).toBeUndefined();
+        const sealed = createSeal(key).seal(Buffer.from(bytes), context);
+        expect(createSeal(key).open(sealed, context)?.equals(Buffer.from(bytes))).toBe(true);
+        expect(createSeal(key).open(sealed, `${context}x`)).toBeUndefined();
+        expect(createSeal(randomBytes(32)).open(sealed, context)).toBeUndefined();
       }),
     );
   });
 
   it('answers undefined for changed, short and foreign bytes', () => {
-    const sealed = sealWith(key, Buffer.from('value'), 'context');
+    const seal = createSeal(key);
+    const sealed = seal.seal(Buffer.from('value'), 'context');
     for (let at = 0; at < sealed.length; at += 1) {
       const changed = Buffer.from(sealed);
       changed.writeUInt8(changed.readUInt8(at) ^ 1, at);
-      expect(openWith(key, changed, 'context')).toBeUndefined();
-      expect(openWith(key, sealed.subarray(0, at), 'context')).toBeUndefined();
+      expect(seal.open(changed, 'context')).toBeUndefined();
+      expect(seal.open(sealed.subarray(0, at), 'context')).toBeUndefined();
     }
   });
 });
