@@ -20,7 +20,6 @@ const views: Record<string, readonly [string, string]> = {
   'logout-done': ['logout/done', 'logout.done.title'],
   logout: ['logout/confirm', 'logout.title'],
   error: ['errors/error', 'error.title'],
-  'form-expired': ['errors/form-expired', 'formExpired.title'],
   'setup-done': ['setup/done', 'setup.done.title'],
   setup: ['setup/first-admin', 'setup.title'],
   home: ['home', 'home.title'],
@@ -192,7 +191,13 @@ const failures: Sample[] = [
     requestId,
     backLink: null,
   }),
-  page('form-expired', { returnTo: '/device' }),
+  page('error-form-expired', {
+    headingKey: 'error.heading.form_expired',
+    messageKey: 'error.form_expired',
+    code: 'form_expired',
+    requestId,
+    backLink: '/device',
+  }),
 ];
 
 const setup = { action: '/setup', token: 'sample', values: {}, fieldErrors: {}, minimumLength: 15 };

@@ -49,7 +49,8 @@ export function setupPages(deps: SetupPageDeps): Page[] {
     title: t('setup.title'),
     status: shown.status ?? 200,
     model: {
-      action: '/setup',
+      // With the link in it, so that an expired form can be opened anew.
+      action: `/setup?token=${encodeURIComponent(token)}`,
       token,
       values: shown.values ?? {},
       fieldErrors: shown.fieldErrors ?? {},

@@ -26,16 +26,16 @@ type RawParams = Record<string, string>;
 export function mountPages(router: Router, pages: readonly Page[], deps: PageDeps): void {
   const readable = new Set(pages.filter((page) => page.method === 'GET').map((page) => page.path));
   for (const page of pages) {
-    const show = pipeline(page, readable.has(page.path), deps);
+    const show = pipeline(page, readable, deps);
     router.register(`${deps.site.basePath}${page.path}`, [page.method], (ctx) => show(ctx, ctx.params));
   }
 }
 
-function pipeline(page: Page, isReadable: boolean, deps: PageDeps) {
+function pipeline(page: Page, readable: ReadonlySet<string>, deps: PageDeps) {
   return async (ctx: Context, rawParams: RawParams): Promise<void> => {
     const facts = requestOf(ctx);
     facts.route = page.path;
-    if (page.method === 'POST' && isReadable) facts.backTo = ctx.path;
+    if (page.method === 'POST') facts.backTo = formOf(ctx, page, readable);
     await takeFromLimit(ctx, deps.limits, page.limit);
     refuseNullBytes(rawParams);
     const params = page.params === undefined ? undefined : parsePart('params', page.params, rawParams);
@@ -46,6 +46,16 @@ function pipeline(page: Page, isReadable: boolean, deps: PageDeps) {
     const result = await page.run({ params, query, ...form, ...language(ctx, deps), ctx });
     send(ctx, result, page, rawParams, deps);
   };
+}
+
+/** Where the form of a refused post is shown anew: at the same address, or one level up. */
+function formOf(ctx: Context, page: Page, readable: ReadonlySet<string>): string | undefined {
+  if (readable.has(page.path)) return `${ctx.path}${ctx.search}`;
+  return readable.has(levelUp(page.path)) ? levelUp(ctx.path) : undefined;
+}
+
+function levelUp(path: string): string {
+  return path.slice(0, path.lastIndexOf('/'));
 }
 
 type FormInput = Pick<PageInput<unknown, unknown, unknown>, 'form' | 'formErrors' | 'typed'>;

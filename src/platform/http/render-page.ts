@@ -1,7 +1,7 @@
 // Renders one view as a page: language, locals, security headers. Used by our pages, by the engine's, and for errors.
 import type { Context } from 'koa';
 import type { AppError } from '../errors.ts';
-import type { I18n } from '../i18n.ts';
+import type { I18n, Translate } from '../i18n.ts';
 import type { Views } from '../views.ts';
 import type { Csrf } from './csrf.ts';
 import { pageHeaders } from './headers.ts';
@@ -95,7 +95,7 @@ function locals(ctx: Context, page: PageView, locale: string, deps: PageRenderer
 function errorPage(ctx: Context, error: AppError, locale: string, i18n: I18n): PageView {
   const t = i18n.translator(locale);
   const { id, backTo } = requestOf(ctx);
-  const values = wordsIn(error.details);
+  const values = { ...wordsIn(error.details), wait: waitInWords(t, error.details.retryAfterSeconds ?? 0) };
   const sentence = i18n.has(`error.${error.code}`) ? t(`error.${error.code}`, values) : error.message;
   const headingKey = `error.heading.${error.code}`;
   return {
@@ -111,6 +111,14 @@ function errorPage(ctx: Context, error: AppError, locale: string, i18n: I18n): P
       backLink: backTo ?? null,
     },
   };
+}
+
+/** A number of seconds as people say it. */
+export function waitInWords(t: Translate, seconds: number): string {
+  if (seconds <= 5) return t('wait.moment');
+  if (seconds <= 90) return t('wait.seconds', { count: Math.ceil(seconds) });
+  if (seconds <= 5400) return t('wait.minutes', { count: Math.ceil(seconds / 60) });
+  return t('wait.hours', { count: Math.ceil(seconds / 3600) });
 }
 
 function wordsIn(details: AppError['details']): Record<string, string | number> {
