@@ -9,10 +9,12 @@ import type { Config } from '../platform/config/schema.ts';
 import { failure } from '../platform/errors.ts';
 import type { OutgoingFetch } from '../platform/fetch.ts';
 import type { PageRenderer } from '../platform/http/render-page.ts';
+import { requestOf } from '../platform/http/request-id.ts';
 import type { I18n } from '../platform/i18n.ts';
 import type { Job } from '../platform/jobs.ts';
 import type { Log } from '../platform/log.ts';
 import { isDatabaseUnavailable, type Postgres } from '../platform/postgres.ts';
+import type { Seal } from '../platform/secrets/seal.ts';
 import type { ServerSecrets } from '../platform/secrets/server-secrets.ts';
 import type { SigningKey, SigningKeys } from '../signing-keys/signing-keys.ts';
 import { createStateStore } from './adapter/adapter.ts';
@@ -20,9 +22,11 @@ import { makeReplayDetectionAtomic } from './adapter/replays.ts';
 import { createSealing } from './adapter/sealing.ts';
 import { createClientSource, noClientAdapter } from './client-source.ts';
 import { createDeviceGuesses } from './device-guesses.ts';
+import { isProtocolRequest } from './endpoints.ts';
 import { createEngineEvents } from './events.ts';
 import { createInteractions, type Interactions } from './interactions.ts';
 import { createEnginePages } from './pages.ts';
+import { drawPassingOn } from './passing-on.ts';
 import { createResources } from './resources.ts';
 import { type EngineDeps, engineConfiguration, routes } from './settings.ts';
 import { engineKeys } from './signing.ts';
@@ -56,6 +60,7 @@ export interface OidcDeps {
   clients: Clients;
   signingKeys: SigningKeys;
   serverSecrets: ServerSecrets;
+  handleSeal: Seal;
   renderer: PageRenderer;
   i18n: I18n;
   outgoingFetch: OutgoingFetch;
@@ -84,14 +89,14 @@ export function createOidc(deps: OidcDeps): Oidc {
     clientSource,
     resources: createResources({ apis, clientSource, isAdmin }),
     store,
-    pages: createEnginePages({ renderer: deps.renderer, i18n: deps.i18n }),
+    pages: createEnginePages({ renderer: deps.renderer, i18n: deps.i18n, accounts }),
     locales: deps.i18n.locales,
     mayIntrospect: async (clientId, audience) => {
       const known = await clients.known(clientId);
       if (known?.client.mayIntrospectAny) return true;
       return audience !== undefined && apis.known(audience)?.ownerClientId === clientId;
     },
-    customizeJwt: customizeJwt(serverSecrets.get('handle'), events.note),
+    customizeJwt: customizeJwt(deps.handleSeal, events.note),
     outgoingFetch: deps.outgoingFetch,
   };
 
@@ -112,11 +117,17 @@ export function createOidc(deps: OidcDeps): Oidc {
 
   return {
     async handle(ctx, next) {
+      if (!isProtocolRequest(ctx)) {
+        await next();
+        return;
+      }
       if (ctx.method === 'POST' && ctx.path === routes.code_verification) {
         const retryAfterSeconds = await guesses.admit();
+        requestOf(ctx).backTo = routes.code_verification;
         if (retryAfterSeconds > 0) throw failure('rate_limited', { retryAfterSeconds });
       }
       await engine.current.run(ctx, next);
+      drawPassingOn(ctx, deps.renderer);
       noteIntrospection(ctx, events.note);
       await events.settled(ctx);
       if (isDatabaseUnavailable(events.failureOf(ctx)))
@@ -172,13 +183,13 @@ function running(provider: Provider) {
 
 /** Adds the opaque handle to every JWT access token, and notes its issue: a JWT leaves no row of its own. */
 function customizeJwt(
-  handleKey: Buffer,
+  handles: Seal,
   note: (ctx: object, event: Parameters<Audit['append']>[0]) => void,
 ): NonNullable<NonNullable<NonNullable<Configuration['formats']>['customizers']>['jwt']> {
   return (ctx, token, jwt) => {
     const accountId = 'accountId' in token ? (token.accountId ?? null) : null;
     const clientId = token.clientId ?? null;
-    jwt.payload.handle = sealHandle(handleKey, token);
+    jwt.payload.handle = sealHandle(handles, token);
     note(ctx, {
       type: 'token.issued',
       actor: { kind: 'client', id: clientId },

@@ -1,5 +1,6 @@
 // The pages the engine itself asks for, drawn by our views: device code, sign-out, errors.
 import type { Configuration, Client as EngineClient, KoaContextWithOIDC } from 'oidc-provider';
+import type { Account, Accounts } from '../accounts/accounts.ts';
 import type { PageRenderer, PageView } from '../platform/http/render-page.ts';
 import type { I18n, Translate } from '../platform/i18n.ts';
 import { currentOrigin } from '../platform/origin.ts';
@@ -27,7 +28,14 @@ const codeErrors: Record<string, string> = {
   AbortedError: 'aborted',
 };
 
-export function createEnginePages(deps: { renderer: PageRenderer; i18n: I18n }): EnginePages {
+/** What the engine says when the secret in its form does not fit its session: an old page, a second tab, cookies off. */
+const STALE_FORM = /^(xsrf token invalid|could not find (device form|logout) details)$/;
+
+export function createEnginePages(deps: {
+  renderer: PageRenderer;
+  i18n: I18n;
+  accounts: Pick<Accounts, 'find'>;
+}): EnginePages {
   const { renderer, i18n } = deps;
 
   const show = (ctx: KoaContextWithOIDC, view: (t: Translate) => PageView) => {
@@ -43,11 +51,36 @@ export function createEnginePages(deps: { renderer: PageRenderer; i18n: I18n }):
       model: { outcome, client: named(ctx.oidc.client) },
     }));
 
+  const showError = (ctx: KoaContextWithOIDC, out: { error: string }, error: EngineError) => {
+    const { status } = ctx;
+    if (error.name === 'SessionNotFound') return show(ctx, (t) => lostView(t, status, ctx.oidc.client));
+    if (isStaleForm(error)) return show(ctx, (t) => staleFormView(t, status, againAt(ctx)));
+    const key = `error.oauth.${out.error}`;
+    show(ctx, (t) => ({
+      view: 'errors/error',
+      title: t('error.title'),
+      status,
+      // Descriptions may quote what a stranger sent, so the page says our own sentence; the code helps the developer.
+      model: {
+        heading: t('error.heading.oauth'),
+        message: t(i18n.has(key) ? key : 'error.oauth.other'),
+        code: out.error,
+        requestId: currentOrigin().requestId,
+        backLink: null,
+      },
+    }));
+  };
+
   return {
     deviceInfo: () => ({ address: currentOrigin().address, userAgent: currentOrigin().userAgent }),
 
-    async userCodeInput(ctx, _form, _out, error) {
-      const outcome = error ? (codeErrors[error.name] ?? 'not_found') : null;
+    async userCodeInput(ctx, _form, out, error) {
+      const outcome = error ? codeErrors[error.name] : null;
+      if (error && out && outcome === undefined) {
+        // The engine has put a new secret into the session for a form that is not shown, and fails to save a new session.
+        if (ctx.oidc.session?.exp === undefined) Object.assign(ctx.oidc.session ?? {}, { touched: false });
+        return showError(ctx, out, error);
+      }
       if (outcome === 'aborted') return showDone(ctx, 'denied');
       show(ctx, (t) => ({
         view: 'device/input',
@@ -74,7 +107,8 @@ export function createEnginePages(deps: { renderer: PageRenderer; i18n: I18n }):
 
     async logoutConfirm(ctx) {
       const target = ctx.oidc.session?.state?.postLogoutRedirectUri;
-      const { client, account } = ctx.oidc;
+      const { client, session } = ctx.oidc;
+      const account = session?.accountId ? await deps.accounts.find(session.accountId) : undefined;
       show(ctx, (t) => ({
         view: 'logout/confirm',
         title: t('logout.title'),
@@ -83,7 +117,7 @@ export function createEnginePages(deps: { renderer: PageRenderer; i18n: I18n }):
         model: {
           ...formTarget(ctx, 'end_session_confirm'),
           client: client ? { name: nameOf(client), logoUri: client.logoUri ?? null } : null,
-          account: account ? { email: null, username: null, name: null } : null,
+          account: account ? nameable(account) : null,
         },
       }));
     },
@@ -96,35 +130,53 @@ export function createEnginePages(deps: { renderer: PageRenderer; i18n: I18n }):
       }));
     },
 
-    async renderError(ctx, out, error) {
-      const { status } = ctx;
-      if (error.name === 'SessionNotFound') return show(ctx, (t) => lostView(t, status));
-      const key = `error.oauth.${out.error}`;
-      show(ctx, (t) => ({
-        view: 'errors/error',
-        title: t('error.title'),
-        status,
-        // Descriptions may quote what a stranger sent, so the page says our own sentence; the code helps the developer.
-        model: {
-          heading: t('error.heading.oauth'),
-          message: t(i18n.has(key) ? key : 'error.oauth.other'),
-          code: out.error,
-          requestId: currentOrigin().requestId,
-          backLink: null,
-        },
-      }));
-    },
+    renderError: async (ctx, out, error) => showError(ctx, out, error),
   };
 }
 
+type EngineError = Error & { error_description?: string | undefined };
+
 /** The page for an interaction that is no longer there: back button, second tab, finished elsewhere, cookies off. */
-export function lostView(t: Translate, status = 400): PageView {
+function lostView(t: Translate, status: number, client: EngineClient | undefined): PageView {
   return {
     view: 'interaction/lost',
     title: t('lost.title'),
     status,
-    model: { reason: 'expired', clientUri: null },
+    model: { reason: 'expired', clientUri: client?.clientUri ?? null },
   };
+}
+
+function staleFormView(t: Translate, status: number, again: string | null): PageView {
+  return {
+    view: 'errors/error',
+    title: t('error.title'),
+    status,
+    model: {
+      heading: t('error.heading.form_expired'),
+      message: t('error.form_expired'),
+      code: 'form_expired',
+      requestId: currentOrigin().requestId,
+      backLink: again,
+    },
+  };
+}
+
+function isStaleForm(error: EngineError): boolean {
+  return STALE_FORM.test(error.error_description ?? '');
+}
+
+/** Where the form of this route is shown anew. */
+function againAt(ctx: KoaContextWithOIDC): string | null {
+  const forms: Record<string, string> = {
+    code_verification: 'code_verification',
+    end_session_confirm: 'end_session',
+  };
+  const form = forms[ctx.oidc.route];
+  return form ? ctx.oidc.urlFor(form) : null;
+}
+
+function nameable({ email, username, name }: Account) {
+  return { email, username, name };
 }
 
 function formTarget(ctx: KoaContextWithOIDC, route: string) {

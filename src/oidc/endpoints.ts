@@ -1,0 +1,46 @@
+// The addresses and methods of the protocol, as this server offers them: exact, while the engine's router takes any case.
+import type { Context } from 'koa';
+import { failure } from '../platform/errors.ts';
+import { routes } from './settings.ts';
+
+const READ = ['GET', 'HEAD'];
+const READ_FROM_ANYWHERE = [...READ, 'OPTIONS'];
+const WRITE = ['POST'];
+const WRITE_FROM_ANYWHERE = [...WRITE, 'OPTIONS'];
+
+const endpoints: ReadonlyMap<string, readonly string[]> = new Map([
+  [routes.authorization, READ],
+  [routes.token, WRITE_FROM_ANYWHERE],
+  [routes.userinfo, [...READ, ...WRITE_FROM_ANYWHERE]],
+  [routes.introspection, WRITE_FROM_ANYWHERE],
+  [routes.revocation, WRITE_FROM_ANYWHERE],
+  [routes.pushed_authorization_request, WRITE_FROM_ANYWHERE],
+  [routes.device_authorization, WRITE_FROM_ANYWHERE],
+  [routes.code_verification, [...READ, ...WRITE]],
+  [routes.end_session, READ],
+  [`${routes.end_session}/confirm`, WRITE],
+  [`${routes.end_session}/success`, READ],
+  [routes.jwks, READ_FROM_ANYWHERE],
+  ['/.well-known/openid-configuration', READ_FROM_ANYWHERE],
+  ['/.well-known/oauth-authorization-server', READ_FROM_ANYWHERE],
+]);
+
+/** Where the engine goes on after a step: /authorize/:uid and /device/:uid. */
+const resumed = [`${routes.authorization}/`, `${routes.code_verification}/`];
+
+/**
+ * False when the address is none of ours, in exactly this spelling: limits and guess counters know endpoints by it, and
+ * the engine would also answer /TOKEN or /device/. Throws method_not_allowed, with Allow set (RFC 9110 §15.5.6).
+ */
+export function isProtocolRequest(ctx: Pick<Context, 'method' | 'path' | 'set'>): boolean {
+  const methods = endpoints.get(ctx.path) ?? (isResumed(ctx.path) ? READ : undefined);
+  if (methods === undefined) return false;
+  if (methods.includes(ctx.method)) return true;
+  ctx.set('Allow', methods.join(', '));
+  throw failure('method_not_allowed');
+}
+
+function isResumed(path: string): boolean {
+  const prefix = resumed.find((start) => path.startsWith(start));
+  return prefix !== undefined && /^[^/]+$/.test(path.slice(prefix.length));
+}
