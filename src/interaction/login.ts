@@ -31,11 +31,18 @@ export function showLogin(step: Step, shown: Partial<Shown> = {}): PageResult {
       fieldErrors: shown.fieldErrors ?? {},
       retryAfterSeconds: wait ?? null,
       client: { name: client.name, logoUri: client.logoUri, clientUri: client.clientUri },
-      hint: null,
+      hint: hintFor(step.pending),
     },
     shown.status,
     wait === undefined ? {} : { 'Retry-After': String(wait) },
   );
+}
+
+/** Why somebody who may be signed in already is asked again, or what the sign-in is for when no app has sent them. */
+function hintFor({ accountId, reasons, redirectUri }: Step['pending']): string | null {
+  const again = reasons.includes('login_prompt') || reasons.includes('max_age');
+  if (accountId && again) return 'login.hint.reauthenticate';
+  return redirectUri === null ? 'login.hint.device' : null;
 }
 
 export function loginPages(deps: StepDeps & { credentials: Credentials }): Page[] {

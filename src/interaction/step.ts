@@ -68,8 +68,7 @@ export async function withStep(
 
 function lost(input: StepInput): PageResult {
   const { t, locale } = input.speak(undefined);
-  // A browser that was sent here by us carries at least the interaction's cookie, unless it takes none.
-  const reason = input.ctx.req.headers.cookie === undefined ? 'cookies' : 'expired';
+  const reason = lostReason(input.ctx.req.headers.cookie);
   return {
     kind: 'view',
     view: 'interaction/lost',
@@ -78,4 +77,10 @@ function lost(input: StepInput): PageResult {
     locale,
     model: { reason, clientUri: null },
   };
+}
+
+/** The interaction's cookie lives as long as the interaction may: with the cookie and without a record, it is finished. */
+function lostReason(cookies: string | undefined): 'cookies' | 'expired' | 'finished' {
+  if (cookies === undefined) return 'cookies';
+  return /(^|; ?)(__Secure-)?interaction=/.test(cookies) ? 'finished' : 'expired';
 }

@@ -11,11 +11,14 @@ import type { Postgres } from '../platform/postgres.ts';
 import type { ClientSource } from './client-source.ts';
 import { type Consent, rememberConsent } from './consents.ts';
 import { addTo, grantLifetimeSeconds } from './grants.ts';
+import { entitledPermissions, grantablePermissions } from './resources.ts';
 
 export interface PendingInteraction {
   readonly uid: string;
   /** What is to be proved next: 'login', 'consent', 'select_account'. */
   readonly prompt: string;
+  /** Why, in the engine's words: 'no_session', 'login_prompt', 'max_age' and so on. */
+  readonly reasons: readonly string[];
   readonly client: Client;
   readonly params: Readonly<Record<string, string | undefined>>;
   /** Where the answer will go; null for a device. */
@@ -68,7 +71,7 @@ export function createInteractions(deps: InteractionsDeps): Interactions {
       const clientId = interaction.params.client_id;
       const engineClient = await provider().Client.find(String(clientId));
       if (!engineClient) return undefined;
-      return pendingOf(interaction, clientSource.registered(engineClient), deps.apis);
+      return pendingOf(interaction, clientSource.registered(engineClient), deps);
     },
 
     finish: (request, response, outcome) =>
@@ -124,9 +127,14 @@ async function detailsOf(
   }
 }
 
-function pendingOf(interaction: Interaction, client: Client, apis: Apis): PendingInteraction {
+async function pendingOf(
+  interaction: Interaction,
+  client: Client,
+  deps: Pick<InteractionsDeps, 'apis' | 'accounts'>,
+): Promise<PendingInteraction> {
+  const { apis } = deps;
   const params = stringsOf(interaction.params);
-  const resourceScopes = missingResourceScopes(interaction);
+  const resourceScopes = await askedResourceScopes(interaction, client, deps);
   const resources = Object.entries(resourceScopes).flatMap(([audience, names]) => {
     const api = apis.known(audience);
     if (!api) return [];
@@ -135,6 +143,7 @@ function pendingOf(interaction: Interaction, client: Client, apis: Apis): Pendin
   return {
     uid: interaction.uid,
     prompt: interaction.prompt.name,
+    reasons: interaction.prompt.reasons,
     client,
     params,
     redirectUri: interaction.deviceCode ? null : (params.redirect_uri ?? null),
@@ -155,12 +164,28 @@ function askedOidcScopes(interaction: Interaction, params: Record<string, string
   return [...new Set([...asked, ...stringList(interaction.prompt.details.missingOIDCScope)])];
 }
 
-function missingResourceScopes(interaction: Interaction): Record<string, string[]> {
-  const missing = interaction.prompt.details.missingResourceScopes;
-  if (typeof missing !== 'object' || missing === null) return {};
-  return Object.fromEntries(
-    Object.entries(missing).map(([audience, scopes]) => [audience, stringList(scopes)]),
-  );
+/**
+ * Likewise all that is asked of each API: the grant made from it replaces the one before, so that a grant of only what
+ * is new would take away what was there, and the next request would ask for that.
+ */
+async function askedResourceScopes(
+  interaction: Interaction,
+  client: Client,
+  { apis, accounts }: Pick<InteractionsDeps, 'apis' | 'accounts'>,
+): Promise<Record<string, string[]>> {
+  const { params, session } = interaction;
+  const requested = new Set(typeof params.scope === 'string' ? params.scope.split(' ') : []);
+  const person = session ? await accounts.find(session.accountId) : undefined;
+  const asked = [params.resource].flat().flatMap((audience) => {
+    const api = typeof audience === 'string' ? apis.known(audience) : undefined;
+    const entitled = api && entitledPermissions(client, api);
+    if (!api || !entitled || !person) return [];
+    const grantable = grantablePermissions(api, person);
+    return [
+      [api.audience, entitled.filter((name) => requested.has(name) && grantable.includes(name))] as const,
+    ];
+  });
+  return Object.fromEntries(asked.filter(([, names]) => names.length > 0));
 }
 
 function resultOf(outcome: StepOutcome): InteractionResults {
