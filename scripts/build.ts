@@ -7,12 +7,23 @@ import { join } from 'node:path';
 const root = join(import.meta.dirname, '..');
 const dist = join(root, 'dist');
 const stamp = join(dist, '.built');
-const sources = ['src', 'migrations', 'views', 'package.json', 'package-lock.json', 'tsconfig.json', 'tsconfig.build.json'];
+const sources = [
+  'src',
+  'migrations',
+  'views',
+  'package.json',
+  'package-lock.json',
+  'tsconfig.json',
+  'tsconfig.build.json',
+];
 
 if (await isStale()) {
   // A migration or view that was deleted must not live on in dist.
   await rm(dist, { recursive: true, force: true });
-  execFileSync(join(root, 'node_modules', '.bin', 'tsc'), ['-p', 'tsconfig.build.json'], { cwd: root, stdio: 'inherit' });
+  execFileSync(join(root, 'node_modules', '.bin', 'tsc'), ['-p', 'tsconfig.build.json'], {
+    cwd: root,
+    stdio: 'inherit',
+  });
   await cp(join(root, 'views'), join(dist, 'views'), { recursive: true });
   const blocklist = join('src', 'credentials', 'blocklist.bin');
   await cp(join(root, blocklist), join(dist, blocklist));
@@ -30,7 +41,9 @@ async function newest(): Promise<number> {
     sources.map(async (source) => {
       const path = join(root, source);
       const inside = await readdir(path, { recursive: true }).catch(() => []);
-      const all = await Promise.all([path, ...inside.map((name) => join(path, name))].map((file) => stat(file)));
+      const all = await Promise.all(
+        [path, ...inside.map((name) => join(path, name))].map((file) => stat(file)),
+      );
       return Math.max(...all.map(({ mtimeMs }) => mtimeMs));
     }),
   );
