@@ -24,16 +24,18 @@ export function entitledPermissions(client: Client, api: Api): string[] | undefi
     : all.filter((name) => entitlement.permissions.includes(name));
 }
 
+/** The permissions of one API that a person may be granted; the management API belongs to administrators. */
+export function grantablePermissions(api: Api, person: { admin: boolean } | undefined): string[] {
+  return api.system && person && !person.admin ? [] : api.permissions.map((permission) => permission.name);
+}
+
 export function createResources(deps: {
   apis: Apis;
   clientSource: ClientSource;
   isAdmin: (accountId: string) => Promise<boolean>;
 }): Resources {
-  const grantable = (api: Api, person: { admin: boolean } | undefined) =>
-    api.system && person && !person.admin ? [] : api.permissions.map((permission) => permission.name);
-
   return {
-    grantable,
+    grantable: grantablePermissions,
 
     async getResourceServerInfo(ctx, audience, engineClient) {
       const api = deps.apis.known(audience);
@@ -45,7 +47,7 @@ export function createResources(deps: {
       }
       const accountId = ctx.oidc.account?.accountId;
       const person = accountId && api.system ? { admin: await deps.isAdmin(accountId) } : undefined;
-      const allowed = new Set(grantable(api, person));
+      const allowed = new Set(grantablePermissions(api, person));
       return {
         audience: api.audience,
         scope: entitled.filter((name) => allowed.has(name)).join(' '),

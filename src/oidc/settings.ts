@@ -136,7 +136,9 @@ function features(deps: EngineDeps): NonNullable<Configuration['features']> {
     externalSigningSupport: { enabled: true, ack: 'experimental-01' },
     introspection: {
       enabled: true,
-      allowedPolicy: async (_ctx, client, token) => {
+      allowedPolicy: async (ctx, client, token) => {
+        // The tokens of a disabled client are worth nothing, and the engine takes for granted that it finds the client.
+        if (!(await ctx.oidc.provider.Client.find(token.clientId ?? ''))) return false;
         const audience = 'aud' in token && typeof token.aud === 'string' ? token.aud : undefined;
         return deps.mayIntrospect(client.clientId, audience);
       },
@@ -154,7 +156,15 @@ function features(deps: EngineDeps): NonNullable<Configuration['features']> {
         return machine && audiences.length === 1 ? audiences[0] : undefined;
       },
     },
-    revocation: { enabled: true },
+    revocation: {
+      enabled: true,
+      // RFC 7009 §2.1: only to whom it was issued. Anybody can use the name of a public client, so that one is told nothing.
+      allowedPolicy: async (_ctx, client, token) => {
+        if (token.clientId === client.clientId) return true;
+        if (client.clientAuthMethod === 'none') return false;
+        throw new errors.InvalidRequest('the token was not issued to this client');
+      },
+    },
     rpInitiatedLogout: {
       enabled: true,
       logoutSource: pages.logoutConfirm,
