@@ -94,7 +94,7 @@ export async function startApp(settings: RelyingPartySettings & { port: number }
 
     'GET /signed-out': async () => ({
       kind: 'page',
-      html: signedOutPage({ kind: 'good', title: 'You are signed out, here and at Gatehouse.', lines: [] }),
+      html: signedOutPage({ kind: 'good', title: 'You are signed out of this app.', lines: [] }),
     }),
   };
 

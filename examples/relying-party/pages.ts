@@ -48,7 +48,7 @@ export function homePage(person: SignedIn, notice: Notice | undefined): string {
       </section>
       <section aria-labelledby="leave">
         <h2 id="leave">Leave</h2>
-        <p>The app forgets you, gives its refresh token back, and lets Gatehouse end your session.</p>
+        <p>The app forgets you, gives its refresh token back, and sends you to Gatehouse, where you may sign out, too.</p>
         ${button('/sign-out', 'Sign out', 'quiet')}
       </section>`,
   );

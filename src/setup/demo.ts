@@ -87,8 +87,8 @@ function demoClients({ app, api }: DemoRequest): (NewClient & { id: string })[] 
 
 async function ensureApi(deps: DemoDeps, audience: string, by: Actor): Promise<Api> {
   const permissions = [
-    { name: 'notes:read', sentence: 'Read your notes.' },
-    { name: 'notes:write', sentence: 'Write new notes for you.' },
+    { name: 'notes:read', sentence: 'Read your notes' },
+    { name: 'notes:write', sentence: 'Write new notes for you' },
   ];
   const existing = await deps.apis.findByAudience(audience);
   if (existing === undefined) return deps.apis.create({ audience, name: 'Demo notes', permissions }, by);

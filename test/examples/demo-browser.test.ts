@@ -1,0 +1,91 @@
+// A newcomer's walk through the demo in real Chromium, with JavaScript and without it.
+import { type Browser, chromium, type Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { find, needs } from '../support/tools.ts';
+import { useDemo } from './demo-world.ts';
+
+const quiet = ['--disable-background-networking', '--disable-component-update', '--disable-sync'];
+const flags = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', ...quiet];
+/** DEMO_SHOTS=<folder> keeps a picture of every page, for whoever wants to look at them. */
+const shots = process.env.DEMO_SHOTS;
+
+describe.skipIf(needs('chromium'))('the demo in a browser', () => {
+  const demo = useDemo();
+  let browser: Browser;
+
+  beforeAll(async () => {
+    browser = await chromium.launch({ executablePath: find('chromium') ?? '', args: flags });
+  }, 60_000);
+  afterAll(async () => browser?.close());
+
+  it.each([
+    ['with JavaScript, on a desk', { javaScriptEnabled: true, viewport: { width: 1280, height: 900 } }],
+    [
+      'without JavaScript, on a phone in the dark',
+      { javaScriptEnabled: false, viewport: { width: 360, height: 740 }, colorScheme: 'dark' },
+    ],
+  ] as const)(
+    'signs in, calls the API, asks for more, refreshes and signs out %s',
+    async (name, options) => {
+      const context = await browser.newContext({ locale: 'en-GB', ...options });
+      const page = await context.newPage();
+      const complaints: string[] = [];
+      page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()));
+      page.on('pageerror', (error) => complaints.push(error.message));
+      await walk(page, demo, picture(page, name.replaceAll(/\W+/g, '-')));
+      expect(complaints).toEqual([]);
+      await context.close();
+    },
+    60_000,
+  );
+});
+
+async function walk(page: Page, demo: ReturnType<typeof useDemo>, shoot: (name: string) => Promise<void>) {
+  const press = (name: string) => page.getByRole('button', { name, exact: true }).click();
+  const notice = () => page.getByRole('status').textContent();
+
+  await page.goto(demo.app);
+  await shoot('1-start');
+  await page.getByRole('link', { name: 'Sign in with Gatehouse' }).click();
+  await shoot('2-sign-in');
+  await page.getByLabel('Email address or user name').fill('demo@example.com');
+  await page.getByLabel('Password', { exact: true }).fill(demo.password);
+  await press('Sign in');
+  await shoot('3-consent');
+  expect(await page.getByText('Read your notes').isVisible()).toBe(true);
+  expect(await page.getByText('Write new notes for you').count()).toBe(0);
+  await press('Allow');
+  expect(await page.getByRole('heading', { level: 1 }).textContent()).toBe('Hello, Dana Example');
+  await shoot('4-signed-in');
+
+  await press('Read my notes');
+  expect(await notice()).toContain('Welcome to your notes.');
+  await shoot('5-notes');
+  await press('Write a note');
+  expect(await notice()).toContain('the permission notes:write is missing');
+  await shoot('6-refused');
+  await page.getByRole('link', { name: 'Ask for this permission' }).click();
+  await shoot('7-consent-again');
+  // The page shows the whole of what will be allowed, not only what is new.
+  expect(await page.getByText('Read your notes').isVisible()).toBe(true);
+  expect(await page.getByText('Write new notes for you').isVisible()).toBe(true);
+  await press('Allow');
+  await press('Write a note');
+  expect(await notice()).toContain('201 Created');
+
+  await press('Refresh now');
+  expect(await notice()).toContain('New tokens');
+  await shoot('8-refreshed');
+  await press('Sign out');
+  await shoot('9-sign-out');
+  if (!page.url().startsWith(demo.app)) await press('Sign out');
+  await page.waitForURL(`${demo.app}/signed-out`);
+  await shoot('10-signed-out');
+  await page.getByRole('link', { name: 'Sign in with Gatehouse' }).click();
+  // The session at Gatehouse ended, too: the password is asked for again.
+  expect(await page.getByLabel('Password', { exact: true }).isVisible()).toBe(true);
+}
+
+const picture = (page: Page, folder: string) => async (name: string) => {
+  if (shots !== undefined) await page.screenshot({ path: `${shots}/${folder}/${name}.png`, fullPage: true });
+};
