@@ -216,10 +216,11 @@ function noteIntrospection(
   if (oidc?.route !== 'introspection' || !oidc.client) return;
   const token = oidc.entities.AccessToken ?? oidc.entities.ClientCredentials ?? oidc.entities.RefreshToken;
   if (!token) return;
+  const told = 'body' in ctx && (ctx.body as { active?: boolean } | undefined)?.active === true;
   note(ctx, {
     type: 'token.introspected',
     actor: { kind: 'client', id: oidc.client.clientId },
-    outcome: 'success',
+    outcome: told ? 'success' : 'denied',
     accountId: 'accountId' in token ? (token.accountId ?? null) : null,
     clientId: token.clientId ?? null,
     details: { kind: token.kind },

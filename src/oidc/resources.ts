@@ -45,7 +45,8 @@ export function createResources(deps: {
         // One answer for "unknown" and "not yours": the registry of APIs is nobody's business (RFC 8707 §2).
         throw new errors.InvalidTarget('the requested resource is unknown or not allowed for this client');
       }
-      const accountId = ctx.oidc.account?.accountId;
+      // An authorization request is asked about its resources before the account of the session is loaded.
+      const accountId = ctx.oidc.account?.accountId ?? ctx.oidc.session?.accountId;
       const person = accountId && api.system ? { admin: await deps.isAdmin(accountId) } : undefined;
       const allowed = new Set(grantablePermissions(api, person));
       return {
