@@ -1,11 +1,21 @@
 // Grants: what a person, in one session, allowed a client to do. A grant id is a name, not a credential, so it stands in clear.
 import Provider, { type Adapter, type AdapterPayload } from 'oidc-provider';
 import type { Actor, NewEvent } from '../../audit/audit.ts';
-import { lifetimeSeconds, runWithEvent, type StateDeps } from './state.ts';
+import { createLoaded, lifetimeSeconds, runWithEvent, type StateDeps } from './state.ts';
 
 export function grantAdapter({ db, sealing }: StateDeps): Adapter {
+  const loaded = createLoaded();
   return {
     async upsert(id, payload, expiresIn) {
+      const sealed = sealing.seal('Grant', sealing.idHash(id), payload);
+      const lifetime = lifetimeSeconds(payload, expiresIn);
+      if (loaded.has(id)) {
+        await db.raw(
+          'update oidc_grants set payload = ?, expires_at = now() + make_interval(secs => ?) where id = ?',
+          [sealed, lifetime, id],
+        );
+        return;
+      }
       await runWithEvent(
         db,
         {
@@ -13,13 +23,7 @@ export function grantAdapter({ db, sealing }: StateDeps): Adapter {
             values (?, ?, ?, ?, now() + make_interval(secs => ?))
             on conflict (id) do update set payload = excluded.payload, expires_at = excluded.expires_at
             returning id`,
-          bindings: [
-            id,
-            payload.accountId,
-            payload.clientId,
-            sealing.seal('Grant', sealing.idHash(id), payload),
-            lifetimeSeconds(payload, expiresIn),
-          ],
+          bindings: [id, payload.accountId, payload.clientId, sealed, lifetime],
         },
         grantEvent('grant.created', id, payload),
         { sql: 'select 1 from oidc_grants where id = ?', bindings: [id] },
@@ -32,6 +36,7 @@ export function grantAdapter({ db, sealing }: StateDeps): Adapter {
         .where({ id })
         .andWhereRaw('expires_at > now()')
         .first();
+      if (row) loaded.note(id);
       return row && sealing.open('Grant', sealing.idHash(id), row.payload);
     },
 

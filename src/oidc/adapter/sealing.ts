@@ -2,10 +2,12 @@
 
 import type { AdapterPayload } from 'oidc-provider';
 import { createSeal } from '../../platform/secrets/seal.ts';
-import { hashToken } from '../../platform/secrets/tokens.ts';
+import { hashToken, keyedHash } from '../../platform/secrets/tokens.ts';
 
 export interface Sealing {
   idHash(id: string): Buffer;
+  /** A user code is short enough to be guessed from a plain hash (RFC 8628 §6.1), so it is hashed under the key. */
+  userCodeHash(userCode: string): Buffer;
   seal(model: string, idHash: Buffer, payload: AdapterPayload): Buffer;
   /** undefined when the bytes do not open: a foreign or damaged row is treated as absent. */
   open(model: string, idHash: Buffer, sealed: Buffer): AdapterPayload | undefined;
@@ -16,6 +18,7 @@ export function createSealing(stateKey: Buffer): Sealing {
   const context = (model: string, idHash: Buffer) => `${model}:${idHash.toString('base64url')}`;
   return {
     idHash: hashToken,
+    userCodeHash: (userCode) => keyedHash(stateKey, `user_code:${userCode}`),
     seal: (model, idHash, payload) =>
       state.seal(Buffer.from(JSON.stringify(payload)), context(model, idHash)),
     open(model, idHash, sealed) {

@@ -2,39 +2,39 @@
 import Provider, { type Adapter, type AdapterPayload } from 'oidc-provider';
 import type { NewEvent } from '../../audit/audit.ts';
 import { currentOrigin } from '../../platform/origin.ts';
-import { lifetimeSeconds, runWithEvent, type StateDeps } from './state.ts';
+import { createLoaded, lifetimeSeconds, runWithEvent, type StateDeps } from './state.ts';
 
 export function sessionAdapter({ db, sealing }: StateDeps): Adapter {
-  const open = (row: { uid_hash: Buffer; payload: Buffer } | undefined) =>
-    row && sealing.open('Session', row.uid_hash, row.payload);
+  const loaded = createLoaded();
+
+  async function read(column: 'id_hash' | 'uid_hash', id: string): Promise<AdapterPayload | undefined> {
+    const row: { uid_hash: Buffer; payload: Buffer } | undefined = await db('oidc_sessions')
+      .select('uid_hash', 'payload')
+      .where(column, sealing.idHash(id))
+      .andWhereRaw('expires_at > now()')
+      .first();
+    const payload = row && sealing.open('Session', row.uid_hash, row.payload);
+    if (payload?.uid) loaded.note(payload.uid);
+    return payload;
+  }
 
   return {
     async upsert(id, payload, expiresIn) {
       const uidHash = sealing.idHash(payload.uid ?? id);
       const { address, userAgent } = currentOrigin();
+      const values = [
+        sealing.idHash(id),
+        payload.accountId ?? null,
+        sealing.seal('Session', uidHash, payload),
+        address,
+        userAgent?.slice(0, 512) ?? null,
+        lifetimeSeconds(payload, expiresIn),
+        uidHash,
+      ];
+      const update = { sql: UPDATE, bindings: [...values, renamedFrom() !== undefined, sealing.idHash(id)] };
       await runWithEvent(
         db,
-        {
-          // A request that began before the rename carries the old id; it may not take the row back.
-          sql: `insert into oidc_sessions
-              (uid_hash, id_hash, account_id, payload, address, user_agent, expires_at)
-            values (?, ?, ?, ?, ?, ?, now() + make_interval(secs => ?))
-            on conflict (uid_hash) do update set
-              id_hash = case when ? then excluded.id_hash else oidc_sessions.id_hash end,
-              account_id = excluded.account_id, payload = excluded.payload, expires_at = excluded.expires_at,
-              address = excluded.address, user_agent = excluded.user_agent, seen_at = now()
-            returning uid_hash`,
-          bindings: [
-            uidHash,
-            sealing.idHash(id),
-            payload.accountId ?? null,
-            sealing.seal('Session', uidHash, payload),
-            address,
-            userAgent?.slice(0, 512) ?? null,
-            lifetimeSeconds(payload, expiresIn),
-            renamedFrom() !== undefined,
-          ],
-        },
+        payload.uid && loaded.has(payload.uid) ? update : { sql: INSERT, bindings: values },
         sessionStarted(payload, uidHash),
         {
           sql: 'select 1 from oidc_sessions where uid_hash = ? and account_id = ?',
@@ -43,23 +43,8 @@ export function sessionAdapter({ db, sealing }: StateDeps): Adapter {
       );
     },
 
-    async find(id) {
-      const row = await db('oidc_sessions')
-        .select('uid_hash', 'payload')
-        .where('id_hash', sealing.idHash(id))
-        .andWhereRaw('expires_at > now()')
-        .first();
-      return open(row);
-    },
-
-    async findByUid(uid) {
-      const row = await db('oidc_sessions')
-        .select('uid_hash', 'payload')
-        .where('uid_hash', sealing.idHash(uid))
-        .andWhereRaw('expires_at > now()')
-        .first();
-      return open(row);
-    },
+    find: (id) => read('id_hash', id),
+    findByUid: (uid) => read('uid_hash', uid),
 
     async destroy(id) {
       // The engine destroys the old id before it saves the same session under a new one: that is the rename above.
@@ -79,6 +64,20 @@ export function sessionAdapter({ db, sealing }: StateDeps): Adapter {
     revokeByGrantId: nothing,
   };
 }
+
+const INSERT = `insert into oidc_sessions
+    (id_hash, account_id, payload, address, user_agent, expires_at, uid_hash)
+  values (?, ?, ?, ?, ?, now() + make_interval(secs => ?), ?)
+  on conflict (uid_hash) do update set account_id = excluded.account_id, payload = excluded.payload,
+    expires_at = excluded.expires_at, address = excluded.address, user_agent = excluded.user_agent, seen_at = now()
+    where oidc_sessions.id_hash = excluded.id_hash
+  returning uid_hash`;
+
+// A request that began before a rename carries the old id: it may not take the row back, nor write its old payload there.
+const UPDATE = `update oidc_sessions set id_hash = ?, account_id = ?, payload = ?, address = ?, user_agent = ?,
+    expires_at = now() + make_interval(secs => ?), seen_at = now()
+  where uid_hash = ? and (? or id_hash = ?)
+  returning uid_hash`;
 
 /** The public id of a session: a hash, so that showing it gives nobody the session. */
 export function sessionId(uidHash: Buffer): string {

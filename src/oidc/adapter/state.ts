@@ -1,6 +1,6 @@
 // What the three stores of engine state share: their dependencies and the one-statement shape "change state and write its event".
 import type { Knex } from 'knex';
-import type { AdapterPayload } from 'oidc-provider';
+import Provider, { type AdapterPayload } from 'oidc-provider';
 import { eventValues, type NewEvent } from '../../audit/audit.ts';
 import type { Db } from '../../platform/postgres.ts';
 import type { Sealing } from './sealing.ts';
@@ -36,6 +36,29 @@ export async function runWithEvent(
     select * from changed`;
   const all = [...change.bindings, ...ledger.bindings, ...(unless?.bindings ?? [])];
   return rowsOf(await db.raw(sql, bindings(all)));
+}
+
+export interface Loaded {
+  note(id: string): void;
+  has(id: string): boolean;
+}
+
+/**
+ * What the request under way has read. When it saves such a thing again, the row must still be there: an insert would
+ * bring back what a sign-out or a revocation deleted in the meantime.
+ */
+export function createLoaded(): Loaded {
+  const byRequest = new WeakMap<object, Set<string>>();
+  return {
+    note(id) {
+      const request = Provider.ctx;
+      if (!request) return;
+      const ids = byRequest.get(request);
+      if (ids) ids.add(id);
+      else byRequest.set(request, new Set([id]));
+    },
+    has: (id) => (Provider.ctx ? (byRequest.get(Provider.ctx)?.has(id) ?? false) : false),
+  };
 }
 
 /** The engine rewrites `expiresIn` seconds from now; rows stay a little longer because it tolerates clock skew. */

@@ -40,7 +40,7 @@ export function tokenAdapter(model: ModelName, deps: StateDeps): Adapter {
       ];
       if (withUserCode) {
         columns.push('user_code_hash');
-        values.push(payload.userCode ? sealing.idHash(payload.userCode) : null);
+        values.push(payload.userCode ? sealing.userCodeHash(payload.userCode) : null);
       }
       // consumed_at is left alone on conflict: saving a thing again never makes it fresh.
       await runWithEvent(
@@ -72,9 +72,10 @@ export function tokenAdapter(model: ModelName, deps: StateDeps): Adapter {
     },
 
     async findByUserCode(userCode) {
+      if (!withUserCode) return undefined;
       const row = await db(table)
         .select('id_hash', 'payload', 'consumed_at')
-        .where({ user_code_hash: sealing.idHash(userCode), model })
+        .where({ user_code_hash: sealing.userCodeHash(userCode), model })
         .andWhereRaw('expires_at > now()')
         .first();
       return row && read(row.id_hash, row);
