@@ -4,7 +4,7 @@
 export function setting(name: string, byDefault?: string): string {
   const value = process.env[name] || byDefault;
   if (value !== undefined) return value;
-  console.error(`Set ${name}: \`npm run demo\` and \`npm run gatehouse -- init --demo\` print it.`);
+  console.error(`Set ${name}: docs/examples.md says where it comes from.`);
   process.exit(2);
 }
 

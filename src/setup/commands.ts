@@ -32,7 +32,7 @@ export const commands: Command<Services>[] = [
       { name: 'name', value: 'name', summary: 'Full name of the administrator.' },
       {
         name: 'demo',
-        summary: 'Add sample data for the examples, too: an API, clients and a person. May be repeated.',
+        summary: 'Add sample data for the examples, too: APIs, clients and a person. May be repeated.',
       },
       passwordStdin,
     ],

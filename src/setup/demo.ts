@@ -1,7 +1,7 @@
-// Sample data: an API, three clients and a person, so that a newcomer has something to sign in to.
+// Sample data: two APIs, three clients and a person, so that a newcomer has something to sign in to.
 import { randomInt } from 'node:crypto';
 import type { Accounts } from '../accounts/accounts.ts';
-import type { Api, Apis } from '../apis/apis.ts';
+import type { Apis, NewApi } from '../apis/apis.ts';
 import type { Actor } from '../audit/audit.ts';
 import type { Client, Clients, NewClient } from '../clients/clients.ts';
 import type { Credentials } from '../credentials/credentials.ts';
@@ -37,13 +37,14 @@ const EMAIL = 'demo@example.com';
 
 /** Makes what is missing and brings the rest up to date; may be called again at any time. */
 export async function ensureDemo(deps: DemoDeps, request: DemoRequest, by: Actor): Promise<DemoData> {
-  const api = await ensureApi(deps, request.api, by);
+  for (const api of demoApis(request)) await ensureApi(deps, api, by);
   const secrets = new Map<string, string | null>();
   for (const input of demoClients(request)) {
     secrets.set(input.id, await ensureClient(deps, input, request.renew, by));
   }
-  // RFC 7662 §2.1: whoever owns the API may ask about its tokens; the example of introspection does.
-  await deps.apis.change(api.id, { ownerClientId: 'demo-service' }, by);
+  // RFC 7662 §2.1: whoever owns an API may ask about its tokens; the example of introspection does.
+  const reports = await deps.apis.findByAudience(reportsOf(request));
+  if (reports) await deps.apis.change(reports.id, { ownerClientId: 'demo-service' }, by);
   const password = await ensurePerson(deps, request.renew, by);
   return {
     person: { email: EMAIL, password },
@@ -54,7 +55,29 @@ export async function ensureDemo(deps: DemoDeps, request: DemoRequest, by: Actor
   };
 }
 
-function demoClients({ app, api }: DemoRequest): (NewClient & { id: string })[] {
+const reportsOf = ({ api }: DemoRequest) => `${api}/reports`;
+
+function demoApis(request: DemoRequest): (NewApi & { audience: string })[] {
+  return [
+    {
+      audience: request.api,
+      name: 'Demo notes',
+      permissions: [
+        { name: 'notes:read', sentence: 'Read your notes' },
+        { name: 'notes:write', sentence: 'Write new notes for you' },
+      ],
+    },
+    {
+      audience: reportsOf(request),
+      name: 'Demo reports',
+      permissions: [{ name: 'reports:read', sentence: 'Read reports' }],
+      tokenFormat: 'opaque',
+    },
+  ];
+}
+
+function demoClients(request: DemoRequest): (NewClient & { id: string })[] {
+  const { app, api } = request;
   const both = [{ audience: api, permissions: ['notes:read', 'notes:write'] }];
   return [
     {
@@ -70,7 +93,10 @@ function demoClients({ app, api }: DemoRequest): (NewClient & { id: string })[] 
       id: 'demo-service',
       name: 'Demo service',
       kind: 'machine',
-      apis: [{ audience: api, permissions: ['notes:read'] }],
+      apis: [
+        { audience: api, permissions: ['notes:read'] },
+        { audience: reportsOf(request), permissions: ['reports:read'] },
+      ],
     },
     {
       id: 'demo-terminal',
@@ -85,14 +111,11 @@ function demoClients({ app, api }: DemoRequest): (NewClient & { id: string })[] 
   ];
 }
 
-async function ensureApi(deps: DemoDeps, audience: string, by: Actor): Promise<Api> {
-  const permissions = [
-    { name: 'notes:read', sentence: 'Read your notes' },
-    { name: 'notes:write', sentence: 'Write new notes for you' },
-  ];
+async function ensureApi(deps: DemoDeps, input: NewApi & { audience: string }, by: Actor): Promise<void> {
+  const { audience, ...change } = input;
   const existing = await deps.apis.findByAudience(audience);
-  if (existing === undefined) return deps.apis.create({ audience, name: 'Demo notes', permissions }, by);
-  return deps.apis.change(existing.id, { permissions }, by);
+  if (existing === undefined) await deps.apis.create(input, by);
+  else await deps.apis.change(existing.id, change, by);
 }
 
 async function ensureClient(

@@ -158,7 +158,11 @@ describe('the demo API', () => {
     const answer = await fetch(`${demo.gatehouse.issuer}/token`, {
       method: 'POST',
       headers: { authorization: `Basic ${Buffer.from(`${clientId}:${clientSecret}`).toString('base64')}` },
-      body: new URLSearchParams({ grant_type: 'client_credentials', scope: 'notes:read' }),
+      body: new URLSearchParams({
+        grant_type: 'client_credentials',
+        scope: 'notes:read',
+        resource: demo.api,
+      }),
     });
     const { access_token: token } = (await answer.json()) as { access_token: string };
     return token;
