@@ -139,7 +139,7 @@ async function through(browser: Browser, address: string): Promise<void> {
     const credentials = { identifier: 'demo@example.com', password: demo.password };
     if (has('/login')) page = await browser.submit(page, credentials, '/login');
     else if (has('/consent')) page = await browser.submit(page, {}, '/consent');
-    else page = await browser.submit(page, {});
+    else page = await browser.submit(page, { confirm: 'yes' });
   }
   if (!page.url.startsWith(demo.gatehouse.issuer)) await fetch(page.url);
 }
