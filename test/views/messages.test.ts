@@ -14,13 +14,7 @@ const placeholders = (text: string): string[] => [...text.matchAll(/\{(\w+)\}/g)
 
 // What a person can meet while using the hosted pages; the rest is only answered to programs.
 const forPeople = [
-  ...[
-    'internal_error',
-    'server_busy',
-    'database_unavailable',
-    'not_found',
-    'method_not_allowed',
-  ],
+  ...['internal_error', 'server_busy', 'database_unavailable', 'not_found', 'method_not_allowed'],
   ...['request_invalid', 'body_malformed', 'body_too_large', 'content_type_unsupported', 'rate_limited'],
   ...['form_expired', 'cross_site_request', 'identifier_taken', 'identifier_invalid', 'password_too_short'],
   ...[
