@@ -6,7 +6,12 @@ import { answer, type Caller, route } from '../../../src/platform/http/route.ts'
 import { type Application, start } from './application.ts';
 
 const reader: Caller = { kind: 'account', id: 'acc_1', clientId: 'cli_1', permissions: ['accounts:read'] };
-const writer: Caller = { kind: 'client', id: 'cli_2', clientId: 'cli_2', permissions: ['audit-events:create'] };
+const writer: Caller = {
+  kind: 'client',
+  id: 'cli_2',
+  clientId: 'cli_2',
+  permissions: ['audit-events:create'],
+};
 
 const routes = [
   route({
