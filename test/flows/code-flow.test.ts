@@ -33,7 +33,7 @@ describe('authorization code flow', () => {
       code_challenge_method: 'S256',
     });
 
-    const { landed } = await signInAt(url.href, person);
+    const { landed, browser } = await signInAt(url.href, person);
     const tokens = await client.authorizationCodeGrant(
       config,
       new URL(landed.url),
@@ -55,5 +55,13 @@ describe('authorization code flow', () => {
     const again = await client.refreshTokenGrant(config, tokens.refresh_token ?? '');
     const info = await client.fetchUserInfo(config, again.access_token, person.id);
     expect(info).toMatchObject({ email: person.email, name: person.name });
+
+    const signOut = client.buildEndSessionUrl(config, {
+      id_token_hint: tokens.id_token ?? '',
+      post_logout_redirect_uri: 'https://app.example.com/bye',
+    });
+    const confirm = await browser.open(signOut.href);
+    const gone = await browser.submit(confirm, { logout: 'yes' });
+    expect(gone.url).toBe('https://app.example.com/bye');
   });
 });

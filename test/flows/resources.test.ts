@@ -6,7 +6,7 @@ import type { Account } from '../../src/accounts/accounts.ts';
 import type { Api } from '../../src/apis/apis.ts';
 import { openHandle } from '../../src/oidc/oidc.ts';
 import { useGatehouse } from '../support/gatehouse.ts';
-import { createApi, createPerson, signInAt } from '../support/people.ts';
+import { createApi, createPerson, operator, signInAt } from '../support/people.ts';
 import { type RelyingParty, refusal, relyingParty, type Tokens } from './relying-party.ts';
 
 const gatehouse = useGatehouse();
@@ -127,6 +127,52 @@ describe('a resource', () => {
     const headers = { authorization: `Bearer ${tokens.access_token}` };
 
     expect((await fetch(`${gatehouse.issuer}/api/v1/accounts`, { headers })).status).toBe(200);
+  });
+});
+
+describe('what was taken away', () => {
+  it('from a client is missing from its next token', async () => {
+    const { notes } = audiences();
+    const app = await appOfBoth();
+    const { landed, begun } = await signInForBoth(app, await createPerson(gatehouse.services));
+    const { refresh_token = '' } = await app.finish(landed.url, begun, { resource: notes });
+    await gatehouse.services.clients.change(
+      app.client.id,
+      { apis: [{ audience: notes, permissions: [] }] },
+      operator,
+    );
+    const next = await oauth.refreshTokenGrant(app.config, refresh_token, { resource: notes });
+
+    expect(decodeJwt(next.access_token).scope).toBeUndefined();
+  });
+
+  it('with a whole API is refused', async () => {
+    const { notes } = audiences();
+    const app = await appOfBoth();
+    const { landed, begun } = await signInForBoth(app, await createPerson(gatehouse.services));
+    const { refresh_token = '' } = await app.finish(landed.url, begun, { resource: notes });
+    await gatehouse.services.clients.change(app.client.id, { apis: [] }, operator);
+
+    expect(await refusal(oauth.refreshTokenGrant(app.config, refresh_token, { resource: notes }))).toBe(
+      'invalid_target',
+    );
+  });
+
+  it('from a former administrator is missing from the next token', async () => {
+    const resource = `${gatehouse.issuer}/api`;
+    await createPerson(gatehouse.services, { admin: true });
+    const person = await createPerson(gatehouse.services, { admin: true });
+    const app = await relyingParty(gatehouse, { apis: [{ audience: resource, permissions: ['*'] }] });
+    const { tokens } = await app.signIn(person, {
+      resource,
+      scope: 'openid offline_access accounts:read',
+      prompt: 'consent',
+    });
+    await gatehouse.services.accounts.change(person.id, { admin: false }, operator);
+    const next = await oauth.refreshTokenGrant(app.config, tokens.refresh_token ?? '', { resource });
+
+    expect(decodeJwt(tokens.access_token).scope).toBe('accounts:read');
+    expect(decodeJwt(next.access_token).scope).toBeUndefined();
   });
 });
 
