@@ -24,7 +24,8 @@ export interface Browser {
 }
 
 export function createBrowser(origin: string): Browser {
-  const cookies = new Map<string, { value: string; path: string }>();
+  // By name and path: two sign-ins in two tabs each have an interaction cookie of their own.
+  const cookies = new Map<string, { name: string; value: string; path: string }>();
   const plain = new Map<string, string>();
   const headers: Record<string, string> = { accept: 'text/html', 'user-agent': 'TestBrowser/1.0' };
 
@@ -52,9 +53,9 @@ export function createBrowser(origin: string): Browser {
 
   function cookieHeader(url: string): Record<string, string> {
     const { pathname } = new URL(url);
-    const fitting = [...cookies].filter(([, { path }]) => path === '/' || pathname.startsWith(path));
+    const fitting = [...cookies.values()].filter(({ path }) => path === '/' || pathname.startsWith(path));
     if (fitting.length === 0) return {};
-    return { cookie: fitting.map(([name, { value }]) => `${name}=${value}`).join('; ') };
+    return { cookie: fitting.map(({ name, value }) => `${name}=${value}`).join('; ') };
   }
 
   function keepCookies(response: Response): void {
@@ -65,10 +66,10 @@ export function createBrowser(origin: string): Browser {
       const path = attributes.find((attribute) => /^path=/i.test(attribute))?.slice(5) ?? '/';
       const expired = attributes.some((attribute) => /^expires=thu, 01 jan 1970/i.test(attribute));
       if (expired || value === '') {
-        cookies.delete(name);
+        cookies.delete(`${name} ${path}`);
         plain.delete(name);
       } else {
-        cookies.set(name, { value, path });
+        cookies.set(`${name} ${path}`, { name, value, path });
         plain.set(name, value);
       }
     }
