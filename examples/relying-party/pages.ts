@@ -128,7 +128,7 @@ function frame(title: string, body: Html): string {
 <link rel="stylesheet" href="/style.css">
 </head>
 <body>
-<header><p>Demo app <span>an example beside Gatehouse</span></p></header>
+<header><p>Demo app <span>an example</span></p></header>
 <main>
 ${body}
 </main>

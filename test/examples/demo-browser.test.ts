@@ -1,4 +1,6 @@
 // A newcomer's walk through the demo in real Chromium, with JavaScript and without it.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { find, needs } from '../support/tools.ts';
@@ -6,6 +8,7 @@ import { useDemo } from './demo-world.ts';
 
 const quiet = ['--disable-background-networking', '--disable-component-update', '--disable-sync'];
 const flags = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', ...quiet];
+const axe = readFileSync(join(import.meta.dirname, '../../node_modules/axe-core/axe.min.js'), 'utf8');
 /** DEMO_SHOTS=<folder> keeps a picture of every page, for whoever wants to look at them. */
 const shots = process.env.DEMO_SHOTS;
 
@@ -32,7 +35,11 @@ describe.skipIf(needs('chromium'))('the demo in a browser', () => {
       const complaints: string[] = [];
       page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()));
       page.on('pageerror', (error) => complaints.push(error.message));
-      await walk(page, demo, picture(page, name.replaceAll(/\W+/g, '-')));
+      const shoot = picture(page, name.replaceAll(/\W+/g, '-'));
+      await walk(page, demo, async (step) => {
+        await shoot(step);
+        if (options.javaScriptEnabled) expect(await faults(page), step).toEqual([]);
+      });
       expect(complaints).toEqual([]);
       await context.close();
     },
@@ -89,3 +96,12 @@ async function walk(page: Page, demo: ReturnType<typeof useDemo>, shoot: (name: 
 const picture = (page: Page, folder: string) => async (name: string) => {
   if (shots !== undefined) await page.screenshot({ path: `${shots}/${folder}/${name}.png`, fullPage: true });
 };
+
+/** The accessibility faults that axe finds serious or worse. */
+async function faults(page: Page): Promise<unknown> {
+  await page.evaluate(axe);
+  const worse = "violations.filter(({ impact }) => ['serious', 'critical'].includes(impact))";
+  return page.evaluate(
+    `axe.run().then(({ violations }) => ${worse}.map(({ id, help }) => id + ': ' + help))`,
+  );
+}
