@@ -1,0 +1,84 @@
+// Chromium for tests: one browser per file, pages that note what the console and the content policy complain about.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import {
+  type Browser,
+  type BrowserContextOptions,
+  chromium as chromiumType,
+  type Page,
+} from 'playwright-core';
+import { afterAll, beforeAll } from 'vitest';
+import { chromium } from './tools.ts';
+
+const args = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
+
+export interface Tab {
+  readonly page: Page;
+  /** Errors of scripts and of the content policy so far; cleared by reading. */
+  complaints(): string[];
+  close(): Promise<void>;
+}
+
+export interface Chromium {
+  open(options?: BrowserContextOptions): Promise<Tab>;
+}
+
+/** Call it at the top of a `describe.skipIf(needs('chromium'))`. */
+export function useChromium(): Chromium {
+  const running: { browser?: Browser } = {};
+  beforeAll(async () => {
+    const executablePath = chromium();
+    if (executablePath === undefined) throw new Error('there is no chromium on this machine');
+    running.browser = await chromiumType.launch({ executablePath, args });
+  }, 60_000);
+  afterAll(async () => running.browser?.close());
+
+  return {
+    async open(options = {}) {
+      if (!running.browser) throw new Error('the browser runs only while tests run');
+      const context = await running.browser.newContext(options);
+      const page = await context.newPage();
+      page.setDefaultTimeout(10_000);
+      const noted: string[] = [];
+      page.on('console', (message) => noteComplaint(noted, message.type(), message.text()));
+      page.on('pageerror', (error) => noted.push(error.message));
+      return { page, complaints: () => noted.splice(0), close: () => context.close() };
+    },
+  };
+}
+
+/** Chromium logs every answer of 400 and above as an error; the pages of those statuses are what is tested. */
+function noteComplaint(noted: string[], type: string, text: string): void {
+  const isStatus = /^Failed to load resource: the server responded with a status of \d+/.test(text);
+  if ((type === 'error' || type === 'warning') && !isStatus) noted.push(text);
+}
+
+const axe = readFileSync(
+  join(import.meta.dirname, '..', '..', 'node_modules', 'axe-core', 'axe.min.js'),
+  'utf8',
+);
+
+/** What axe finds, of any weight, as "rule: element". */
+export async function accessibilityFaults(page: Page): Promise<string[]> {
+  await page.evaluate(axe);
+  return page.evaluate(`axe.run({ resultTypes: ['violations'] }).then(({ violations }) =>
+    violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => id + ': ' + html.slice(0, 120))))`);
+}
+
+/** How far the page can be scrolled sideways, in pixels. */
+export const sidewaysScroll = (page: Page): Promise<number> =>
+  page.evaluate('document.documentElement.scrollWidth - document.documentElement.clientWidth');
+
+/** The id, name or text of the element that has the focus. */
+export const focused = (page: Page): Promise<string> =>
+  page.evaluate(
+    '(({ id, name, textContent }) => id || name || textContent.trim())(document.activeElement ?? {})',
+  );
