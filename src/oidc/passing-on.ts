@@ -22,6 +22,7 @@ export function drawPassingOn(ctx: Context, renderer: PageRenderer): void {
     view: 'interaction/continue',
     title: 'continue.title',
     status: ctx.status,
+    locale: renderer.localeOf(ctx, wantedLocales(ctx)),
     formAction: [target, ...laterTargets(ctx)],
     model: { action: target, fields },
   });
@@ -29,10 +30,21 @@ export function drawPassingOn(ctx: Context, renderer: PageRenderer): void {
 
 /** Chrome holds every redirect after the post against form-action: the client that waits behind a sign-out is one. */
 function laterTargets(ctx: Context): string[] {
-  const { oidc } = ctx as unknown as Partial<Pick<KoaContextWithOIDC, 'oidc'>>;
+  const oidc = oidcOf(ctx);
   const afterSignOut = oidc?.session?.state?.postLogoutRedirectUri;
   const afterSignIn = oidc?.entities.Interaction?.params.redirect_uri;
   return [afterSignOut, afterSignIn].filter((target) => typeof target === 'string');
+}
+
+function wantedLocales(ctx: Context): string | undefined {
+  const oidc = oidcOf(ctx);
+  const wanted = oidc?.params?.ui_locales ?? oidc?.entities.Interaction?.params.ui_locales;
+  return typeof wanted === 'string' ? wanted : undefined;
+}
+
+/** The engine hangs its own context on ours. */
+function oidcOf(ctx: Context): KoaContextWithOIDC['oidc'] | undefined {
+  return (ctx as unknown as Partial<Pick<KoaContextWithOIDC, 'oidc'>>).oidc;
 }
 
 /** The inverse of what the engine escapes. */
