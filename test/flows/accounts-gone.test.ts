@@ -129,6 +129,17 @@ describe.each(ends)('a person who was $how', ({ end }) => {
   });
 });
 
+describe('a session whose person is suspended by somebody who forgot the session', () => {
+  it('shows the sign-in page, also to apps that were allowed before', async () => {
+    const { app, person, browser } = await signedIn();
+    await gatehouse.database.db('accounts').where({ id: person.id }).update({ status: 'suspended' });
+    const page = await browser.open((await app.begin()).url);
+
+    expect(page.status).toBe(200);
+    expect(page.html).toContain('type="password"');
+  });
+});
+
 describe('a person who was reinstated', () => {
   it('signs in again', async () => {
     const { app, person } = await signedIn();

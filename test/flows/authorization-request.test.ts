@@ -55,6 +55,13 @@ describe('PKCE (RFC 7636, RFC 9700 §2.1.1)', () => {
     expect(answered(await open(url))).toMatchObject({ error: 'invalid_request' });
   });
 
+  it('may not be left out by any other confidential client, nonce or not', async () => {
+    const app = await relyingParty(gatehouse);
+    const { url } = await app.begin({ code_challenge: '', code_challenge_method: '', nonce: 'n-1' });
+
+    expect(answered(await open(url))).toMatchObject({ error: 'invalid_request' });
+  });
+
   it('refuses a verifier where no challenge was sent', async () => {
     const person = await createPerson(gatehouse.services);
     const app = await relyingParty(gatehouse, { pkceExempt: true });

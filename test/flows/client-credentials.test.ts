@@ -1,5 +1,5 @@
 // Machines: every way to prove who they are, what they get, and what they do not get.
-import { createRemoteJWKSet, exportJWK, generateKeyPair, jwtVerify, SignJWT } from 'jose';
+import { createRemoteJWKSet, exportJWK, generateKeyPair, type JWTPayload, jwtVerify, SignJWT } from 'jose';
 import * as oauth from 'openid-client';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Api } from '../../src/apis/apis.ts';
@@ -28,6 +28,25 @@ function claimsOf(token: string) {
   return jwtVerify(token, keys, { issuer: gatehouse.issuer, audience, typ: 'at+jwt' });
 }
 
+/** A machine with a key of its own; answers how it presents an assertion with these claims over the right ones. */
+async function signedMachine() {
+  const { privateKey, publicKey } = await generateKeyPair('ES256');
+  const jwks = { keys: [{ ...(await exportJWK(publicKey)), alg: 'ES256' }] };
+  const { client } = await machine({ authMethod: 'private_key_jwt', jwks });
+  return async (claims: JWTPayload) => {
+    const now = Math.floor(Date.now() / 1000);
+    const right = { iss: client.id, sub: client.id, aud: gatehouse.issuer, iat: now, exp: now + 60 };
+    const assertion = await new SignJWT({ ...right, ...claims })
+      .setProtectedHeader({ alg: 'ES256' })
+      .sign(privateKey);
+    return post(`${gatehouse.issuer}/token`, {
+      grant_type: 'client_credentials',
+      client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+      client_assertion: assertion,
+    });
+  };
+}
+
 describe('ways to authenticate', () => {
   it('takes a secret by Basic', async () => {
     const { config } = await machine({ authMethod: 'client_secret_basic' });
@@ -53,26 +72,31 @@ describe('ways to authenticate', () => {
   });
 
   it('takes an assertion only once (RFC 7523 §3)', async () => {
-    const { privateKey, publicKey } = await generateKeyPair('ES256');
-    const jwks = { keys: [{ ...(await exportJWK(publicKey)), alg: 'ES256' }] };
-    const { client } = await machine({ authMethod: 'private_key_jwt', jwks });
-    const assertion = await new SignJWT({ jti: 'only-once' })
-      .setProtectedHeader({ alg: 'ES256' })
-      .setIssuer(client.id)
-      .setSubject(client.id)
-      .setAudience(gatehouse.issuer)
-      .setIssuedAt()
-      .setExpirationTime('1m')
-      .sign(privateKey);
-    const fields = {
-      grant_type: 'client_credentials',
-      client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
-      client_assertion: assertion,
-    };
+    const present = await signedMachine();
+    const first = await present({ jti: 'only-once' });
+    const second = await present({ jti: 'only-once' });
 
-    const first = await post(`${gatehouse.issuer}/token`, fields);
-    const second = await post(`${gatehouse.issuer}/token`, fields);
     expect([first.status, second.status, second.body.error]).toEqual([200, 401, 'invalid_client']);
+  });
+
+  it('forgives a clock that is ten seconds ahead', async () => {
+    const present = await signedMachine();
+    const ahead = Math.floor(Date.now() / 1000) + 10;
+
+    expect((await present({ jti: 'ahead', iat: ahead, nbf: ahead })).status).toBe(200);
+  });
+
+  it.each([
+    ['a clock that is minutes ahead', { nbf: Math.floor(Date.now() / 1000) + 300 }],
+    ['an end in the past', { exp: Math.floor(Date.now() / 1000) - 300 }],
+    ['another audience', { aud: 'https://elsewhere.example' }],
+    ['another subject', { sub: 'somebody-else' }],
+    ['no id', { jti: '' }],
+  ])('refuses an assertion with %s', async (_, claims) => {
+    const present = await signedMachine();
+    const answer = await present({ jti: crypto.randomUUID(), ...claims });
+
+    expect([answer.status, answer.body.error]).toEqual([401, 'invalid_client']);
   });
 
   it('refuses an assertion of another key', async () => {

@@ -169,27 +169,16 @@ describe('consent that was refused', () => {
 describe('consent that nobody gave', () => {
   it('posted while the server waits for a password grants nothing', async () => {
     const { app, person } = await scene();
-    const browser = createBrowser(gatehouse.issuer);
-    const login = await browser.open((await app.begin()).url);
-    const [form] = login.forms;
-    const answer = await browser.submit(
-      {
-        ...login,
-        forms: [
-          {
-            ...login.forms[0],
-            action: form?.action.replace('/login', '/consent') ?? '',
-            fields: form?.fields ?? {},
-            method: 'post',
-          },
-        ],
-      },
-      {},
-      '/consent',
-    );
+    const { browser } = await app.signIn(person);
+    const other = await relyingParty(gatehouse);
+    const login = await browser.open((await other.begin({ prompt: 'login' })).url);
+    const forms = login.forms.map((form) => ({ ...form, action: form.action.replace('/login', '/consent') }));
+    const answer = await browser.submit({ ...login, forms }, {}, '/consent');
 
     expect(answer.html).toContain('type="password"');
-    expect(await grantsOf(person)).toEqual([]);
+    const consents = gatehouse.database.db('consents');
+    expect(await consents.where({ client_id: other.client.id })).toEqual([]);
+    expect(await grantsOf(person).where({ client_id: other.client.id })).toEqual([]);
   });
 
   it('by a browser that did not begin the sign-in is refused', async () => {

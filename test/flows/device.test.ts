@@ -60,6 +60,17 @@ describe('a device', () => {
     expect(await refusal(poll(app, device))).toBe('slow_down');
   });
 
+  it('may ask again after five seconds', async () => {
+    const { app, device } = await begin();
+    await refusal(poll(app, device));
+    const { db } = gatehouse.database;
+    await db('oidc_transients')
+      .where({ client_id: app.client.id })
+      .update({ polled_at: db.raw("now() - interval '5 seconds'") });
+
+    expect(await refusal(poll(app, device))).toBe('authorization_pending');
+  });
+
   it('gets tokens after a person approved it in a browser without JavaScript', async () => {
     const person = await createPerson(gatehouse.services);
     const { app, device } = await begin();

@@ -65,6 +65,19 @@ describe('rotation', () => {
     expect(await userinfoStatus(third)).toBe(200);
   });
 
+  it('kills the family when an old token of a public client comes after the grace', async () => {
+    const { app, tokens } = await signedIn(spa);
+    const second = await refresh(app, tokens);
+    const { db } = gatehouse.database;
+    await db('oidc_tokens')
+      .where({ client_id: app.client.id })
+      .whereNotNull('consumed_at')
+      .update({ consumed_at: db.raw("now() - interval '11 seconds'") });
+
+    expect(await refusal(refresh(app, tokens))).toBe('invalid_grant');
+    expect(await refusal(refresh(app, second))).toBe('invalid_grant');
+  });
+
   it('lets exactly one of many parallel refreshes of a public client win, whose tokens live', async () => {
     const { app, tokens } = await signedIn(spa);
     const attempts = await Promise.allSettled(Array.from({ length: 8 }, () => refresh(app, tokens)));
@@ -137,6 +150,19 @@ describe('the end of refresh tokens', () => {
 
     expect(await refusal(refresh(app, tokens))).toBe('invalid_grant');
     expect(await userinfoStatus(tokens)).toBe(401);
+  });
+
+  it('sign-out in a browser leaves our own native app signed in', async () => {
+    const native: Partial<NewClient> = {
+      kind: 'native',
+      redirectUris: ['http://127.0.0.1/callback'],
+      firstParty: true,
+    };
+    const { app, tokens, browser } = await signedIn(native, { scope: 'openid', prompt: '' });
+    const confirm = await browser.open(`${gatehouse.issuer}/end-session`);
+    await browser.submit(confirm, { logout: 'yes' });
+
+    expect(await refresh(app, tokens)).toHaveProperty('access_token');
   });
 
   it('sign-out leaves offline access alone', async () => {
