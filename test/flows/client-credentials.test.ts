@@ -29,16 +29,14 @@ function claimsOf(token: string) {
 }
 
 /** A machine with a key of its own; answers how it presents an assertion with these claims over the right ones. */
-async function signedMachine() {
-  const { privateKey, publicKey } = await generateKeyPair('ES256');
-  const jwks = { keys: [{ ...(await exportJWK(publicKey)), alg: 'ES256' }] };
+async function signedMachine(alg = 'ES256') {
+  const { privateKey, publicKey } = await generateKeyPair(alg);
+  const jwks = { keys: [{ ...(await exportJWK(publicKey)), alg }] };
   const { client } = await machine({ authMethod: 'private_key_jwt', jwks });
   return async (claims: JWTPayload) => {
     const now = Math.floor(Date.now() / 1000);
     const right = { iss: client.id, sub: client.id, aud: gatehouse.issuer, iat: now, exp: now + 60 };
-    const assertion = await new SignJWT({ ...right, ...claims })
-      .setProtectedHeader({ alg: 'ES256' })
-      .sign(privateKey);
+    const assertion = await new SignJWT({ ...right, ...claims }).setProtectedHeader({ alg }).sign(privateKey);
     return post(`${gatehouse.issuer}/token`, {
       grant_type: 'client_credentials',
       client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
@@ -69,6 +67,21 @@ describe('ways to authenticate', () => {
     );
 
     expect(await oauth.clientCredentialsGrant(config)).toHaveProperty('access_token');
+  });
+
+  it.each(['RS256', 'PS256', 'ES256', 'EdDSA', 'Ed25519'])(
+    'takes an assertion signed with %s',
+    async (alg) => {
+      const present = await signedMachine(alg);
+
+      expect((await present({ jti: crypto.randomUUID() })).status).toBe(200);
+    },
+  );
+
+  it('takes no assertion with an algorithm that the metadata does not name', async () => {
+    const present = await signedMachine('ES384');
+
+    expect((await present({ jti: crypto.randomUUID() })).status).toBe(401);
   });
 
   it('takes an assertion only once (RFC 7523 §3)', async () => {

@@ -38,11 +38,15 @@ function machine() {
 }
 
 /** A proof for the token endpoint, `claims` over the right ones. */
-async function proof(claims: Record<string, unknown> = {}, header: Record<string, unknown> = {}) {
-  const { privateKey, publicKey } = await generateKeyPair('ES256');
+async function proof(
+  claims: Record<string, unknown> = {},
+  header: Record<string, unknown> = {},
+  alg = 'ES256',
+) {
+  const { privateKey, publicKey } = await generateKeyPair(alg);
   const right = { htm: 'POST', htu: `${gatehouse.issuer}/token`, jti: crypto.randomUUID() };
   return new SignJWT({ ...right, iat: Math.floor(Date.now() / 1000), ...claims })
-    .setProtectedHeader({ typ: 'dpop+jwt', alg: 'ES256', jwk: await exportJWK(publicKey), ...header })
+    .setProtectedHeader({ typ: 'dpop+jwt', alg, jwk: await exportJWK(publicKey), ...header })
     .sign(privateKey);
 }
 
@@ -129,6 +133,16 @@ describe('a client whose tokens must be bound', () => {
 });
 
 describe('a proof', () => {
+  it.each(['ES256', 'EdDSA', 'Ed25519'])('may be signed with %s, as the metadata says', async (alg) => {
+    expect((await withProof(await proof({}, {}, alg))).status).toBe(200);
+  });
+
+  it('may not be signed with what the metadata does not name', async () => {
+    const answer = await withProof(await proof({}, {}, 'RS256'));
+
+    expect([answer.status, answer.body.error]).toEqual([400, 'invalid_dpop_proof']);
+  });
+
   it('is taken once', async () => {
     const { client, secret } = await machine();
     const headers = { ...basic(client, secret), dpop: await proof() };

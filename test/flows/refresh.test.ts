@@ -174,6 +174,21 @@ describe('the end of refresh tokens', () => {
     expect(await userinfoStatus(again)).toBe(200);
   });
 
+  it('an operator who ends the sessions of a person leaves offline access alone', async () => {
+    const { app, tokens, person } = await signedIn();
+    await gatehouse.services.sessions.endAll(person.id, operator);
+
+    expect(await refresh(app, tokens)).toHaveProperty('access_token');
+  });
+
+  it('an operator who ends the sessions of a person ends what was bound to them', async () => {
+    const bound = { scope: 'openid', prompt: '' };
+    const { app, tokens, person } = await signedIn({ firstParty: true }, bound);
+    await gatehouse.services.sessions.endAll(person.id, operator);
+
+    expect(await refusal(refresh(app, tokens))).toBe('invalid_grant');
+  });
+
   it('a disabled client refreshes nothing', async () => {
     const { app, tokens } = await signedIn();
     await gatehouse.services.clients.change(app.client.id, { status: 'disabled' }, operator);
