@@ -22,7 +22,7 @@ async function scene() {
 function isStartAgain(page: Shown): void {
   expect(page.status).toBe(400);
   expect(page.forms).toEqual([]);
-  expect(page.html).toContain('Let us start again');
+  expect(page.html).toContain('<title>Start again');
 }
 
 describe('two tabs of one browser', () => {
