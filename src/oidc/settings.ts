@@ -14,7 +14,7 @@ import { claimsByScope, findAccount, pairwiseSubject } from './claims.ts';
 import type { ClientSource } from './client-source.ts';
 import { grantLifetimeSeconds, loadExistingGrant } from './grants.ts';
 import { lifetimes } from './lifetimes.ts';
-import type { EnginePages } from './pages.ts';
+import type { EnginePages } from './pages/pages.ts';
 import { prompts } from './prompts.ts';
 import type { Resources } from './resources.ts';
 import { authenticationClaims } from './token-claims.ts';

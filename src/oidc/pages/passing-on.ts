@@ -2,7 +2,7 @@
 // by our own view: with the same look, a content policy, and a button for people without JavaScript.
 import type { Context } from 'koa';
 import type { KoaContextWithOIDC } from 'oidc-provider';
-import type { PageRenderer } from '../platform/http/render-page.ts';
+import type { PageRenderer } from '../../platform/http/render-page.ts';
 
 const BARE_PAGE = '<title>Submitting Callback</title>';
 const ACTION = /<form method="post" action="([^"]*)">/;

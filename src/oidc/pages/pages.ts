@@ -1,9 +1,9 @@
 // The pages the engine itself asks for, drawn by our views: device code, sign-out, errors.
 import type { Configuration, Client as EngineClient, KoaContextWithOIDC } from 'oidc-provider';
-import type { Account, Accounts } from '../accounts/accounts.ts';
-import type { PageRenderer, PageView } from '../platform/http/render-page.ts';
-import type { I18n, Translate } from '../platform/i18n.ts';
-import { currentOrigin } from '../platform/origin.ts';
+import type { Account, Accounts } from '../../accounts/accounts.ts';
+import type { PageRenderer, PageView } from '../../platform/http/render-page.ts';
+import type { I18n, Translate } from '../../platform/i18n.ts';
+import { currentOrigin } from '../../platform/origin.ts';
 
 type Features = NonNullable<Configuration['features']>;
 type DeviceFlow = NonNullable<Features['deviceFlow']>;
