@@ -62,7 +62,7 @@ export function createApp(services: Services): App {
 
   takeOverKoaErrors(app, errorDeps);
   app.use(requestContext({ site, trustedProxies: config.http.trustedProxies }));
-  app.use(observeRequests(services.metrics));
+  app.use(observeRequests({ metrics: services.metrics, log }));
   app.use(securityHeaders(site));
   app.use(renderErrors(errorDeps));
   app.use(health.middleware);

@@ -51,8 +51,9 @@ describe('the management API', () => {
     expect((await ask('/me')).status).toBe(401);
     expect(await (await ask('/me', personToken)).json()).toMatchObject({ id: person.id, permissions: [] });
     expect((await ask('/accounts', personToken)).status).toBe(403);
-    const accounts = await (await ask('/accounts', adminToken)).json();
-    expect(accounts.items.map((account: { id: string }) => account.id)).toContain(person.id);
+    expect(await (await ask('/accounts', adminToken)).json()).toMatchObject({
+      items: expect.arrayContaining([expect.objectContaining({ id: person.id })]),
+    });
   });
 
   it('A6 takes events of other services and answers them by user, action, resource and time', async () => {
@@ -82,11 +83,11 @@ describe('the management API', () => {
       targetId: 'files:123',
       from: began,
     });
-    const { items } = await (await ask(`/audit-events?${query}`, token)).json();
-    expect(items).toHaveLength(1);
-    expect(items[0]).toMatchObject({ details: { action: 'files:create', size: 1024 }, outcome: 'success' });
-    const later = await (await ask(`/audit-events?${query}&to=${encodeURIComponent(began)}`, token)).json();
-    expect(later.items).toHaveLength(0);
+    expect(await (await ask(`/audit-events?${query}`, token)).json()).toMatchObject({
+      items: [{ details: { action: 'files:create', size: 1024 }, outcome: 'success' }],
+    });
+    const before = await ask(`/audit-events?${query}&to=${encodeURIComponent(began)}`, token);
+    expect(await before.json()).toMatchObject({ items: [] });
   });
 
   it('B7 keeps authentication and access events with success, failure and denial apart', async () => {

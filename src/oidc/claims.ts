@@ -4,7 +4,8 @@ import type { Account, Accounts } from '../accounts/accounts.ts';
 import { keyedHash } from '../platform/secrets/tokens.ts';
 
 export const claimsByScope = {
-  openid: ['sub'],
+  // When and how the person signed in goes into every ID token, so that an app can check what it asked for.
+  openid: ['sub', 'auth_time', 'amr'],
   profile: [
     'name',
     'given_name',
@@ -17,8 +18,6 @@ export const claimsByScope = {
   ],
   email: ['email', 'email_verified'],
   acr: null,
-  amr: null,
-  auth_time: null,
   iss: null,
   sid: null,
 } as const;

@@ -2,6 +2,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Middleware } from 'koa';
+import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import { withOrigin } from '../origin.ts';
 import { createClientAddress } from './client-ip.ts';
@@ -39,18 +40,21 @@ export function requestContext(deps: { site: Site; trustedProxies: readonly stri
 }
 
 /** Counts every answer by route pattern, method and status. Stands right inside requestContext; everything inside it must answer and not throw. */
-export function observeRequests(metrics: Pick<Metrics, 'observeRequest'>): Middleware {
+export function observeRequests(deps: {
+  metrics: Pick<Metrics, 'observeRequest'>;
+  log: Pick<Log, 'debug'>;
+}): Middleware {
   return async (ctx, next) => {
     try {
       await next();
     } finally {
-      const { route, startedAt } = requestOf(ctx);
-      metrics.observeRequest({
-        route: route ?? 'other',
-        method: ctx.method,
-        status: ctx.status,
-        seconds: (performance.now() - startedAt) / 1000,
-      });
+      const { route: known, startedAt } = requestOf(ctx);
+      const { method, status } = ctx;
+      const route = known ?? 'other';
+      const seconds = (performance.now() - startedAt) / 1000;
+      deps.metrics.observeRequest({ route, method, status, seconds });
+      // The route's pattern and not its path, which may hold an id; never the query.
+      deps.log.debug('answered', { method, route, status, milliseconds: Math.round(seconds * 1000) });
     }
   };
 }

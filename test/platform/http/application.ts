@@ -1,4 +1,5 @@
 // A small application on a real port with the whole pipeline in the order the server uses it.
+
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -22,6 +23,7 @@ import { siteOf } from '../../../src/platform/http/site.ts';
 import { createAssets } from '../../../src/platform/http/static.ts';
 import { createI18n } from '../../../src/platform/i18n.ts';
 import type { Log } from '../../../src/platform/log.ts';
+import { silentLog } from '../../../src/platform/log.ts';
 import { createMetrics } from '../../../src/platform/metrics.ts';
 import { createLimits, type LimitName } from '../../../src/platform/rate-limit.ts';
 import { createViews } from '../../../src/platform/views.ts';
@@ -162,7 +164,7 @@ function compose(app: Koa, settings: Settings, { site, log, metrics, health }: P
   };
   const outer: Middleware[] = [
     requestContext({ site, trustedProxies: settings.trustedProxies ?? [] }),
-    observeRequests(metrics),
+    observeRequests({ metrics, log: silentLog }),
     securityHeaders(site),
     renderErrors(errors),
     health.middleware,
