@@ -195,8 +195,52 @@ describe('a body that cannot be read', () => {
 
   it('headers that are too large', async () => {
     const response = await get('/', { 'x-large': 'x'.repeat(20_000) });
+    expect(await wrongWith(response.clone(), 'headers')).toBeUndefined();
     expect(response.status).toBe(431);
     expect(response.headers.get('content-type')).toBe('application/problem+json');
+  });
+});
+
+describe('a request line that no browser sends', () => {
+  /** Bytes as they are; answers the first line and the body. */
+  const raw = (text: string) =>
+    new Promise<string>((resolve, reject) => {
+      const { hostname, port } = new URL(issuer());
+      const socket = connect(Number(port), hostname, () => socket.write(text));
+      let answer = '';
+      socket.on('data', (data) => {
+        answer += String(data);
+      });
+      socket.on('close', () => resolve(answer));
+      socket.on('error', reject);
+    });
+
+  it.each([
+    'OPTIONS * HTTP/1.1',
+    'GET http://evil.example/ HTTP/1.1',
+    'GET //evil.example/%2f.. HTTP/1.1',
+    'GET /\\evil.example HTTP/1.1',
+    'GET /authorize?a=%00&b=%zz HTTP/1.1',
+    'GET /\0 HTTP/1.1',
+    'GET /%00 HTTP/1.1',
+    'GET  /  HTTP/1.1',
+    'TRACE / HTTP/1.1',
+    'PROPFIND / HTTP/1.1',
+    'NONSENSE / HTTP/1.1',
+    'GET / HTTP/9.9',
+    'GET /caf\u00e9 HTTP/1.1',
+    'POST /token HTTP/1.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked',
+    'POST /token HTTP/1.1\r\nContent-Length: -1',
+    'POST /token HTTP/1.1\r\nTransfer-Encoding: gzip',
+    'POST /token HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz',
+    'GET / HTTP/1.1\r\nbad header',
+    'GET / HTTP/1.1\r\nX: a\0b',
+    'GET / HTTP/1.1\r\nExpect: magic',
+    'GET / HTTP/1.1\r\nHost: a\r\nHost: b',
+  ])('%j', async (line) => {
+    const answer = await raw(`${line}\r\nHost: localhost\r\nConnection: close\r\n\r\n`);
+    expect(answer).toMatch(/^HTTP\/1\.1 [234]\d\d /);
+    expect(answer).not.toMatch(/\bat \S+ \(|node_modules|evil\.example/);
   });
 });
 
@@ -249,6 +293,52 @@ describe('an address or method that does not exist', () => {
       code: 'not_found',
       requestId: problem.headers.get('x-request-id'),
     });
+  });
+});
+
+describe('a page says why it is shown', () => {
+  const again = 'For your security, please enter your password again.';
+
+  it('when somebody who is signed in must sign in again, and only then', async () => {
+    const app = await relyingParty(gatehouse);
+    const first = await createBrowser(issuer()).open((await app.begin({ prompt: 'login' })).url);
+    expect(first.html).not.toContain(again);
+    const { browser } = await app.signIn(await createPerson(gatehouse.services));
+    expect((await browser.open((await app.begin({ prompt: 'login' })).url)).html).toContain(again);
+    expect((await browser.open((await app.begin({ max_age: '0' })).url)).html).toContain(again);
+  });
+
+  it('when a device is connected, and when too many codes were typed', async () => {
+    const device = await relyingParty(gatehouse, {
+      kind: 'native',
+      grantTypes: ['urn:ietf:params:oauth:grant-type:device_code'],
+      scopes: ['openid'],
+    });
+    const answer = await post(`${issuer()}/device/authorize`, {
+      client_id: device.client.id,
+      scope: 'openid',
+    });
+    const browser = createBrowser(issuer());
+    const code = { user_code: String(answer.body.user_code) };
+    const confirm = await browser.submit(await browser.open(`${issuer()}/device`), code);
+    const login = await browser.submit(confirm, { confirm: 'yes' });
+    expect(login.html).toContain('Sign in to connect your device.');
+
+    const input = await browser.open(`${issuer()}/device`);
+    let page = input;
+    for (let tries = 0; tries < 60 && page.status !== 429; tries += 1) {
+      page = await browser.submit(input, { user_code: 'AAAA-AAAA' });
+    }
+    expect(page.status).toBe(429);
+    expect(Number(page.headers.get('retry-after'))).toBeGreaterThan(0);
+    expect(page.html).toMatch(/Please wait (\d+ (minutes|seconds)|a few seconds), then try again/);
+    expect(page.html).toContain('href="/device"');
+  });
+
+  it('who is about to be signed out', async () => {
+    const person = await createPerson(gatehouse.services);
+    const { browser } = await (await relyingParty(gatehouse)).signIn(person);
+    expect((await browser.open(`${issuer()}/end-session`)).html).toContain(`Signed in as ${person.email}`);
   });
 });
 

@@ -148,7 +148,8 @@ function exposedStatus(thrown: unknown): number | undefined {
 }
 
 function record(ctx: Context, error: AppError, thrown: unknown, log: Log): void {
-  const fields = { code: error.code, status: error.status, method: ctx.method, path: safePath(ctx) };
+  // Not named `code`: a field of that name is masked, since in this server it is a credential.
+  const fields = { problem: error.code, status: error.status, method: ctx.method, path: safePath(ctx) };
   if (error.status < 500) log.debug('Request refused', fields);
   else if (error.status === 503) log.warn('Request could not be served', { ...fields, error: thrown });
   else log.error('Request failed', { ...fields, error: thrown });

@@ -1,4 +1,5 @@
 // The HTTP server: listens with sane limits, answers broken requests, and stops without cutting anybody off.
+import { randomUUID } from 'node:crypto';
 import {
   createServer,
   type IncomingMessage,
@@ -108,14 +109,17 @@ function refuseBroken(error: NodeJS.ErrnoException, socket: Socket): void {
     return;
   }
   const status = BROKEN[error.code ?? ''] ?? 400;
+  const requestId = randomUUID();
   const body = JSON.stringify({
     type: 'about:blank',
     title: STATUS_CODES[status],
     status,
     code: 'request_invalid',
+    requestId,
   });
   socket.end(
     `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: application/problem+json\r\n` +
+      `X-Request-ID: ${requestId}\r\nX-Content-Type-Options: nosniff\r\n` +
       `Content-Length: ${Buffer.byteLength(body)}\r\nCache-Control: no-store\r\nConnection: close\r\n\r\n${body}`,
   );
 }
