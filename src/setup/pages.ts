@@ -28,15 +28,16 @@ const SetupForm = z.object({
   password: z.string().min(1).max(4096),
 });
 
-/** Errors of the form that belong beside a field. */
-const fieldOf: Partial<Record<AppError['code'], 'email' | 'username' | 'password'>> = {
-  identifier_invalid: 'email',
-  password_too_short: 'password',
-  password_too_long: 'password',
-  password_common: 'password',
-  password_contextual: 'password',
-  password_breached: 'password',
-};
+const NAMED_FIELDS = ['email', 'username', 'name'] as const;
+
+/** What belongs beside a field of the form: the field and its sentence. */
+function fieldErrorsOf(error: AppError): Record<string, string> | undefined {
+  if (error.code.startsWith('password_')) return { password: `error.${error.code}` };
+  if (error.code !== 'identifier_invalid' && error.code !== 'request_invalid') return undefined;
+  const named = NAMED_FIELDS.filter((name) => error.details.fields?.[name] !== undefined);
+  if (named.length === 0) return undefined;
+  return Object.fromEntries(named.map((name) => [name, `field.error.${name}`]));
+}
 
 export function setupPages(deps: SetupPageDeps): Page[] {
   const form = (
@@ -91,9 +92,8 @@ export function setupPages(deps: SetupPageDeps): Page[] {
             model: { email: account.email },
           };
         } catch (error) {
-          const field = error instanceof AppError ? fieldOf[error.code] : undefined;
-          if (!(error instanceof AppError) || !field) throw error;
-          const fieldErrors = { [field]: `error.${error.code}` };
+          const fieldErrors = error instanceof AppError ? fieldErrorsOf(error) : undefined;
+          if (!(error instanceof AppError) || !fieldErrors) throw error;
           return form(input, token, { values: input.typed, fieldErrors, status: error.status });
         }
       },
