@@ -311,6 +311,7 @@ describe('a page says why it is shown', () => {
   it('when a device is connected, and when too many codes were typed', async () => {
     const device = await relyingParty(gatehouse, {
       kind: 'native',
+      redirectUris: [],
       grantTypes: ['urn:ietf:params:oauth:grant-type:device_code'],
       scopes: ['openid'],
     });
