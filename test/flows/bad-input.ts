@@ -41,6 +41,8 @@ export interface Endpoint {
   readonly path: string;
   readonly params: Readonly<Record<string, string>>;
   readonly headers?: Readonly<Record<string, string>>;
+  /** The parameters worth varying; all of them without it. */
+  readonly varied?: readonly string[];
 }
 
 const grant = (type: string, params: Record<string, string>): Endpoint => ({
@@ -87,6 +89,7 @@ export function protocolEndpoints(client: { id: string; secret: string; redirect
         method: 'GET',
         path: '/authorize',
         params: one(name as keyof typeof optional),
+        varied: [name],
       }),
     ),
     { method: 'POST', path: '/authorize', params: authorization },
