@@ -56,10 +56,6 @@ describe('kill -9 of the server in the middle of logins', () => {
     await everyCurrentTokenWorks(seen, app);
     await noCodeGaveTokensTwice();
     await nothingUsedUpComesBack(seen, app);
-    console.info(
-      `kill -9: ${KILLS} kills, ${seen.cutOff} requests cut off under way, ${seen.sessions.length} sign-ins, ` +
-        `${seen.issued.length} token answers and ${seen.jwts.length} JWTs acknowledged; 0 lost, 0 came back`,
-    );
   });
 
   async function everyTokenIsInTheLedger(seen: Acknowledged): Promise<void> {

@@ -59,16 +59,13 @@ it('rotates under load, on two processes, without one failed request', { timeout
   await Promise.all(busy);
 
   expect(seen.failures).toEqual([]);
+  expect(seen.requests).toBeGreaterThan(100);
   const fresh = createRemoteJWKSet(new URL(`${cluster.issuer}/jwks`));
   for (const token of seen.tokens) await jwtVerify(token, fresh, { issuer: cluster.issuer });
   const signers = new Set(seen.tokens.map((token) => decodeProtectedHeader(token).kid));
   // ES256 for the API, RS256 for ID tokens: each signed with its first key and with two later ones.
   expect(signers.size).toBe(6);
   for (const milliseconds of followed) expect(milliseconds).toBeLessThan(2_000);
-  console.info(
-    `rotation under load: ${seen.requests} requests, ${seen.tokens.length} tokens verified at ${verifiers.length} ` +
-      `verifiers, 2 rotations, 0 failures; both processes signed with the new key after ${followed.join(' and ')} ms`,
-  );
 });
 
 /** Two kinds of verifiers: one looks again when it meets an unknown key, one only when its copy is old. */
