@@ -1,6 +1,7 @@
 // The addresses and methods of the protocol, as this server offers them: exact, while the engine's router takes any case.
 import type { Context } from 'koa';
 import { failure } from '../platform/errors.ts';
+import { readFormAsQuery } from '../platform/http/input.ts';
 import { routes } from './settings.ts';
 
 const READ = ['GET', 'HEAD'];
@@ -9,7 +10,7 @@ const WRITE = ['POST'];
 const WRITE_FROM_ANYWHERE = [...WRITE, 'OPTIONS'];
 
 const endpoints: ReadonlyMap<string, readonly string[]> = new Map([
-  [routes.authorization, READ],
+  [routes.authorization, [...READ, ...WRITE]],
   [routes.token, WRITE_FROM_ANYWHERE],
   [routes.userinfo, [...READ, ...WRITE_FROM_ANYWHERE]],
   [routes.introspection, WRITE_FROM_ANYWHERE],
@@ -17,7 +18,7 @@ const endpoints: ReadonlyMap<string, readonly string[]> = new Map([
   [routes.pushed_authorization_request, WRITE_FROM_ANYWHERE],
   [routes.device_authorization, WRITE_FROM_ANYWHERE],
   [routes.code_verification, [...READ, ...WRITE]],
-  [routes.end_session, READ],
+  [routes.end_session, [...READ, ...WRITE]],
   [`${routes.end_session}/confirm`, WRITE],
   [`${routes.end_session}/success`, READ],
   [routes.jwks, READ_FROM_ANYWHERE],
@@ -43,4 +44,23 @@ export function isProtocolRequest(ctx: Pick<Context, 'method' | 'path' | 'set'>)
 function isResumed(path: string): boolean {
   const prefix = resumed.find((start) => path.startsWith(start));
   return prefix !== undefined && /^[^/]+$/.test(path.slice(prefix.length));
+}
+
+// As a query it has to fit into a request line that browsers and proxies let through.
+const POSTED_BYTES = 8 * 1024;
+
+/**
+ * Authorization and sign-out requests may be posted (OpenID Connect Core §3.1.2.1, RP-Initiated Logout §2). A post from
+ * another site comes without our cookies, which are SameSite=Lax; as a GET that follows a redirect it comes with them.
+ */
+export async function answerPostAsGet(ctx: Context, issuer: string): Promise<boolean> {
+  const posted = ctx.path === routes.authorization || ctx.path === routes.end_session;
+  if (ctx.method !== 'POST' || !posted) return false;
+  const query = await readFormAsQuery(ctx, POSTED_BYTES);
+  ctx.status = 303;
+  ctx.set('Cache-Control', 'no-store');
+  ctx.set('Location', `${issuer}${ctx.path}?${query}`);
+  ctx.body = null;
+  ctx.status = 303;
+  return true;
 }

@@ -22,7 +22,7 @@ import { makeReplayDetectionAtomic } from './adapter/replays.ts';
 import { createSealing } from './adapter/sealing.ts';
 import { createClientSource, noClientAdapter } from './client-source.ts';
 import { createDeviceGuesses } from './device-guesses.ts';
-import { isProtocolRequest } from './endpoints.ts';
+import { answerPostAsGet, isProtocolRequest } from './endpoints.ts';
 import { createEngineEvents } from './events.ts';
 import { createInteractions, type Interactions } from './interactions.ts';
 import { createEnginePages } from './pages/pages.ts';
@@ -121,6 +121,7 @@ export function createOidc(deps: OidcDeps): Oidc {
         await next();
         return;
       }
+      if (await answerPostAsGet(ctx, config.issuer)) return;
       if (ctx.method === 'POST' && ctx.path === routes.code_verification) {
         const retryAfterSeconds = await guesses.admit();
         requestOf(ctx).backTo = routes.code_verification;

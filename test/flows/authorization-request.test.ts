@@ -239,3 +239,30 @@ describe('codes (RFC 6749 §4.1.2)', () => {
     expect(await refusal(other.finish(landed.url, begun))).toBe('invalid_grant');
   });
 });
+
+describe('a posted authorization request', () => {
+  it('goes on as the same request by GET, with everything that was in it', async () => {
+    const body = new URLSearchParams([
+      ['client_id', 'app'],
+      ['resource', 'https://one.example.com'],
+      ['resource', 'https://two.example.com'],
+    ]);
+    const response = await fetch(`${gatehouse.issuer}/authorize`, {
+      method: 'POST',
+      body,
+      redirect: 'manual',
+    });
+    expect(response.status).toBe(303);
+    expect(response.headers.get('location')).toBe(`${gatehouse.issuer}/authorize?${body}`);
+  });
+
+  it('is refused when it would not fit into an address', async () => {
+    const body = new URLSearchParams({ client_id: 'app', state: 'x'.repeat(9000) });
+    const response = await fetch(`${gatehouse.issuer}/authorize`, {
+      method: 'POST',
+      body,
+      redirect: 'manual',
+    });
+    expect(response.status).toBe(413);
+  });
+});

@@ -261,7 +261,7 @@ describe('an address or method that does not exist', () => {
   });
 
   it.each([
-    ['/authorize', 'GET, HEAD'],
+    ['/authorize', 'GET, HEAD, POST'],
     ['/jwks', 'GET, HEAD, OPTIONS'],
     ['/.well-known/openid-configuration', 'GET, HEAD, OPTIONS'],
     ['/', 'HEAD, GET, OPTIONS'],

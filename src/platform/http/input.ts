@@ -25,6 +25,15 @@ export async function readForm(ctx: Context, limitBytes: number): Promise<Record
   return uniqueFields(await readText(ctx, limitBytes), 'body_malformed');
 }
 
+/** The same form as a query string, repeated fields and all, for whoever has rules of its own for them. */
+export async function readFormAsQuery(ctx: Context, limitBytes: number): Promise<string> {
+  if (!hasBody(ctx.req)) return '';
+  requireType(ctx, 'application/x-www-form-urlencoded');
+  const text = await readText(ctx, limitBytes);
+  if (!isCleanEncoding(text)) throw failure('body_malformed');
+  return new URLSearchParams(text).toString();
+}
+
 export function readQuery(ctx: Context): Record<string, string> {
   return ctx.querystring === '' ? {} : uniqueFields(ctx.querystring, 'request_invalid');
 }
