@@ -2,8 +2,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { decodeJwt } from 'jose';
 import type { Account } from '../../src/accounts/accounts.ts';
-import { createBrowser } from '../support/browser.ts';
-import { signInAt } from '../support/people.ts';
+import { type Browser, createBrowser } from '../support/browser.ts';
+import { password } from '../support/people.ts';
 import { type Answer, type Begun, basic, post, type RelyingParty } from './relying-party.ts';
 
 /** Only what an answer said: what was asked and never answered is nobody's promise. */
@@ -62,9 +62,9 @@ export function startBusyLogins(
   async function login(person: Account): Promise<void> {
     const begun = await app.begin({ scope: 'openid offline_access', prompt: 'consent' });
     const browser = createBrowser(issuer);
-    const { landed } = await signInAt(begun.url, person, browser);
+    const landed = await signInPatiently(begun.url, person, browser);
     const code = new URL(landed.url).searchParams.get('code');
-    if (!code) return wrong(`sign-in: ${landed.status} ${landed.url}`);
+    if (!code) return wrong(`sign-in: ${landed.trail.join(', ')}`);
     seen.sessions.push(new Map(browser.cookies));
     const first = await exchange(issuer, app, code, begun);
     if (first.status !== 200) return wrong(`code: ${first.status} ${JSON.stringify(first.body)}`);
@@ -118,6 +118,22 @@ export function startBusyLogins(
       await Promise.all(loops);
     },
   };
+}
+
+/** Sign-in and consent; waits where a server that has just started says "busy" or "later" to a crowd. Keeps the way. */
+async function signInPatiently(url: string, person: Account, browser: Browser) {
+  let page = await browser.open(url);
+  const trail: string[] = [];
+  for (let steps = 2, tries = 40; steps > 0 && tries > 0 && page.forms.length > 0; tries -= 1) {
+    const atLogin = page.forms.some((form) => form.action.endsWith('/login'));
+    page = atLogin
+      ? await browser.submit(page, { identifier: person.email ?? '', password }, '/login')
+      : await browser.submit(page, {}, '/consent');
+    trail.push(`${page.status} ${page.url.split('?')[0]}`);
+    if (page.status === 429 || page.status === 503) await delay(250);
+    else steps -= 1;
+  }
+  return { url: page.url, trail };
 }
 
 function isRefused(error: unknown): boolean {
