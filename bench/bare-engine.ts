@@ -98,4 +98,5 @@ provider.use(async (ctx, next) => {
   await provider.interactionFinished(ctx.req, ctx.res, { login: { accountId: 'acc_bench' } });
   ctx.respond = false;
 });
-provider.listen(port, '127.0.0.1');
+// Connections wait while the other sides have their turn.
+provider.listen(port, '127.0.0.1').keepAliveTimeout = 120_000;

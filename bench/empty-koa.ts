@@ -15,4 +15,5 @@ app.use(async (ctx) => {
   ctx.type = 'json';
   ctx.body = body;
 });
-app.listen(Number(process.argv[2]), '127.0.0.1');
+// Connections wait while the other sides have their turn.
+app.listen(Number(process.argv[2]), '127.0.0.1').keepAliveTimeout = 120_000;

@@ -23,6 +23,8 @@ const pinned = availableParallelism() > 1 && hasTaskset();
 // This process makes the load and starts the database, so both stay off the servers' core.
 if (pinned) execFileSync('taskset', ['-a', '-p', '-c', '1', String(process.pid)], { stdio: 'ignore' });
 
+execFileSync(process.execPath, ['scripts/build.ts'], { stdio: 'inherit' });
+
 const directory = await mkdtemp(join(tmpdir(), 'gatehouse-bench-'));
 const children: ChildProcess[] = [];
 const database = await openEmbeddedPostgres({ dataDirectory: directory, role: 'serve', log: silentLog });
@@ -116,7 +118,7 @@ async function gatehouseSide(port: number, memoryKiB: number): Promise<Side> {
     LIMIT_INTROSPECTION_PER_MINUTE: '10000000',
   };
   const secrets = await prepare(environment);
-  await start('src/main.ts', port, [], environment);
+  await start('dist/src/main.js', port, [], environment);
   return {
     target: target(port, connections),
     paths: { authorize: '/authorize', token: '/token', introspect: '/introspect', jwks: '/jwks' },
