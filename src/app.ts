@@ -3,6 +3,7 @@ import { Router } from '@koa/router';
 import Koa from 'koa';
 import { accountRoutes } from './accounts/admin-api.ts';
 import { auditRoutes } from './audit/admin-api.ts';
+import { recordRefusedCalls } from './audit/counted.ts';
 import { interactionPages } from './interaction/steps.ts';
 import { areasOf, type ErrorDeps, renderErrors, takeOverKoaErrors } from './platform/http/errors.ts';
 import { securityHeaders } from './platform/http/headers.ts';
@@ -105,6 +106,7 @@ function pagesAndRoutes(services: Services): Router {
     bodyLimitBytes: config.http.bodyLimitBytes,
     authenticate: gateway.authenticate,
     permits: (caller, permission) => caller.permissions.includes(permission),
+    noteRefusal: recordRefusedCalls(services.audit),
   });
   return router;
 }

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { type Accounts, createAccounts } from './accounts/accounts.ts';
 import { type Apis, createApis } from './apis/apis.ts';
 import { type Audit, createAudit } from './audit/audit.ts';
+import { countRefusedForms, countRefusedRequests } from './audit/counted.ts';
 import { auditJobs } from './audit/jobs.ts';
 import { type Clients, clientsUseApi, createClients } from './clients/clients.ts';
 import { createBreachCheck } from './credentials/breached.ts';
@@ -214,7 +215,8 @@ export async function createServices(
     serverSecrets,
     changes,
     ...pages,
-    limits: countRefusals(createLimits(config.limits), audit),
+    csrf: countRefusedForms(pages.csrf, audit),
+    limits: countRefusedRequests(createLimits(config.limits), audit),
     audit,
     accounts,
     apis,
@@ -228,17 +230,6 @@ export async function createServices(
     handleSeal,
     setup,
     jobs: [...auditJobs({ db, clock, log }), ...lockout.jobs(), ...signingKeys.jobs(), ...oidc.jobs()],
-  };
-}
-
-/** Whoever runs into a limit is counted in the ledger, like every other refusal of a stranger. */
-function countRefusals(limits: Limits, audit: Audit): Limits {
-  return {
-    async take(name, key) {
-      const verdict = await limits.take(name, key);
-      if (verdict?.allowed === false) audit.refuse('rate_limit', name);
-      return verdict;
-    },
   };
 }
 

@@ -197,8 +197,16 @@ describe('vocabulary', () => {
     expect(unused(errors)).toEqual([]);
   });
 
-  it('has no event and no kind of refusal that nobody uses', () => {
-    expect(unused({ ...events, ...refusalKinds })).toEqual([]);
+  it('has no event that nobody writes', () => {
+    expect(unused(events)).toEqual([]);
+  });
+
+  it('has no kind of refusal that nobody counts', () => {
+    // Where refusals are counted, and not just anywhere: 'form' and 'api' are words of other things, too.
+    const counting = elsewhere.filter((code) => /\brefuse\(\s*['"`\w]|\bRefusalKind\b/.test(code));
+    const counted = (kind: string) =>
+      counting.some((code) => new RegExp(`(refuse\\(\\s*|[?:] )'${kind}'`).test(code));
+    expect(Object.keys(refusalKinds).filter((kind) => !counted(kind))).toEqual([]);
   });
 
   it('has no permission that nobody asks for', () => {

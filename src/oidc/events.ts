@@ -24,6 +24,9 @@ type EngineError = InstanceType<typeof errors.OIDCProviderError>;
 const refusalKinds: Record<string, RefusalKind> = {
   'authorization.error': 'authorization',
   'grant.error': 'token',
+  'userinfo.error': 'userinfo',
+  'end_session.error': 'logout',
+  'end_session_confirm.error': 'logout',
   'introspection.error': 'introspection',
   'revocation.error': 'revocation',
   'pushed_authorization_request.error': 'par',
@@ -54,7 +57,7 @@ export function createEngineEvents(deps: { audit: Audit; log: Log }): EngineEven
     failureOf: (ctx) => failures.get(ctx),
     attach(provider) {
       for (const [name, kind] of Object.entries(refusalKinds)) {
-        // The typings know each event by its literal name; these five share one signature.
+        // The typings know each event by its literal name; these share one signature.
         (provider as EventSource).on(name, (ctx, error) => {
           const event = reuse(ctx, error) ?? refused(ctx, error);
           if (event) note(ctx, event);
@@ -104,11 +107,20 @@ function reuse(ctx: KoaContextWithOIDC, error: EngineError): NewEvent | undefine
   };
 }
 
+/** Where clients authenticate; elsewhere anybody may name one. */
+const provingRoutes: readonly string[] = [
+  'token',
+  'introspection',
+  'revocation',
+  'pushed_authorization_request',
+  'device_authorization',
+];
+
 /** A refusal is an event of its own only when the caller proved who it is; strangers are counted, not listed. */
 function refused(ctx: KoaContextWithOIDC, error: EngineError): NewEvent | undefined {
   const client = ctx.oidc?.client;
   const proved = client && client.clientAuthMethod !== 'none' && error.message !== 'invalid_client';
-  if (!proved || ctx.oidc.route === 'authorization') return undefined;
+  if (!proved || !provingRoutes.includes(ctx.oidc.route)) return undefined;
   return {
     type: 'request.refused',
     actor: { kind: 'client', id: client.clientId },

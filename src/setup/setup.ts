@@ -66,6 +66,7 @@ export function createSetup(deps: {
         .select('only_one')
         .where({ token_hash: hashToken(token) })
         .first();
+      if (row === undefined) deps.audit.refuse('setup', 'setup_link_invalid');
       return row !== undefined;
     },
 
@@ -75,7 +76,10 @@ export function createSetup(deps: {
         const used = await trx('setup_links')
           .where({ token_hash: hashToken(token) })
           .delete();
-        if (used === 0) throw failure('setup_link_invalid');
+        if (used === 0) {
+          deps.audit.refuse('setup', 'setup_link_invalid');
+          throw failure('setup_link_invalid');
+        }
         return makeAdmin(trx, admin, { kind: 'anonymous', id: null });
       }),
 

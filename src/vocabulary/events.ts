@@ -54,7 +54,7 @@ export const events = {
   'signing-key.removed': 'A retired signing key was removed from the published set.',
 
   'setup.completed': 'The first administrator was made.',
-  'request.refused': 'An authenticated request was refused because a permission was missing.',
+  'request.refused': 'A request of a known caller was refused; the reason says why.',
   'access.decided': 'Another service reported a decision on an access of its own.',
 } as const satisfies Record<string, string>;
 
@@ -66,12 +66,15 @@ export const refusalKinds = {
   client_authentication: 'Clients that could not authenticate.',
   token: 'Token requests.',
   authorization: 'Authorization requests.',
+  userinfo: 'Userinfo requests without a good access token.',
+  logout: 'Sign-out requests.',
   introspection: 'Introspection requests.',
   revocation: 'Revocation requests.',
   form: 'Forms that were forged, stale or sent from another site.',
   rate_limit: 'Requests over a rate limit.',
   api: 'Management API requests without a valid access token.',
-  device_code: 'User codes of the device flow that do not exist.',
+  setup: 'Set-up links that are not valid.',
+  device_code: 'Device requests, and user codes that do not exist.',
   par: 'Pushed authorization requests.',
 } as const satisfies Record<string, string>;
 

@@ -21,6 +21,8 @@ export interface RouteDeps {
     request: { method: string; url: string },
   ): Promise<Caller | undefined>;
   permits(caller: Caller, permission: Permission): boolean | Promise<boolean>;
+  /** Told of a request without a token that is good for it, before it is answered; the caller is unknown without any. */
+  noteRefusal(refusal: AppError, caller: Caller | undefined): void | Promise<void>;
 }
 
 const API_ROOT = '/api/v1';
@@ -59,7 +61,10 @@ function pipeline(route: Route, path: string, deps: RouteDeps) {
     const { caller, refusal } = await access(ctx, route, deps);
     // Refused requests count as well, so that nobody guesses tokens at full speed.
     await takeFromLimit(ctx, deps.limits, route.limit, caller?.id);
-    if (refusal !== undefined) throw refusal;
+    if (refusal !== undefined) {
+      await deps.noteRefusal(refusal, caller);
+      throw refusal;
+    }
     refuseNullBytes(rawParams);
     const params = parsePart('params', route.params, route.params === undefined ? undefined : rawParams);
     const parsedQuery = parsePart('query', query, readQuery(ctx));

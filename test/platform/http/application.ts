@@ -155,6 +155,7 @@ function compose(app: Koa, settings: Settings, { site, log, metrics, health }: P
     bodyLimitBytes: 1000,
     authenticate: async (headers) => settings.callers?.[headers.authorization ?? ''],
     permits: (caller, permission) => caller.permissions.includes(permission),
+    noteRefusal: () => {},
   });
   mountPages(router, settings.pages ?? [], { site, limits, csrf, i18n, renderer, formLimitBytes: 1000 });
   const errors = {
