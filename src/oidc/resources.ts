@@ -10,8 +10,6 @@ export interface Resources {
     audience: string,
     client: Parameters<ClientSource['registered']>[0],
   ): Promise<ResourceServer>;
-  /** The permissions of this API that a person may be granted; the management API belongs to administrators. */
-  grantable(api: Api, person: { admin: boolean } | undefined): string[];
 }
 
 /** The permissions of one API that a client is registered for. */
@@ -35,8 +33,6 @@ export function createResources(deps: {
   isAdmin: (accountId: string) => Promise<boolean>;
 }): Resources {
   return {
-    grantable: grantablePermissions,
-
     async getResourceServerInfo(ctx, audience, engineClient) {
       const api = deps.apis.known(audience);
       const client = deps.clientSource.registered(engineClient);

@@ -1,5 +1,5 @@
-// Random secrets, their hashes at rest, and comparison in constant time.
-import { createHmac, createSecretKey, hash, type KeyObject, randomBytes, timingSafeEqual } from 'node:crypto';
+// Random secrets and their hashes at rest.
+import { createHmac, createSecretKey, hash, type KeyObject, randomBytes } from 'node:crypto';
 
 /** 32 bytes are 256 bits: guessing is out of the question, so a fast hash at rest is enough (ASVS 6.5.2). */
 export function randomToken(bytes = 32): string {
@@ -19,9 +19,4 @@ export function keyedHash(key: Buffer | KeyObject, text: string): Buffer {
 /** For hot paths: node:crypto prepares a Buffer anew for every hash, which costs four times the hash itself. */
 export function preparedKey(key: Buffer): KeyObject {
   return createSecretKey(key);
-}
-
-/** Constant time for any lengths: both sides are hashed first, so not even the length of the secret shows. */
-export function equalSecrets(a: Buffer | string, b: Buffer | string): boolean {
-  return timingSafeEqual(hash('sha256', a, 'buffer'), hash('sha256', b, 'buffer'));
 }
