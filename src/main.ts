@@ -74,7 +74,7 @@ async function printSetupLink(newLink: () => Promise<string | undefined>, issuer
   const token = await newLink();
   if (token === undefined) return;
   process.stderr.write(
-    `\n  Welcome. Create the first administrator at\n\n    ${issuer}/setup?token=${token}\n\n  The link works once, until the next start.\n\n`,
+    `\n  Welcome. Create the first administrator at\n\n    ${issuer}/setup?token=${token}\n\n  The link works once. Every start makes a new one, until there is an administrator.\n\n`,
   );
 }
 

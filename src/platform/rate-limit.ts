@@ -1,4 +1,4 @@
-// How often one caller may ask: a steady rate and a burst on top, per limit and key. Counted in this process for now.
+// How often one caller may ask: a steady rate and a burst on top, per limit and key. Counted in this process.
 import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible';
 
 /** The most that fits into one minute; 0 switches the limit off. */
