@@ -2,13 +2,11 @@
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
-export type Tool = 'chromium' | 'redis' | 'nginx';
+export type Tool = 'chromium';
 
-/** Names under which distributions install each tool; Debian keeps nginx out of a user's PATH. */
+/** Names under which distributions install each tool. */
 export const tools: Readonly<Record<Tool, readonly string[]>> = {
   chromium: ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'],
-  redis: ['redis-server', 'valkey-server'],
-  nginx: ['nginx'],
 };
 const SYSTEM_PLACES = ['/usr/sbin', '/sbin', '/usr/local/sbin', '/snap/bin'];
 
@@ -23,8 +21,6 @@ export function find(tool: Tool): string | undefined {
 }
 
 export const chromium = (): string | undefined => find('chromium');
-export const redisServer = (): string | undefined => find('redis');
-export const nginx = (): string | undefined => find('nginx');
 
 /**
  * For `describe.skipIf(needs('chromium'))`: true when the tests must be left out. In CI nothing is left out, so that a
