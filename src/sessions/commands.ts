@@ -7,11 +7,11 @@ const LIST_DEFAULT = 50;
 export const commands: Command<{ sessions: Sessions }>[] = [
   {
     name: 'session list',
-    summary: 'Signed-in browsers with address, device and last activity.',
+    summary: 'Show signed-in browsers with address, device and last activity.',
     options: [
       { name: 'account', value: 'id', summary: 'Only those of this account.' },
-      { name: 'limit', value: 'n', summary: `How many to show (${LIST_DEFAULT}).` },
-      { name: 'cursor', value: 'text', summary: 'Continue where a list with --json stopped.' },
+      { name: 'limit', value: 'number', summary: `How many, ${LIST_DEFAULT} unless told.` },
+      { name: 'cursor', value: 'cursor', summary: 'Go on where the last page ended.' },
     ],
     async run({ services, options }) {
       const accountId = options.text('account');
