@@ -61,11 +61,11 @@ export const commands: Command<Services>[] = [
   },
   {
     name: 'audit export',
-    summary: 'Write events as JSON lines, the oldest first.',
+    summary:
+      'Write events as JSON lines, the oldest first; with --json as one array, which is held in memory.',
     options: filters,
     run: async ({ services, options, io }) => {
-      if (io.json)
-        throw new UsageMistake('audit export writes one JSON value per event already: leave out --json.');
+      if (io.json) return { json: await allEvents(services.audit, filterOf(options)), text: [] };
       for await (const event of services.audit.stream(filterOf(options))) {
         io.say(JSON.stringify(AuditEventView.parse(event)));
       }
@@ -95,6 +95,12 @@ export const commands: Command<Services>[] = [
     },
   },
 ];
+
+async function allEvents(audit: Audit, filter: EventFilter) {
+  const all = [];
+  for await (const event of audit.stream(filter)) all.push(AuditEventView.parse(event));
+  return all;
+}
 
 function filterOf(options: Options): EventFilter {
   return {

@@ -60,7 +60,6 @@ test.each([
   [['audit', 'list', '--outcome', 'maybe']],
   [['audit', 'list', '--from', 'yesterday']],
   [['audit', 'list', '--follow', '--json']],
-  [['audit', 'export', '--json']],
 ])('refuses %j as a mistake of usage', async (words) => {
   expect(await start(...words).code).toBe(2);
 });
@@ -70,6 +69,15 @@ test('audit export writes one JSON value per line, the oldest first', async () =
   expect(await code).toBe(0);
   const lines = out().trimEnd().split('\n');
   expect(lines.map((line) => JSON.parse(line).type)).toEqual(['account.suspended', 'client.created']);
+});
+
+test('audit export --json writes one JSON value', async () => {
+  const { code, out } = start('audit', 'export', '--json');
+  expect(await code).toBe(0);
+  expect(JSON.parse(out()).map((event: { type: string }) => event.type)).toEqual([
+    'account.suspended',
+    'client.created',
+  ]);
 });
 
 test('audit refusals shows the counts', async () => {
