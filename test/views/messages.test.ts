@@ -61,6 +61,22 @@ describe('the message catalogue', () => {
     }
   });
 
+  it('has no sentence that nothing says', () => {
+    const root = join(views, '..');
+    const files = globSync(['views/**/*.{ejs,js}', 'src/**/*.ts', 'scripts/preview-samples.ts'], {
+      cwd: root,
+    });
+    const sources = files.map((file) => readFileSync(join(root, file), 'utf8')).join('\n');
+    // Keys with a changing end: `error.oauth.${code}`.
+    const beginnings = [...sources.matchAll(/[`']([a-zA-Z.]+\.)\$\{/g)].map(
+      ([, beginning = '']) => beginning,
+    );
+    const silent = Object.keys(english).filter(
+      (key) => !sources.includes(`'${key}'`) && !beginnings.some((beginning) => key.startsWith(beginning)),
+    );
+    expect(silent).toEqual([]);
+  });
+
   it('has a sentence for every error that a person can meet on a page', () => {
     for (const code of forPeople) {
       expect(Object.keys(errors)).toContain(code);
