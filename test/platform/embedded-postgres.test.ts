@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { chmod, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client } from 'pg';
@@ -187,6 +187,18 @@ test('refuses the data of another major version with the way out', async () => {
   await (await open('command')).release();
   await writeFile(join(data, 'postgres', 'PG_VERSION'), '15\n');
   await expect(open('serve')).rejects.toThrow(/made by PostgreSQL 15.*DATABASE_URL/);
+});
+
+test('writes its log into a file of its own, never through a link that lies there', async () => {
+  const elsewhere = join(parent, 'somebody-elses');
+  await writeFile(elsewhere, 'theirs');
+  await mkdir(data);
+  await symlink(elsewhere, join(data, 'postgres.log'));
+  const before = await stat(elsewhere);
+
+  await expect(open('serve')).rejects.toThrow(/ELOOP/);
+  expect(await readFile(elsewhere, 'utf8')).toBe('theirs');
+  expect((await stat(elsewhere)).uid).toBe(before.uid);
 });
 
 test('shows the last lines of the log when the database does not start', async () => {

@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { createHash, randomUUID } from 'node:crypto';
 import { closeSync, openSync } from 'node:fs';
-import { chown, lstat, mkdir, readdir, readFile, realpath, rename, rm, stat } from 'node:fs/promises';
+import { lchown, lstat, mkdir, readdir, readFile, realpath, rename, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import type { DatabaseUser } from './owner.ts';
@@ -37,7 +37,7 @@ export async function chooseSocketDirectory(
   const short = join(await realpath(tmpdir()), `gatehouse-${name}`);
   const owner = user?.uid ?? process.getuid?.();
   await mkdir(short, { mode: 0o700 }).then(
-    () => user && chown(short, user.uid, user.gid),
+    () => user && lchown(short, user.uid, user.gid),
     (error: NodeJS.ErrnoException) => {
       if (error.code !== 'EEXIST') throw error;
     },
@@ -56,7 +56,7 @@ export async function ensureCluster(cluster: Cluster): Promise<void> {
   await removeUnfinished(cluster.directory);
   const unfinished = `${cluster.directory}.new-${randomUUID()}`;
   await mkdir(unfinished, { mode: 0o700 });
-  if (cluster.user) await chown(unfinished, cluster.user.uid, cluster.user.gid);
+  if (cluster.user) await lchown(unfinished, cluster.user.uid, cluster.user.gid);
   await runInitdb(cluster, unfinished);
   try {
     await rename(unfinished, cluster.directory);

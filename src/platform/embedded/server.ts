@@ -1,8 +1,8 @@
 // The process of the embedded PostgreSQL: spawned detached, found again through postmaster.pid, stopped in good order.
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { closeSync, fchownSync, openSync } from 'node:fs';
-import { chown, link, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { closeSync, constants, fchownSync, openSync } from 'node:fs';
+import { lchown, link, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import {
@@ -31,6 +31,8 @@ const SETTINGS: Record<string, string> = {
 };
 
 const LOG_LIMIT_BYTES = 5_000_000;
+// Root gives this file away, in a directory that may be another user's: never what a link there leads to.
+const LOG_FLAGS = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW;
 
 /** What postmaster.pid says, or undefined when there is none. Root and the owner can read it. */
 export async function readPidFile(cluster: Cluster): Promise<{ pid: number; text: string } | undefined> {
@@ -85,7 +87,7 @@ async function disown(path: string, text: string, user: DatabaseUser | undefined
     await rename(path, moved);
     if ((await readFile(moved, 'utf8')) !== text) return await put(moved);
     await writeFile(ours, [process.pid, ...text.split('\n').slice(1)].join('\n'), { mode: 0o600 });
-    if (user) await chown(ours, user.uid, user.gid);
+    if (user) await lchown(ours, user.uid, user.gid);
     await put(ours);
   } catch (error) {
     ignore('ENOENT')(error as NodeJS.ErrnoException);
@@ -103,7 +105,7 @@ function ignore(code: string): (error: NodeJS.ErrnoException) => void {
 
 /** Spawns the server in its own session, so that Ctrl-C reaches only us and the database outlives us until released. */
 export function spawnServer(cluster: Cluster): { pid: number | undefined; failed: Promise<Error> } {
-  const log = openSync(cluster.logFile, 'a', 0o600);
+  const log = openSync(cluster.logFile, LOG_FLAGS, 0o600);
   // So that the same user can go on without root next time.
   if (cluster.user) fchownSync(log, cluster.user.uid, cluster.user.gid);
   const data = openDataDirectory(cluster, cluster.directory);

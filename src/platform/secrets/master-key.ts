@@ -1,6 +1,6 @@
 // The master key: given by setting, read from the keys directory, or made there at first start.
 import { randomBytes } from 'node:crypto';
-import { chmod, link, mkdir, open, readFile, stat, unlink } from 'node:fs/promises';
+import { link, mkdir, open, readFile, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MASTER_KEY_BYTES } from './vault.ts';
 
@@ -62,8 +62,8 @@ function refuseIfShared(file: string, mode: number): void {
 async function makeKeyFile(directory: string, file: string): Promise<Buffer> {
   const draft = `${file}.${process.pid}.${randomBytes(6).toString('hex')}`;
   try {
+    // The mode of a directory that was there before is its owner's business: it may hold more than our key.
     await mkdir(directory, { recursive: true, mode: 0o700 });
-    await chmod(directory, 0o700);
     await writeDraft(draft, randomBytes(MASTER_KEY_BYTES));
     await link(draft, file).catch((error: unknown) => {
       if (!isCode(error, 'EEXIST')) throw error;

@@ -1,6 +1,6 @@
 // The master key: made once, read by every process, refused when others could read it or it has another length.
 import { randomBytes } from 'node:crypto';
-import { chmod, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -23,6 +23,13 @@ describe('loadMasterKey', () => {
     expect((await stat(join(keysDirectory, 'master.key'))).mode & 0o777).toBe(0o600);
     expect((await stat(keysDirectory)).mode & 0o777).toBe(0o700);
     expect((await load()).equals(made)).toBe(true);
+  });
+
+  it('leaves a directory that was there before as it is', async () => {
+    await mkdir(keysDirectory, { mode: 0o755 });
+    await load();
+
+    expect((await stat(keysDirectory)).mode & 0o777).toBe(0o755);
   });
 
   it('gives every one of many processes that start together the same key, and leaves no draft behind', async () => {
