@@ -1,6 +1,5 @@
 // Remembered consent: what a person allowed a client, kept across sessions. A grant belongs to one session and dies with it,
 // so that signing out on one device never ends what another device was given.
-import type { Knex } from 'knex';
 import type { Db } from '../platform/postgres.ts';
 
 export interface Consent {
@@ -18,27 +17,31 @@ export async function findConsent(db: Db, accountId: string, clientId: string): 
   return row && { scopes: row.scopes, claims: row.claims, resourceScopes: row.resource_scopes };
 }
 
-/** Adds to what was allowed before; taking away is `removeConsents`. */
+/** Adds to what was allowed before, in the caller's transaction; taking away is `removeConsents`. */
 export async function rememberConsent(
   db: Db,
   accountId: string,
   clientId: string,
   consent: Consent,
 ): Promise<void> {
-  const before = (await findConsent(db, accountId, clientId)) ?? {
-    scopes: [],
-    claims: [],
-    resourceScopes: {},
-  };
-  const row = {
-    account_id: accountId,
-    client_id: clientId,
-    scopes: union(before.scopes, consent.scopes),
-    claims: union(before.claims, consent.claims),
-    resource_scopes: JSON.stringify(unionByAudience(before.resourceScopes, consent.resourceScopes)),
-    updated_at: db.fn.now() as Knex.Raw,
-  };
-  await db('consents').insert(row).onConflict(['account_id', 'client_id']).merge();
+  const key = { account_id: accountId, client_id: clientId };
+  // The row is there and locked before it is read: of two tabs that allow at once, neither takes back the other's.
+  await db('consents').insert(key).onConflict(['account_id', 'client_id']).ignore();
+  const before = await db('consents')
+    .select('scopes', 'claims', 'resource_scopes')
+    .where(key)
+    .forUpdate()
+    .first();
+  // Taken back by somebody between the two statements: it stays so.
+  if (!before) return;
+  await db('consents')
+    .where(key)
+    .update({
+      scopes: union(before.scopes, consent.scopes),
+      claims: union(before.claims, consent.claims),
+      resource_scopes: JSON.stringify(unionByAudience(before.resource_scopes, consent.resourceScopes)),
+      updated_at: db.fn.now(),
+    });
 }
 
 export async function removeConsents(

@@ -1,6 +1,7 @@
 // Which grant an authorization request runs under: the session's own, one made from remembered consent, or one made
 // because the client is first-party. Everything else goes to the consent page.
 import type { Configuration, KoaContextWithOIDC, Provider } from 'oidc-provider';
+import type { Client } from '../clients/clients.ts';
 import type { Config } from '../platform/config/schema.ts';
 import type { Db } from '../platform/postgres.ts';
 import type { ClientSource } from './client-source.ts';
@@ -20,7 +21,8 @@ export function loadExistingGrant(deps: {
     const existing = grantId ? await oidc.provider.Grant.find(grantId) : undefined;
     const usable = existing?.accountId === oidc.account.accountId ? existing : undefined;
     const allowed = await allowedWithoutAsking(ctx, deps);
-    if (!allowed) return usable ? kept(usable, deps.tokens) : undefined;
+    const lifetime = grantLifetimeSeconds(deps.tokens, deps.clientSource.registered(oidc.client));
+    if (!allowed) return usable ? kept(usable, lifetime) : undefined;
 
     const grant =
       usable ??
@@ -28,8 +30,8 @@ export function loadExistingGrant(deps: {
     const before = JSON.stringify([grant.openid, grant.resources]);
     addTo(grant, allowed);
     const unchanged = usable && before === JSON.stringify([grant.openid, grant.resources]);
-    if (unchanged) return kept(usable, deps.tokens);
-    await extend(grant, deps.tokens);
+    if (unchanged) return kept(usable, lifetime);
+    await extend(grant, lifetime);
     return grant;
   };
 }
@@ -43,19 +45,22 @@ export function addTo(grant: Grant, consent: Consent): void {
 }
 
 /** A grant must outlive every refresh token made from it, or the refresh fails while the token is good. */
-export function grantLifetimeSeconds(tokens: Config['tokens']): number {
-  return tokens.refreshAbsoluteSeconds + DAY;
+export function grantLifetimeSeconds(
+  tokens: Config['tokens'],
+  client?: Pick<Client, 'refreshAbsoluteSeconds'>,
+): number {
+  return (client?.refreshAbsoluteSeconds ?? tokens.refreshAbsoluteSeconds) + DAY;
 }
 
 const DAY = 24 * 60 * 60;
 
-async function kept(grant: Grant, tokens: Config['tokens']): Promise<Grant> {
-  if (grant.remainingTTL < tokens.refreshAbsoluteSeconds) await extend(grant, tokens);
+async function kept(grant: Grant, lifetime: number): Promise<Grant> {
+  if (grant.remainingTTL < lifetime - DAY) await extend(grant, lifetime);
   return grant;
 }
 
-async function extend(grant: Grant, tokens: Config['tokens']): Promise<void> {
-  grant.exp = Math.floor(Date.now() / 1000) + grantLifetimeSeconds(tokens);
+async function extend(grant: Grant, lifetime: number): Promise<void> {
+  grant.exp = Math.floor(Date.now() / 1000) + lifetime;
   await grant.save();
 }
 

@@ -84,7 +84,7 @@ export function createInteractions(deps: InteractionsDeps): Interactions {
       const { Grant } = provider();
       const grant = new Grant({ accountId, clientId: pending.client.id });
       addTo(grant, pending.asked);
-      grant.exp = Math.floor(Date.now() / 1000) + grantLifetimeSeconds(deps.tokens);
+      grant.exp = Math.floor(Date.now() / 1000) + grantLifetimeSeconds(deps.tokens, pending.client);
       const grantId = await grant.save();
       await postgres.transaction(async (trx) => {
         await rememberConsent(trx, accountId, pending.client.id, pending.asked);

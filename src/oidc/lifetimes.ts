@@ -1,5 +1,5 @@
 // How long each thing the engine issues lives: from the settings, an API's or a client's own, and the absolute ends.
-import type { Configuration, Client as EngineClient } from 'oidc-provider';
+import { type Configuration, type Client as EngineClient, errors } from 'oidc-provider';
 import type { Client } from '../clients/clients.ts';
 import type { Config } from '../platform/config/schema.ts';
 
@@ -24,10 +24,15 @@ export function lifetimes(
       const own = registered(client);
       const idle = own.refreshIdleSeconds ?? tokens.refreshIdleSeconds;
       const absolute = own.refreshAbsoluteSeconds ?? tokens.refreshAbsoluteSeconds;
-      return atLeastOne(Math.min(idle, absolute - token.totalLifetime()));
+      const left = absolute - token.totalLifetime();
+      // Even one more second could be spent on the next rotation, and so on for ever.
+      if (left <= 0) throw new errors.InvalidGrant('the refresh token has reached its absolute end');
+      return Math.floor(Math.min(idle, left));
     },
     // ASVS 7.3.1 and 7.3.2: idle and absolute limits of a signed-in browser.
     Session: (_ctx, session) => {
+      // Nobody is signed in: it only holds the secret of a form, and anybody can have one made.
+      if (!session.accountId) return Math.min(sessions.idleSeconds, tokens.interactionSeconds);
       const age = session.loginTs ? nowSeconds() - session.loginTs : 0;
       return atLeastOne(Math.min(sessions.idleSeconds, sessions.absoluteSeconds - age));
     },

@@ -73,7 +73,12 @@ export function createOidc(deps: OidcDeps): Oidc {
   const { db } = deps.postgres;
   const sealing = createSealing(serverSecrets.get('state'));
   const store = createStateStore(
-    { db, sealing, refreshGraceSeconds: config.tokens.refreshGraceSeconds },
+    {
+      db,
+      sealing,
+      refreshGraceSeconds: config.tokens.refreshGraceSeconds,
+      sessionAbsoluteSeconds: config.sessions.absoluteSeconds,
+    },
     noClientAdapter,
   );
   const clientSource = createClientSource({ clients });
@@ -93,7 +98,9 @@ export function createOidc(deps: OidcDeps): Oidc {
     locales: deps.i18n.locales,
     mayIntrospect: async (clientId, audience) => {
       const known = await clients.known(clientId);
-      if (known?.client.mayIntrospectAny) return true;
+      // RFC 7662 §2.1: whoever asks must have proved who it is; anybody can use the name of a public client.
+      if (!known || known.client.authMethod === 'none') return false;
+      if (known.client.mayIntrospectAny) return true;
       return audience !== undefined && apis.known(audience)?.ownerClientId === clientId;
     },
     customizeJwt: customizeJwt(deps.handleSeal, events.note),

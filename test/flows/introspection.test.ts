@@ -89,6 +89,18 @@ describe('introspection', () => {
     expect(answer.status).toBe(401);
   });
 
+  it('tells a public client nothing, even about its own API: anybody can use its name', async () => {
+    const { api, tokens } = await scene();
+    const owner = await relyingParty(
+      gatehouse,
+      { kind: 'native', authMethod: 'none', redirectUris: ['http://127.0.0.1/callback'] },
+      oauth.None(),
+    );
+    await gatehouse.services.apis.change(api.id, { ownerClientId: owner.client.id }, operator);
+
+    expect(await oauth.tokenIntrospection(owner.config, tokens.access_token)).toEqual({ active: false });
+  });
+
   it('says "not active" of a token whose client was disabled', async () => {
     const { owner, app, tokens } = await scene();
     await gatehouse.services.clients.change(app.client.id, { status: 'disabled' }, operator);

@@ -67,6 +67,16 @@ describe('refresh tokens', () => {
     expect(await refusal(oauth.refreshTokenGrant(app.config, latest))).toBe('invalid_grant');
   });
 
+  it('live as long as the client says, also beyond what the server would give', async () => {
+    const days = 3 * 86_400;
+    const app = await relyingParty(gatehouse, { refreshIdleSeconds: days, refreshAbsoluteSeconds: days });
+    const { tokens } = await app.signIn(await createPerson(gatehouse.services), offline);
+    pass(2 * 86_400);
+
+    const next = await oauth.refreshTokenGrant(app.config, tokens.refresh_token ?? '');
+    expect(next.refresh_token).toBeTypeOf('string');
+  });
+
   it('end as the client says when it says so', async () => {
     const app = await relyingParty(gatehouse, { refreshIdleSeconds: 60, refreshAbsoluteSeconds: 120 });
     const { tokens } = await app.signIn(await createPerson(gatehouse.services), offline);
@@ -127,6 +137,22 @@ describe('sessions', () => {
       expect((await browser.open((await app.begin()).url)).url).toContain('code=');
     }
     pass(20 + SKEW);
+    const page = await browser.open((await app.begin()).url);
+
+    expect(page.forms.some((form) => form.action.endsWith('/login'))).toBe(true);
+  });
+
+  it('end after that time also when they are used every few seconds, within the skew that is forgiven', async () => {
+    const app = await relyingParty(gatehouse);
+    const { browser } = await app.signIn(await createPerson(gatehouse.services));
+    for (const step of [500, 500, 490, 9]) {
+      pass(step);
+      expect((await browser.open((await app.begin()).url)).url).toContain('code=');
+    }
+    for (let use = 0; use < 4; use += 1) {
+      pass(9);
+      await browser.open(`${gatehouse.issuer}/end-session`);
+    }
     const page = await browser.open((await app.begin()).url);
 
     expect(page.forms.some((form) => form.action.endsWith('/login'))).toBe(true);

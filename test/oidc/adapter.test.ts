@@ -21,7 +21,10 @@ const rows = (model: ModelName, id: string) => db(models[model].table).where(row
 
 const subject: StoreUnderTest = {
   db,
-  store: createStateStore({ db, sealing, refreshGraceSeconds: 10 }, noClientAdapter),
+  store: createStateStore(
+    { db, sealing, refreshGraceSeconds: 10, sessionAbsoluteSeconds: 7 * 86_400 },
+    noClientAdapter,
+  ),
   state: createEngineState({ db, sealing }),
   async expire(model, id) {
     await rows(model, id).update({ expires_at: db.raw(`now() - interval '1 second'`) });

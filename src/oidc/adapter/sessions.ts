@@ -4,7 +4,7 @@ import type { NewEvent } from '../../audit/audit.ts';
 import { currentOrigin } from '../../platform/origin.ts';
 import { createLoaded, lifetimeSeconds, runWithEvent, type StateDeps } from './state.ts';
 
-export function sessionAdapter({ db, sealing }: StateDeps): Adapter {
+export function sessionAdapter({ db, sealing, sessionAbsoluteSeconds }: StateDeps): Adapter {
   const loaded = createLoaded();
 
   async function read(column: 'id_hash' | 'uid_hash', id: string): Promise<AdapterPayload | undefined> {
@@ -14,6 +14,9 @@ export function sessionAdapter({ db, sealing }: StateDeps): Adapter {
       .andWhereRaw('expires_at > now()')
       .first();
     const payload = row && sealing.open('Session', row.uid_hash, row.payload);
+    // The engine forgives some seconds of skew and renews at every use: used often enough, it would never end.
+    if (payload?.loginTs !== undefined && payload.loginTs + sessionAbsoluteSeconds <= Date.now() / 1000)
+      return;
     if (payload?.uid) loaded.note(payload.uid);
     return payload;
   }

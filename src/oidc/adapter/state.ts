@@ -10,6 +10,8 @@ export interface StateDeps {
   readonly sealing: Sealing;
   /** A rotated refresh token presented again within this time by a public client does not revoke the family. */
   readonly refreshGraceSeconds: number;
+  /** A browser is signed in for so long at most, however much its session is used (ASVS 7.3.2). */
+  readonly sessionAbsoluteSeconds: number;
 }
 
 export interface Statement {
