@@ -59,6 +59,8 @@ export function createEngineEvents(deps: { audit: Audit; log: Log }): EngineEven
       for (const [name, kind] of Object.entries(refusalKinds)) {
         // The typings know each event by its literal name; these share one signature.
         (provider as EventSource).on(name, (ctx, error) => {
+          // RFC 8628 §3.5: how a device waits, every few seconds, and refused nothing.
+          if (error.message === 'authorization_pending') return;
           const event = reuse(ctx, error) ?? refused(ctx, error);
           if (event) note(ctx, event);
           else

@@ -5,7 +5,7 @@ import type { NewClient } from '../../src/clients/clients.ts';
 import { createBrowser, type Shown } from '../support/browser.ts';
 import { useGatehouse } from '../support/gatehouse.ts';
 import { createPerson, password } from '../support/people.ts';
-import { eventTypes, post, type RelyingParty, refusal, relyingParty } from './relying-party.ts';
+import { eventsOf, eventTypes, post, type RelyingParty, refusal, relyingParty } from './relying-party.ts';
 
 const gatehouse = useGatehouse();
 const DEVICE_CODE = 'urn:ietf:params:oauth:grant-type:device_code';
@@ -58,6 +58,18 @@ describe('a device', () => {
     await refusal(poll(app, device));
 
     expect(await refusal(poll(app, device))).toBe('slow_down');
+  });
+
+  it('fills the ledger with nothing by waiting, though its client proves who it is', async () => {
+    const { app, device } = await begin({
+      kind: 'web',
+      redirectUris: [],
+      grantTypes: [DEVICE_CODE, 'refresh_token'],
+    });
+    expect(await refusal(poll(app, device))).toBe('authorization_pending');
+
+    const { services } = gatehouse;
+    expect(await eventsOf(services, { clientId: app.client.id, type: 'request.refused' })).toEqual([]);
   });
 
   it('may ask again after five seconds', async () => {
