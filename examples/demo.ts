@@ -58,10 +58,12 @@ async function startGatehouse(): Promise<{ server: RunningServer; demo: DemoData
   };
   const config = loadConfig({ environment, directory: undefined });
   const made: { demo?: DemoData } = {};
-  const server = await startServer(config, async (services) => {
-    const by = { kind: 'operator', id: 'demo' } as const;
-    // Secrets and password are new at each start, so that none is kept in a file.
-    made.demo = await ensureDemo(services, { app: places.app, api: places.api, renew: true }, by);
+  const server = await startServer(config, {
+    prepare: async (services) => {
+      const by = { kind: 'operator', id: 'demo' } as const;
+      // Secrets and password are new at each start, so that none is kept in a file.
+      made.demo = await ensureDemo(services, { app: places.app, api: places.api, renew: true }, by);
+    },
   });
   if (made.demo === undefined) throw new Error('the server started without sample data');
   return { server, demo: made.demo };

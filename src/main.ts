@@ -1,9 +1,14 @@
 // Start: load the configuration, build everything, listen, and stop gracefully. Nothing runs on import.
+import { setTimeout as delay } from 'node:timers/promises';
 import { createApp } from './app.ts';
-import { CONFIG_EXIT_CODE, type Config, ConfigMistakes, loadConfig } from './platform/config/load.ts';
-import { listen } from './platform/http/server.ts';
-import { createJobs } from './platform/jobs.ts';
-import { metricsListener } from './platform/metrics.ts';
+import { sayError } from './platform/command-line/report.ts';
+import { type Config, ConfigMistakes, loadConfig } from './platform/config/load.ts';
+import { AppError, failure } from './platform/errors.ts';
+import type { Health } from './platform/http/health.ts';
+import { type Listener, listen } from './platform/http/server.ts';
+import { createJobs, type Jobs } from './platform/jobs.ts';
+import { type MetricsListener, metricsListener } from './platform/metrics.ts';
+import { isDatabaseUnavailable } from './platform/postgres.ts';
 import { openServices, type Services } from './services.ts';
 
 export interface RunningServer {
@@ -12,64 +17,143 @@ export interface RunningServer {
   stop(): Promise<void>;
 }
 
-/** `prepare` runs before anything is served: the demo puts its sample data there. */
-export async function startServer(
-  config: Config,
-  prepare: (services: Services) => Promise<void> = async () => {},
-): Promise<RunningServer> {
-  const { services, close } = await openServices(config, { role: 'serve' });
-  const { log, clock, postgres } = services;
-  const jobs = createJobs({ db: postgres.db, log, clock }, services.jobs);
+export interface StartOptions {
+  /** Runs before anything is served: the demo puts its sample data there. */
+  readonly prepare?: (services: Services) => Promise<void>;
+  /** Ends the start: what is up by then is stopped again, and the promise rejects with the reason. */
+  readonly signal?: AbortSignal;
+}
+
+/** What has been brought up so far; a start that ends early stops as much as there is. */
+interface Parts {
+  readonly services: Services;
+  readonly jobs: Jobs;
+  readonly close: () => Promise<void>;
+  health?: Health;
+  metrics?: MetricsListener;
+  listener?: Listener;
+}
+
+export async function startServer(config: Config, options: StartOptions = {}): Promise<RunningServer> {
+  const { services, close } = await open(config, options.signal);
+  const { db } = services.postgres;
+  const jobs = createJobs({ db, log: services.log, clock: services.clock }, services.jobs);
+  const parts: Parts = { services, jobs, close };
   try {
-    await prepare(services);
-    const app = createApp(services);
-    await services.changes.start();
-    services.audit.start();
-    jobs.start();
-    const metrics =
-      config.metrics.port === null
-        ? undefined
-        : await metricsListener({
-            metrics: services.metrics,
-            host: config.metrics.host,
-            port: config.metrics.port,
-          });
-    const listener = await listen(app.callback, { ...config.http, log });
-    log.info('Gatehouse is ready', { issuer: config.issuer, port: listener.port });
-    await printSetupLink(services.setup.newLink, config.issuer);
-    return {
-      port: listener.port,
-      async stop() {
-        app.health.drain();
-        await listener.stop(config.http.shutdownGraceSeconds);
-        await metrics?.stop();
-        await jobs.stop();
-        await close();
-      },
-    };
+    const { port } = await bringUp(parts, options);
+    return { port, stop: () => stopAll(parts) };
   } catch (error) {
-    await jobs.stop();
-    await close();
+    await stopAll(parts);
     throw error;
   }
 }
 
+async function open(config: Config, signal: AbortSignal | undefined) {
+  const { url } = config.database;
+  try {
+    return await openServices(config, { role: 'serve', ...(signal && { signal }) });
+  } catch (error) {
+    // The embedded database says itself why it does not start.
+    if (url === undefined || !isDatabaseUnavailable(error)) throw error;
+    throw failure('database_unavailable', whereOf(url, error), error);
+  }
+}
+
+/** Which database was meant, without user and password, and in which way it is away. */
+function whereOf(url: string, error: unknown): Record<string, string> {
+  const host = URL.parse(url)?.host;
+  const { code } = error as { code?: unknown };
+  return { ...(host ? { server: host } : {}), ...(typeof code === 'string' ? { reason: code } : {}) };
+}
+
+async function bringUp(parts: Parts, { prepare, signal }: StartOptions): Promise<Listener> {
+  const { services, jobs } = parts;
+  const { config, log } = services;
+  signal?.throwIfAborted();
+  await prepare?.(services);
+  signal?.throwIfAborted();
+  const app = createApp(services);
+  parts.health = app.health;
+  await services.changes.start();
+  services.audit.start();
+  jobs.start();
+  const { host, port } = config.metrics;
+  if (port !== null) parts.metrics = await metricsListener({ metrics: services.metrics, host, port });
+  signal?.throwIfAborted();
+  const listener = await listen(app.callback, { ...config.http, log });
+  parts.listener = listener;
+  log.info('Gatehouse is ready', { issuer: config.issuer, port: listener.port });
+  await printSetupLink(services.setup.newLink, config.issuer);
+  return listener;
+}
+
+/** The database last, and whatever else fails. */
+async function stopAll({ services, jobs, close, health, metrics, listener }: Parts): Promise<void> {
+  const { shutdownGraceSeconds } = services.config.http;
+  try {
+    health?.drain();
+    await Promise.all([
+      listener?.stop(shutdownGraceSeconds),
+      stopJobs(jobs, shutdownGraceSeconds, services.log),
+    ]);
+    await metrics?.stop();
+  } finally {
+    await close();
+  }
+}
+
+/** A job that does not end is left alone: its claim runs out, and another node or the next start does its work again. */
+async function stopJobs(jobs: Jobs, graceSeconds: number, log: Services['log']): Promise<void> {
+  const left = Symbol('left');
+  const ended = await Promise.race([jobs.stop(), delay(graceSeconds * 1000, left, { ref: false })]);
+  if (ended === left) log.warn('A job was still running when the grace period ended');
+}
+
 /** `gatehouse serve`: runs until a signal asks it to stop. A second signal ends it at once. */
 export async function serve(): Promise<void> {
-  const server = await startServer(loadConfig(undefined, (line) => process.stderr.write(`${line}\n`)));
-  await new Promise<void>((resolve, reject) => {
-    let stopping = false;
-    const stop = () => {
-      if (stopping) process.exit(130);
-      stopping = true;
-      server.stop().then(resolve, reject);
-    };
-    process.on('SIGINT', stop);
-    process.on('SIGTERM', stop);
+  const config = loadConfig(undefined, (line) => process.stderr.write(`${line}\n`));
+  const signal = stopSignal();
+  try {
+    const server = await startServer(config, { signal });
+    await aborted(signal);
+    await server.stop();
+  } catch (error) {
+    if (!signal.aborted || error !== signal.reason) throw error;
+  }
+  endUnlessEnded();
+}
+
+/** Listened for from the very start: a database that was just started must not be left behind by a Ctrl-C. */
+function stopSignal(): AbortSignal {
+  const stopping = new AbortController();
+  const stop = () => {
+    if (stopping.signal.aborted) process.exit(130);
+    stopping.abort();
+  };
+  process.on('SIGINT', stop);
+  process.on('SIGTERM', stop);
+  return stopping.signal;
+}
+
+async function aborted(signal: AbortSignal): Promise<void> {
+  // An abort event does not keep a process alive, but the listening server does.
+  await new Promise<void>((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
   });
 }
 
-/** To the terminal and nowhere else: a log collector must not be able to make an administrator. */
+const LEFTOVERS_MILLISECONDS = 1_000;
+
+/** The process ends by itself; only a job that was left alone can still hold it. */
+function endUnlessEnded(): void {
+  setTimeout(() => process.exit(), LEFTOVERS_MILLISECONDS).unref();
+}
+
+/**
+ * To standard error and not into the log: what is shipped with the log must not make an administrator. A container's log
+ * holds standard error as well, so whoever may read that can use the link until there is an administrator.
+ */
 async function printSetupLink(newLink: () => Promise<string | undefined>, issuer: string): Promise<void> {
   const token = await newLink();
   if (token === undefined) return;
@@ -82,8 +166,7 @@ if (import.meta.main) {
   try {
     await serve();
   } catch (error) {
-    if (!(error instanceof ConfigMistakes)) throw error;
-    process.stderr.write(`${error.message}\n`);
-    process.exitCode = CONFIG_EXIT_CODE;
+    const expected = error instanceof AppError || error instanceof ConfigMistakes;
+    process.exitCode = sayError(error, { json: false, debug: !expected }, process);
   }
 }

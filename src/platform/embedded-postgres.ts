@@ -7,6 +7,7 @@ import { type Cluster, chooseSocketDirectory, ensureCluster } from './embedded/c
 import { connect, ensureDatabase, hasOtherClients, isGoingAway, locks } from './embedded/connection.ts';
 import { chooseDatabaseUser, type DatabaseUser, findBinaries, firstUnreachable } from './embedded/owner.ts';
 import * as server from './embedded/server.ts';
+import { failure } from './errors.ts';
 import type { Log } from './log.ts';
 
 export interface EmbeddedPostgres {
@@ -171,10 +172,7 @@ async function claimServe(client: Client, cluster: Cluster): Promise<void> {
           where pid in (select pid from pg_locks where locktype = 'advisory' and objid = $1 and granted)`,
         [SERVE_LOCK],
       );
-      throw new Error(
-        `Another Gatehouse server already runs on this data: ${rows[0]?.name ?? 'unknown'}, ${cluster.directory}. ` +
-          'Stop it first, or set DATA_DIRECTORY to another directory. Several servers share a database with DATABASE_URL.',
-      );
+      throw failure('data_in_use', { server: rows[0]?.name ?? 'unknown', directory: cluster.directory });
     }
     await delay(POLL_MILLISECONDS);
   }

@@ -11,6 +11,11 @@ export const errors = {
     status: 503,
     sentence: 'The server cannot reach its database. Please try again in a moment.',
   },
+  data_in_use: {
+    status: 409,
+    sentence:
+      'Another Gatehouse server already runs on this data. Stop it first, or set DATA_DIRECTORY to another directory. Several servers share a database with DATABASE_URL.',
+  },
 
   not_found: { status: 404, sentence: 'There is nothing at this address.' },
   method_not_allowed: { status: 405, sentence: 'This address does not answer to that method.' },
@@ -103,6 +108,12 @@ export const errors = {
     status: 409,
     sentence:
       'The next signing key was published too recently for verifiers to know it. Wait, or force the rotation.',
+  },
+
+  signing_key_not_found: { status: 404, sentence: 'There is no such signing key.' },
+  signing_key_in_use: {
+    status: 409,
+    sentence: 'This key signs tokens now. Rotate first, or withdraw it with --rotate, which does both.',
   },
 
   session_not_found: { status: 404, sentence: 'There is no such session.' },

@@ -63,7 +63,10 @@ test('runs the database in a session of its own, which Ctrl-C does not reach', a
 
 test('refuses a second serve on the same data, and says where', async () => {
   const serve = await open('serve');
-  await expect(open('serve')).rejects.toThrow(/Another Gatehouse server already runs.*data\/postgres/);
+  await expect(open('serve')).rejects.toMatchObject({
+    code: 'data_in_use',
+    details: { directory: expect.stringContaining('data/postgres') },
+  });
   expect(await one(serve.url, 'select 1 as v')).toBe(1);
 });
 
@@ -161,7 +164,7 @@ test('brings the database back when it dies under a running serve', async () => 
   const claims = `select count(*)::int as v from pg_locks where locktype = 'advisory' and objid = 2 and granted`;
   await expect.poll(() => one(serve.url, claims).catch(() => 0), { timeout: 20_000 }).toBe(1);
   expect(await postmaster()).not.toBe(pid);
-  await expect(open('serve')).rejects.toThrow('Another Gatehouse server already runs');
+  await expect(open('serve')).rejects.toMatchObject({ code: 'data_in_use' });
   await serve.release();
   expect(isAlive(await postmaster().catch(() => pid))).toBe(false);
 });

@@ -1,0 +1,120 @@
+// Start and stop of the whole server: signals at any moment, a job that hangs, a database that is away or taken.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it } from 'vitest';
+import { startServer } from '../src/main.ts';
+import { useDatabase } from './support/database.ts';
+import { useFolders } from './support/folder.ts';
+import { freePort, testConfig } from './support/gatehouse.ts';
+
+const folder = useFolders();
+const children: ChildProcess[] = [];
+afterEach(() => {
+  for (const child of children.splice(0)) child.kill('SIGKILL');
+});
+
+async function serve(environment: Record<string, string>) {
+  const child = spawn(process.execPath, ['src/main.ts'], {
+    env: { PATH: process.env.PATH, PORT: String(await freePort()), LOG_LEVEL: 'info', ...environment },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  children.push(child);
+  const said = { text: '' };
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on('data', (chunk) => {
+      said.text += String(chunk);
+    });
+  }
+  return { child, said, ended: once(child, 'close').then(([code]) => code as number | null) };
+}
+
+function dataFolder() {
+  const directory = folder();
+  return {
+    environment: { DATA_DIRECTORY: join(directory, 'data'), KEYS_DIRECTORY: join(directory, 'keys') },
+    postmaster: join(directory, 'data', 'postgres', 'postmaster.pid'),
+  };
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+describe('a signal during the start', () => {
+  it('stops the database that was started already, and nothing is served', { timeout: 60_000 }, async () => {
+    const { environment, postmaster } = dataFolder();
+    const { child, said, ended } = await serve(environment);
+    await expect.poll(() => existsSync(postmaster), { timeout: 30_000, interval: 5 }).toBe(true);
+    const pid = Number(readFileSync(postmaster, 'utf8').split('\n')[0]);
+    child.kill('SIGTERM');
+
+    expect(await ended).toBe(0);
+    expect(said.text).not.toContain('Gatehouse is ready');
+    expect(existsSync(postmaster)).toBe(false);
+    expect(isAlive(pid)).toBe(false);
+  });
+});
+
+describe('a start that cannot be', () => {
+  it('says in one sentence that the database is away, without a stack or the password', async () => {
+    const port = await freePort();
+    const { said, ended } = await serve({
+      DATABASE_URL: `postgres://me:hush-hush@127.0.0.1:${port}/gatehouse`,
+    });
+
+    expect(await ended).toBe(75);
+    expect(said.text.trim().split('\n')).toEqual([
+      `error: The server cannot reach its database. Please try again in a moment. server: 127.0.0.1:${port} reason: ECONNREFUSED (database_unavailable)`,
+    ]);
+  });
+
+  it('says that another server already runs on the data', { timeout: 60_000 }, async () => {
+    const { environment } = dataFolder();
+    const first = await serve(environment);
+    await expect.poll(() => first.said.text, { timeout: 30_000 }).toContain('Gatehouse is ready');
+    const second = await serve(environment);
+
+    expect(await second.ended).toBe(4);
+    expect(second.said.text).toMatch(
+      /^error: Another Gatehouse server already runs on this data\..*\(data_in_use\)\n$/,
+    );
+    first.child.kill('SIGTERM');
+    expect(await first.ended).toBe(0);
+  });
+});
+
+describe('a stop', () => {
+  const database = useDatabase();
+
+  it('does not wait for a job longer than the grace period', async () => {
+    const config = testConfig({
+      PORT: String(await freePort()),
+      DATABASE_URL: database.databaseUrl(),
+      KEYS_DIRECTORY: join(folder(), 'keys'),
+      SHUTDOWN_GRACE_SECONDS: '1',
+      LOG_LEVEL: 'silent',
+    });
+    const hanging = Promise.withResolvers<void>();
+    const server = await startServer(config, {
+      prepare: async ({ jobs }) => {
+        const run = () => {
+          hanging.resolve();
+          return new Promise<void>(() => {});
+        };
+        jobs.push({ name: 'hangs', everySeconds: 1, run });
+      },
+    });
+    await hanging.promise;
+    const begun = Date.now();
+    await server.stop();
+
+    expect(Date.now() - begun).toBeLessThan(4_000);
+  });
+});
