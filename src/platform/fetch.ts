@@ -5,12 +5,14 @@ export type OutgoingFetch = typeof fetch;
 
 /**
  * The engine hands over a dispatcher that refuses private and loopback addresses after the name was resolved, so that a
- * name cannot be rebound between check and use. Opening the private network means leaving that dispatcher out.
+ * name cannot be rebound between check and use. Where it could not build one it asks without: that request is not made.
+ * Opening the private network means leaving the dispatcher out.
  */
 export function createOutgoingFetch(settings: { privateNetwork: 'refuse' | 'allow' }): OutgoingFetch {
-  if (settings.privateNetwork === 'refuse') return fetch;
-  return (url, options) => {
-    const { dispatcher: _guard, ...rest }: RequestInit & { dispatcher?: unknown } = options ?? {};
-    return fetch(url, rest);
+  return async (url, options) => {
+    const { dispatcher, ...rest }: RequestInit & { dispatcher?: unknown } = options ?? {};
+    if (settings.privateNetwork === 'allow') return fetch(url, rest);
+    if (!dispatcher) throw new Error('the guard of the private network is missing; nothing was asked');
+    return fetch(url, options);
   };
 }
