@@ -1,4 +1,5 @@
-// The changes of the key set: making what is missing, next → current → retired, removal. One at a time over all nodes.
+// The changes of the key set: making what is missing, next → current → retired, removal, withdrawal of a leaked one. One
+// at a time over all nodes.
 import type { Audit } from '../audit/audit.ts';
 import type { Actor } from '../audit/schema.ts';
 import type { Changes } from '../platform/changes.ts';
@@ -11,6 +12,7 @@ import { makeKey, type NewKey } from './key-material.ts';
 import {
   type Algorithm,
   deleteExpiredKeys,
+  deleteKey,
   insertKey,
   type KeyState,
   lockKeys,
@@ -43,10 +45,16 @@ const system: Actor = { kind: 'system', id: null };
 export function createRotation(deps: Deps) {
   const { postgres, vault, clock, settings } = deps;
 
-  async function tell(trx: Db, type: EventType, key: { kid: string; algorithm?: Algorithm }, by: Actor) {
+  async function tell(
+    trx: Db,
+    type: EventType,
+    key: { kid: string; algorithm?: Algorithm },
+    by: Actor,
+    reason: string | null = null,
+  ) {
     const details = key.algorithm === undefined ? {} : { algorithm: key.algorithm };
     const target = { kind: 'signing_key', id: key.kid };
-    await deps.audit.record(trx, { type, actor: by, outcome: 'success', target, details });
+    await deps.audit.record(trx, { type, actor: by, outcome: 'success', target, reason, details });
   }
 
   async function insert(trx: Db, key: NewKey, state: 'current' | 'next', initial: boolean, by: Actor) {
@@ -73,6 +81,28 @@ export function createRotation(deps: Deps) {
     await promoteKey(trx, next.kid, now);
     await tell(trx, 'signing-key.promoted', next, by);
     await insert(trx, replacement, 'next', false, by);
+  }
+
+  /** With nobody at the key set but us. A key that signs is replaced by the next one first, when that was asked for. */
+  async function withdrawIn(
+    trx: Db,
+    input: { kid: string; rotate?: boolean },
+    replacement: NewKey | undefined,
+    by: Actor,
+  ): Promise<void> {
+    const stored = await readKeys(trx);
+    const key = named(stored, input.kid);
+    if (key.state === 'current') {
+      const next = find(stored, key.algorithm, 'next');
+      if (input.rotate !== true || next === undefined || replacement === undefined) {
+        throw failure('signing_key_in_use', { kid: key.kid, algorithm: key.algorithm });
+      }
+      await promote(trx, key, next, replacement, by);
+    }
+    await deleteKey(trx, key.kid);
+    await tell(trx, 'signing-key.removed', key, by, 'withdrawn');
+    if (key.state === 'next' && replacement !== undefined) await insert(trx, replacement, 'next', false, by);
+    await deps.changes.bump(trx, 'signing-keys');
   }
 
   /** A verifier that cached the key set before `next` was in it would refuse the tokens that it signs. */
@@ -130,6 +160,16 @@ export function createRotation(deps: Deps) {
       });
     },
 
+    async withdraw(input: { kid: string; rotate?: boolean }, by: Actor): Promise<void> {
+      const seen = named(await readKeys(postgres.db), input.kid);
+      // A retired key never comes back into use, so nothing takes its place.
+      const replacement = seen.state === 'retired' ? undefined : await makeKey(vault, seen.algorithm);
+      await postgres.transaction(async (trx) => {
+        await lockKeys(trx);
+        await withdrawIn(trx, input, replacement, by);
+      });
+    },
+
     async removeExpired(): Promise<void> {
       await postgres.transaction(async (trx) => {
         await lockKeys(trx);
@@ -150,4 +190,10 @@ function missing(keys: readonly StoredKey[]): { algorithm: Algorithm; state: 'cu
 
 function find(keys: readonly StoredKey[], algorithm: Algorithm, state: KeyState): StoredKey | undefined {
   return keys.find((key) => key.algorithm === algorithm && key.state === state);
+}
+
+function named(keys: readonly StoredKey[], kid: string): StoredKey {
+  const key = keys.find((one) => one.kid === kid);
+  if (key === undefined) throw failure('signing_key_not_found', { kid });
+  return key;
 }

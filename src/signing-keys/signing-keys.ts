@@ -49,6 +49,12 @@ export interface SigningKeys {
    * another node does the same at the same time, the keys are rotated once. Throws signing_key_too_young unless forced.
    */
   rotate(input: { algorithm?: Algorithm; force?: boolean }, by: Actor): Promise<readonly SigningKey[]>;
+  /**
+   * For a key that leaked: it leaves the published set at once, and with it every token that it signed. A next key gets a
+   * successor. Throws signing_key_not_found; and signing_key_in_use for the one that signs, unless `rotate` is given, which
+   * puts the next one in its place first, however young that is.
+   */
+  withdraw(input: { kid: string; rotate?: boolean }, by: Actor): Promise<readonly SigningKey[]>;
   list(): Promise<SigningKeyView[]>;
   jobs(): Job[];
 }
@@ -103,6 +109,12 @@ export function createSigningKeys(deps: SigningKeysDeps): SigningKeys {
       await refreshed();
       return keys;
     },
+    async withdraw(input, by) {
+      await rotation.withdraw(input, by);
+      await refreshed();
+      return keys;
+    },
+
     async list() {
       return (await readKeys(postgres.db)).map(viewOf);
     },

@@ -91,6 +91,10 @@ export async function promoteKey(trx: Db, kid: string, activatedAt: Date): Promi
     .update({ state: 'current', activated_at: activatedAt });
 }
 
+export async function deleteKey(trx: Db, kid: string): Promise<void> {
+  await trx('signing_keys').where({ kid }).delete();
+}
+
 export async function deleteExpiredKeys(trx: Db, now: Date): Promise<string[]> {
   const removed = await trx<KeyRow>('signing_keys')
     .where({ state: 'retired' })

@@ -51,7 +51,8 @@ export const events = {
   'signing-key.created': 'A signing key was made and published as the next one.',
   'signing-key.promoted': 'A signing key became the one that signs.',
   'signing-key.retired': 'A signing key stopped signing; it stays published for verifiers.',
-  'signing-key.removed': 'A retired signing key was removed from the published set.',
+  'signing-key.removed':
+    'A signing key was removed from the published set: at its time, or, as the reason says, withdrawn before it.',
 
   'setup.completed': 'The first administrator was made.',
   'request.refused': 'A request of a known caller was refused; the reason says why.',

@@ -154,3 +154,26 @@ describe('rotation in the running server', () => {
     expect((await fetch(`${gatehouse.issuer}/api/v1/accounts`, { headers })).status).toBe(200);
   });
 });
+
+describe('a key that was withdrawn', () => {
+  it('is published no more, and its tokens open nothing', async () => {
+    const resource = `${gatehouse.issuer}/api`;
+    const app = await relyingParty(gatehouse, { apis: [{ audience: resource, permissions: ['*'] }] });
+    const { tokens } = await app.signIn(await createPerson(gatehouse.services, { admin: true }), {
+      resource,
+      scope: 'openid accounts:read',
+    });
+    const kid = decodeProtectedHeader(tokens.access_token).kid ?? '';
+    const headers = { authorization: `Bearer ${tokens.access_token}` };
+    const ask = async () => (await fetch(`${gatehouse.issuer}/api/v1/accounts`, { headers })).status;
+    expect(await ask()).toBe(200);
+    await gatehouse.services.signingKeys.withdraw({ kid, rotate: true }, operator);
+
+    expect(await kids()).not.toContain(kid);
+    expect(await ask()).toBe(401);
+    const again = decodeProtectedHeader(
+      (await app.signIn(await createPerson(gatehouse.services))).tokens.id_token ?? '',
+    );
+    expect(await kids()).toContain(again.kid);
+  });
+});

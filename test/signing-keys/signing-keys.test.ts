@@ -164,6 +164,87 @@ describe('rotate', () => {
   });
 });
 
+describe('withdraw', () => {
+  const published = (name: string) => keys.snapshot().some((key) => key.kid === name);
+
+  it('takes a retired key out of the published set at once, and verifiers refuse its tokens', async () => {
+    const [signer] = keys.snapshot();
+    if (signer === undefined) throw new Error('no key');
+    const token = await new SignJWT({})
+      .setProtectedHeader({ alg: 'ES256', kid: signer.kid })
+      .sign(signer.privateKey);
+    await keys.rotate({ force: true }, operator);
+    await keys.withdraw({ kid: signer.kid }, operator);
+    expect(await db('signing_keys').where({ kid: signer.kid })).toEqual([]);
+    const left = createLocalJWKSet({ keys: keys.snapshot().map((key) => key.publicJwk) });
+    await expect(jwtVerify(token, left)).rejects.toMatchObject({ code: 'ERR_JWKS_NO_MATCHING_KEY' });
+  });
+
+  it('refuses the key that signs, and leaves it as it is', async () => {
+    const current = kid('current', 'ES256') ?? '';
+    expect(await codeOf(keys.withdraw({ kid: current }, operator))).toBe('signing_key_in_use');
+    expect(kid('current', 'ES256')).toBe(current);
+    expect(await codeOf(keys.withdraw({ kid: 'unknown' }, operator))).toBe('signing_key_not_found');
+  });
+
+  it('withdraws the key that signs when it may rotate, also to a young one, and touches no other algorithm', async () => {
+    await keys.rotate({}, operator);
+    const [leaked, next, other] = [
+      kid('current', 'ES256') ?? '',
+      kid('next', 'ES256'),
+      kid('current', 'RS256'),
+    ];
+    await keys.withdraw({ kid: leaked, rotate: true }, operator);
+    expect(published(leaked)).toBe(false);
+    expect(kid('current', 'ES256')).toBe(next);
+    expect(kid('next', 'ES256')).toBeDefined();
+    expect(kid('current', 'RS256')).toBe(other);
+  });
+
+  it('replaces a next key by a new one, which is as young as it is', async () => {
+    const next = kid('next', 'RS256') ?? '';
+    await keys.withdraw({ kid: next }, operator);
+    expect(published(next)).toBe(false);
+    expect(kid('next', 'RS256')).toBeDefined();
+    expect(await codeOf(keys.rotate({ algorithm: 'RS256' }, operator))).toBe('signing_key_too_young');
+  });
+
+  it('is seen by another node, and written with its reason in the same commit', async () => {
+    const other = createNode(postgres, clock);
+    await other.signingKeys.start();
+    const leaked = kid('current', 'ES256') ?? '';
+    await keys.withdraw({ kid: leaked, rotate: true }, operator);
+    await other.changes.poll();
+    expect(other.signingKeys.snapshot().map((key) => key.kid)).not.toContain(leaked);
+    const events = await db('audit_events').where({ target_id: leaked, type: 'signing-key.removed' });
+    expect(events).toMatchObject([{ reason: 'withdrawn', actor_kind: 'operator' }]);
+  });
+
+  it('stays without effect when its event cannot be written', async () => {
+    const audit = {
+      record: async () => {
+        throw new Error('no ledger');
+      },
+    };
+    const vault = createVault(Buffer.alloc(32, 9));
+    const broken = createSigningKeys({ ...node, vault, audit, clock, settings });
+    const next = kid('next', 'ES256') ?? '';
+    await expect(broken.withdraw({ kid: next }, operator)).rejects.toThrow('no ledger');
+    expect(await db('signing_keys').where({ kid: next })).toHaveLength(1);
+  });
+
+  it('withdraws once when several nodes do it at once', async () => {
+    const leaked = kid('current', 'ES256') ?? '';
+    const other = createNode(postgres, clock);
+    await other.signingKeys.start();
+    const results = await Promise.all(
+      [keys, other.signingKeys].map((each) => codeOf(each.withdraw({ kid: leaked, rotate: true }, operator))),
+    );
+    expect(results.toSorted()).toEqual(['fulfilled', 'signing_key_not_found']);
+    expect(await db('signing_keys').where({ algorithm: 'ES256' })).toHaveLength(2);
+  });
+});
+
 describe('jobs', () => {
   const run = async (name: string) =>
     keys
