@@ -10,6 +10,7 @@ import { createBreachCheck } from './credentials/breached.ts';
 import { type Credentials, createCredentials } from './credentials/credentials.ts';
 import { createGateway, type Gateway } from './gateway/gateway.ts';
 import { accentPalette } from './lib/colour.ts';
+import type { AccountId } from './lib/ids.ts';
 import { createLockout, type Lockout } from './lockout/lockout.ts';
 import { createOidc, type Oidc } from './oidc/oidc.ts';
 import { type Changes, createChanges } from './platform/changes.ts';
@@ -26,7 +27,7 @@ import type { Job } from './platform/jobs.ts';
 import { createLog, type Log, silentLog } from './platform/log.ts';
 import { createMetrics, type Metrics } from './platform/metrics.ts';
 import { migrate } from './platform/migrations.ts';
-import { checkVersion, createPostgres, type Postgres } from './platform/postgres.ts';
+import { checkVersion, createPostgres, type Db, type Postgres } from './platform/postgres.ts';
 import { createLimits, type Limits } from './platform/rate-limit.ts';
 import { loadMasterKey } from './platform/secrets/master-key.ts';
 import { createSeal, type Seal } from './platform/secrets/seal.ts';
@@ -118,12 +119,8 @@ export async function createServices(
 
   // Engine state lives on a higher floor, but what ends with an account or a client ends in the same transaction.
   const ended = { state: undefined as Oidc['state'] | undefined };
-  const accounts = createAccounts({
-    postgres,
-    audit,
-    clock,
-    endAccountState: async (trx, accountId) => ended.state?.endAccount(trx, accountId),
-  });
+  const endAccountState = async (trx: Db, accountId: AccountId) => ended.state?.endAccount(trx, accountId);
+  const accounts = createAccounts({ postgres, audit, clock, endAccountState });
   const apis = createApis({ postgres, audit, changes, clock, isUsed: clientsUseApi });
   const signingKeys = createSigningKeys({
     postgres,
@@ -159,6 +156,7 @@ export async function createServices(
     lockout,
     settings: {
       ...config.passwords,
+    endAccountState,
       maximumConsecutiveFailures: config.lockout.maximumConsecutiveFailures,
     },
     contextWords: [config.branding.productName, pages.site.host],

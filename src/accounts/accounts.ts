@@ -23,6 +23,7 @@ export interface Accounts {
   change(id: AccountId, change: AccountChange, by: Actor): Promise<Account>;
   /** Ends sessions, grants and tokens in the same commit. Throws last_admin. */
   suspend(id: AccountId, reason: string | null, by: Actor): Promise<void>;
+  /** Nothing from before comes back with it. */
   reinstate(id: AccountId, by: Actor): Promise<void>;
   /** Deletes every personal field; the ledger keeps the id, which is never given out again. Throws last_admin. */
   remove(id: AccountId, by: Actor): Promise<void>;
@@ -184,6 +185,8 @@ async function suspendIn(
 async function reinstateIn(deps: AccountsDeps, trx: Db, id: AccountId, by: Actor): Promise<void> {
   const current = await mustLock(trx, id);
   if (current.status === 'active') return;
+  // What slipped in while it was suspended (a request that was under way) must not come to life with it.
+  await deps.endAccountState(trx, id);
   await store.updateAccount(trx, id, { status: 'active' }, deps.clock.now());
   await deps.audit.record(trx, { type: 'account.reinstated', actor: by, outcome: 'success', accountId: id });
 }

@@ -49,12 +49,18 @@ export const commands: Command<Services>[] = [
   },
   {
     name: 'user set-password',
-    summary: 'Set a new password; also enables one that failed too often.',
+    summary:
+      'Set a new password, which signs the person out everywhere; also enables one that failed too often.',
     arguments: [who],
-    options: [passwordStdin],
+    options: [
+      passwordStdin,
+      { name: 'keep-sessions', summary: 'Leave what is signed in, sessions and tokens, as it is.' },
+    ],
     async run({ services, args, options, io, by }) {
       const account = await accountNamed(services.accounts, args.text('account'));
-      await services.credentials.setPassword(account.id, await readNewPassword({ options, io }), by);
+      const password = await readNewPassword({ options, io });
+      const keepSessions = options.flag('keep-sessions');
+      await services.credentials.setPassword(account.id, password, by, undefined, { keepSessions });
       return { json: { id: account.id }, text: `${nameOf(account)} (${account.id}) has a new password.` };
     },
   },

@@ -15,7 +15,7 @@ import {
   type HashPoolState,
 } from './hash-pool.ts';
 import type { Argon2Settings } from './password.ts';
-import { createPasswordSetting } from './password-setting.ts';
+import { createPasswordSetting, type SetPasswordOptions } from './password-setting.ts';
 import { createPasswordSignIn } from './password-sign-in.ts';
 import type { PasswordProof, Verification } from './schema.ts';
 import * as store from './store.ts';
@@ -24,8 +24,17 @@ export type { PasswordProof, Verification } from './schema.ts';
 
 export interface Credentials {
   verify(method: 'password', proof: PasswordProof): Promise<Verification>;
-  /** Throws password_… (with details.minimumLength), account_not_found or server_busy. With `db`, in that transaction. */
-  setPassword(accountId: AccountId, password: string, by: Actor, db?: Db): Promise<void>;
+  /**
+   * In place of another password it ends the account's sessions, grants and tokens in the same commit. Throws password_…
+   * (with details.minimumLength), account_not_found or server_busy. With `db`, in that transaction.
+   */
+  setPassword(
+    accountId: AccountId,
+    password: string,
+    by: Actor,
+    db?: Db,
+    options?: SetPasswordOptions,
+  ): Promise<void>;
   hasPassword(accountId: AccountId): Promise<boolean>;
   /** True when it failed so often in a row that only a new password helps. */
   isPasswordDisabled(accountId: AccountId): Promise<boolean>;
@@ -51,6 +60,8 @@ export interface CredentialDeps {
   log: Log;
   accounts: Accounts;
   lockout: Lockout;
+  /** Ends all that the account has open, inside the transaction it is given; it lives on a higher floor. */
+  endAccountState: (trx: Db, accountId: AccountId) => Promise<void>;
   settings: CredentialSettings;
   /** The names of product and operator: no password may be made of them (OWASP ASVS 6.1.2). */
   contextWords: readonly string[];
@@ -66,7 +77,7 @@ export function createCredentials(deps: CredentialDeps): Credentials {
   const setting = createPasswordSetting({ ...deps, pool, blocklist: deps.blocklist ?? createBlocklist() });
   return {
     verify: (_method, proof) => signIn(proof),
-    setPassword: (accountId, password, by, db) => setting(accountId, password, by, db),
+    setPassword: setting,
     hasPassword: async (accountId) => (await store.readFailures(postgres.db, accountId)) !== undefined,
     async isPasswordDisabled(accountId) {
       const failures = await store.readFailures(postgres.db, accountId);

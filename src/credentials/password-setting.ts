@@ -12,6 +12,11 @@ import { type Argon2Settings, hashPassword, normalizePassword } from './password
 import { refusalOf, wordsOf } from './password-policy.ts';
 import { upsertPassword } from './store.ts';
 
+export interface SetPasswordOptions {
+  /** What the account has open stays open; for a password that nobody else can have known. */
+  keepSessions?: boolean;
+}
+
 interface PasswordSettingDeps {
   postgres: Postgres;
   audit: Audit;
@@ -28,10 +33,17 @@ interface PasswordSettingDeps {
   blocklist: Blocklist;
   isBreached?: (password: string) => Promise<boolean | undefined>;
   pool: HashPool;
+  endAccountState: (trx: Db, accountId: AccountId) => Promise<void>;
 }
 
 export function createPasswordSetting(deps: PasswordSettingDeps) {
-  return async (accountId: AccountId, password: string, by: Actor, db?: Db): Promise<void> => {
+  return async (
+    accountId: AccountId,
+    password: string,
+    by: Actor,
+    db?: Db,
+    options: SetPasswordOptions = {},
+  ): Promise<void> => {
     const account = await deps.accounts.find(accountId, db);
     if (account === undefined) throw failure('account_not_found', { id: accountId });
     const normalized = normalizePassword(password);
@@ -41,7 +53,7 @@ export function createPasswordSetting(deps: PasswordSettingDeps) {
     if (hashed.kind === 'busy') {
       throw failure('server_busy', { retryAfterSeconds: deps.settings.hashQueueSeconds });
     }
-    const write = (trx: Db) => writePassword(deps, trx, { accountId, hash: hashed.value, by });
+    const write = (trx: Db) => writePassword(deps, trx, { accountId, hash: hashed.value, by, ...options });
     await (db === undefined ? deps.postgres.transaction(write) : write(db));
   };
 }
@@ -49,15 +61,19 @@ export function createPasswordSetting(deps: PasswordSettingDeps) {
 async function writePassword(
   deps: PasswordSettingDeps,
   trx: Db,
-  act: { accountId: AccountId; hash: string; by: Actor },
+  act: { accountId: AccountId; hash: string; by: Actor; keepSessions?: boolean },
 ): Promise<void> {
   const written = await upsertPassword(trx, act.accountId, act.hash, deps.clock.now());
-  if (!written) throw failure('account_not_found', { id: act.accountId });
+  if (written === undefined) throw failure('account_not_found', { id: act.accountId });
+  // A new password is most often an answer to an old one that somebody else knows (OWASP ASVS 7.4.3, RFC 9700 §4.14.2).
+  const ends = written === 'replaced' && act.keepSessions !== true;
+  if (ends) await deps.endAccountState(trx, act.accountId);
   await deps.audit.record(trx, {
     type: 'password.set',
     actor: act.by,
     outcome: 'success',
     accountId: act.accountId,
+    details: written === 'first' ? {} : { sessions: ends ? 'ended' : 'kept' },
   });
 }
 

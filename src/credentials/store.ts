@@ -46,17 +46,25 @@ export async function acceptPassword(
   return count > 0;
 }
 
-/** False when there is no such account. */
-export async function upsertPassword(db: Db, accountId: AccountId, hash: string, at: Date): Promise<boolean> {
-  // From a select, so that an account that is being deleted gives no row instead of a foreign-key error.
-  const { rowCount } = await db.raw<{ rowCount: number }>(
+/** Whether it is the first of the account or took the place of another; undefined when there is no such account. */
+export async function upsertPassword(
+  db: Db,
+  accountId: AccountId,
+  hash: string,
+  at: Date,
+): Promise<'first' | 'replaced' | undefined> {
+  // From a select, so that an account that is being deleted gives no row instead of a foreign-key error. A row that was
+  // inserted has no xmax; one that was updated has ours, also when a parallel first password came before this one.
+  const { rows } = await db.raw<{ rows: { first: boolean }[] }>(
     `insert into passwords (account_id, hash, consecutive_failures, set_at, hashed_at)
      select id, :hash, 0, :at, :at from accounts where id = :accountId for key share
      on conflict (account_id) do update
-     set hash = excluded.hash, consecutive_failures = 0, set_at = excluded.set_at, hashed_at = excluded.hashed_at`,
+     set hash = excluded.hash, consecutive_failures = 0, set_at = excluded.set_at, hashed_at = excluded.hashed_at
+     returning xmax = 0 as first`,
     { accountId, hash, at },
   );
-  return rowCount > 0;
+  const [row] = rows;
+  return row && (row.first ? 'first' : 'replaced');
 }
 
 export async function readFailures(db: Db, accountId: AccountId): Promise<number | undefined> {

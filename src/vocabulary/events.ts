@@ -8,7 +8,8 @@ export const events = {
   'account.reinstated': 'A suspended account may sign in again.',
   'account.deleted': 'An account was deleted; its sessions, grants and tokens ended at once.',
 
-  'password.set': 'A password was set for an account.',
+  'password.set':
+    'A password was set for an account. In place of another one it ended sessions, grants and tokens, unless the details say that they were kept.',
   'password.rehashed': 'A password was hashed again at a higher cost after it was presented correctly.',
   'password.disabled':
     'A password failed too often in a row; only a new one lets its owner sign in by password again.',

@@ -92,6 +92,16 @@ it('user suspend, reinstate and set-password do what they say', async () => {
   expect((await signIn('shown', next)).kind).toBe('ok');
 });
 
+it('user set-password ends what is signed in, or leaves it with --keep-sessions', async () => {
+  const { id } = (await world.accounts.findByIdentifier('shown')) ?? { id: 'nobody' };
+  const ends = () => world.ended.filter((ended) => ended === id).length;
+  const before = ends();
+  await run(['user', 'set-password', 'shown', '--password-stdin', '--keep-sessions'], PASSWORD);
+  expect(ends()).toBe(before);
+  await run(['user', 'set-password', 'shown', '--password-stdin'], PASSWORD);
+  expect(ends()).toBe(before + 1);
+});
+
 it('user list pages and filters', async () => {
   const { out, error } = await run(['user', 'list', '--limit', '1']);
   expect(out).toContain('shown');

@@ -17,6 +17,9 @@ const person = (world: World) =>
 const types = (id: AccountId) =>
   db('audit_events').where({ account_id: id }).orderBy('sequence').pluck('type');
 
+const detailsOf = (id: AccountId) =>
+  db('audit_events').where({ account_id: id, type: 'password.set' }).orderBy('sequence').pluck('details');
+
 describe('setting a password', () => {
   it('stores a PHC string of the set cost and one event, and the password nowhere', async () => {
     const world = createWorld(postgres);
@@ -28,6 +31,39 @@ describe('setting a password', () => {
     expect(row?.hash).toMatch(/^\$argon2id\$v=19\$m=64,t=1,p=1\$[\w+/]{22}\$[\w+/]{43}$/);
     expect(await types(id)).toEqual(['account.created', 'password.set']);
     expect(JSON.stringify(await db('audit_events').where({ account_id: id }))).not.toContain(PASSWORD);
+  });
+
+  it('that is the first of an account ends nothing', async () => {
+    const world = createWorld(postgres);
+    const { id } = await person(world);
+    await world.credentials.setPassword(id, PASSWORD, operator);
+    expect(world.ended).toEqual([]);
+    expect(await detailsOf(id)).toEqual([{}]);
+  });
+
+  it('in place of another one ends what the account has open, unless that shall stay', async () => {
+    const world = createWorld(postgres);
+    const { id } = await person(world);
+    await world.credentials.setPassword(id, PASSWORD, operator);
+    await world.credentials.setPassword(id, PASSWORD, operator, undefined, { keepSessions: true });
+    expect(world.ended).toEqual([]);
+    await world.credentials.setPassword(id, PASSWORD, operator);
+    expect(world.ended).toEqual([id]);
+    expect(await detailsOf(id)).toEqual([{}, { sessions: 'kept' }, { sessions: 'ended' }]);
+  });
+
+  it('changes nothing when what the account has open cannot be ended', async () => {
+    const world = createWorld(postgres, {
+      endAccountState: async () => {
+        throw new Error('no');
+      },
+    });
+    const { id } = await person(world);
+    await world.credentials.setPassword(id, PASSWORD, operator);
+    const before = await db('passwords').where({ account_id: id }).first('hash');
+    await expect(world.credentials.setPassword(id, PASSWORD, operator)).rejects.toThrow('no');
+    expect(await db('passwords').where({ account_id: id }).first('hash')).toEqual(before);
+    expect(await types(id)).toEqual(['account.created', 'password.set']);
   });
 
   it.each([

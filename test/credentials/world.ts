@@ -57,14 +57,10 @@ export function createWorld(
   const clock = movableClock();
   const audit = changes.audit ?? createAudit({ postgres, log: silentLog, clock });
   const ended: AccountId[] = [];
-  const accounts = createAccounts({
-    postgres,
-    audit,
-    clock,
-    endAccountState: async (_trx, id) => {
-      ended.push(id);
-    },
-  });
+  const endAccountState = async (_trx: unknown, id: AccountId) => {
+    ended.push(id);
+  };
+  const accounts = createAccounts({ postgres, audit, clock, endAccountState });
   const lockout = createLockout({
     postgres,
     audit,
@@ -79,6 +75,7 @@ export function createWorld(
     log: silentLog,
     accounts,
     lockout,
+    endAccountState,
     contextWords: ['gatehouse'],
     ...changes,
     settings: { ...cheap, ...changes.settings },

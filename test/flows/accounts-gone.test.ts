@@ -157,4 +157,27 @@ describe('a person who was reinstated', () => {
 
     expect(await userinfoStatus(tokens)).toBe(401);
   });
+
+  it('does not get back what slipped in while suspended', async () => {
+    const { person, tokens } = await signedIn();
+    // As a request that was under way might have left it: suspended, and all of it still there.
+    await gatehouse.database.db('accounts').where({ id: person.id }).update({ status: 'suspended' });
+    await gatehouse.services.accounts.reinstate(person.id, operator);
+
+    expect(await userinfoStatus(tokens)).toBe(401);
+    expect(await gatehouse.database.db('oidc_sessions').where({ account_id: person.id })).toEqual([]);
+  });
+});
+
+describe('a person whose password was replaced', () => {
+  it('is signed out everywhere, and what was issued ends', async () => {
+    const { app, person, tokens, browser } = await signedIn();
+    await gatehouse.services.credentials.setPassword(person.id, 'another lamp above the harbour', operator);
+
+    expect(await userinfoStatus(tokens)).toBe(401);
+    expect(await refusal(oauth.refreshTokenGrant(app.config, tokens.refresh_token ?? ''))).toBe(
+      'invalid_grant',
+    );
+    expect((await browser.open((await app.begin()).url)).html).toContain('type="password"');
+  });
 });
