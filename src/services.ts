@@ -201,6 +201,7 @@ export async function createServices(
     handleSeal,
   });
   const setup = createSetup({ postgres, audit, accounts, credentials });
+    grantExists: oidc.state.grantIsAlive,
   await registerOwn({ apis, clients, audience: managementAudience });
 
   return {

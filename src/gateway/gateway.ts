@@ -2,7 +2,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { createLocalJWKSet, errors, type JWTPayload, jwtVerify } from 'jose';
 import type { Accounts } from '../accounts/accounts.ts';
-import type { Clients } from '../clients/clients.ts';
+import type { Client, Clients } from '../clients/clients.ts';
 import { openHandle } from '../oidc/oidc.ts';
 import type { Caller } from '../platform/http/route.ts';
 import type { Seal } from '../platform/secrets/seal.ts';
@@ -23,6 +23,8 @@ export interface GatewayDeps {
   accounts: Accounts;
   clients: Clients;
   handleSeal: Seal;
+  /** False when the grant was revoked or ended with its session. */
+  grantExists: (grantId: string) => Promise<boolean>;
 }
 
 export function createGateway(deps: GatewayDeps): Gateway {
@@ -35,14 +37,25 @@ export function createGateway(deps: GatewayDeps): Gateway {
       if (!payload || typeof payload.handle !== 'string' || !payload.jti || payload.cnf) return undefined;
       // The handle names the account and the client even when `sub` is pairwise.
       const handle = openHandle(deps.handleSeal, payload.jti, payload.handle);
-      if (!handle || !(await deps.clients.known(handle.clientId))) return undefined;
-      if (handle.accountId === null) return clientCaller(handle.clientId, payload);
-      const account = await deps.accounts.find(handle.accountId);
+      const known = handle && (await deps.clients.known(handle.clientId));
+      const permissions = known && permissionsNow(payload, known.client);
+      if (!permissions) return undefined;
+      const { accountId, clientId, grantId } = handle;
+      if (accountId === null) return { kind: 'client', id: clientId, clientId, permissions };
+      // A JWT leaves no row of its own to delete: what it was issued from is asked instead.
+      if (grantId === null || !(await deps.grantExists(grantId))) return undefined;
+      const account = await deps.accounts.find(accountId);
       if (account?.status !== 'active') return undefined;
-      const permissions = account.admin ? scopesOf(payload) : [];
-      return { kind: 'account', id: account.id, clientId: handle.clientId, permissions };
+      return { kind: 'account', id: account.id, clientId, permissions: account.admin ? permissions : [] };
     },
   };
+
+  /** What the token says, as far as the client may have it still; undefined when it has no business here any more. */
+  function permissionsNow(payload: JWTPayload, client: Client): string[] | undefined {
+    const entitled = client.apis.find((entry) => entry.audience === deps.audience)?.permissions;
+    if (!entitled) return undefined;
+    return scopesOf(payload).filter((name) => entitled.includes('*') || entitled.includes(name));
+  }
 
   async function verified(token: string): Promise<JWTPayload | undefined> {
     try {
@@ -54,10 +67,6 @@ export function createGateway(deps: GatewayDeps): Gateway {
       throw error;
     }
   }
-}
-
-function clientCaller(clientId: string, payload: JWTPayload): Caller {
-  return { kind: 'client', id: clientId, clientId, permissions: scopesOf(payload) };
 }
 
 function scopesOf(payload: JWTPayload): string[] {

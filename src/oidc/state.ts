@@ -28,6 +28,8 @@ export interface EngineState {
   endAccount(trx: Db, accountId: AccountId): Promise<void>;
   /** The same for a client: what was granted to it, by everybody. */
   endClient(trx: Db, clientId: ClientId): Promise<void>;
+  /** False for a grant that was revoked, ended with its session, or is over. */
+  grantIsAlive(id: string): Promise<boolean>;
   listSessions(
     filter: { accountId?: string },
     after: string | null,
@@ -72,6 +74,11 @@ export function createEngineState(deps: { db: Db; sealing: Sealing }): EngineSta
         await trx(table).where({ client_id: clientId }).delete();
       }
       await removeConsents(trx, { clientId });
+    },
+
+    async grantIsAlive(id) {
+      const row = await deps.db('oidc_grants').where({ id }).andWhereRaw('expires_at > now()').first('id');
+      return row !== undefined;
     },
 
     async listSessions(filter, after, limit) {
