@@ -12,6 +12,7 @@ import { keyedHash } from '../platform/secrets/tokens.ts';
 import {
   delayTable,
   FORGET_AFTER_SECONDS,
+  FREE_KEPT_SECONDS_PER_FAILURE,
   freeAttemptsOf,
   KNOWN_ADDRESS_SECONDS,
   type Level,
@@ -166,6 +167,7 @@ function timesAt(now: Date): store.Times {
     forgetBefore: at(-FORGET_AFTER_SECONDS),
     knownSince: at(-KNOWN_ADDRESS_SECONDS),
     expiresAt: at(FORGET_AFTER_SECONDS),
+    freeKeptSeconds: FREE_KEPT_SECONDS_PER_FAILURE,
   };
 }
 

@@ -15,6 +15,12 @@ export type Level = 'pair' | 'identifier' | 'address';
 
 /** After so long without a failure the counts begin anew: longer than any delay, so that waiting one out never resets. */
 export const FORGET_AFTER_SECONDS = 2 * 86_400;
+/**
+ * Counts of an address, and of a name from one address, that have cost nothing yet are kept an hour for each failure in
+ * them. So attempts from ever new addresses leave rows for an hour only, while one address still gets no more than one
+ * failure an hour for nothing in the long run. The name itself is kept for the whole time.
+ */
+export const FREE_KEPT_SECONDS_PER_FAILURE = 3600;
 /** So long an address from which the identifier signed in stays known. */
 export const KNOWN_ADDRESS_SECONDS = 30 * 86_400;
 

@@ -24,6 +24,8 @@ export interface Times {
   knownSince: Date;
   /** When a row written now may be deleted. */
   expiresAt: Date;
+  /** For each failure so long, when it has caused no delay and the row is not that of a name. */
+  freeKeptSeconds: number;
 }
 
 export interface CountedLevel {
@@ -74,20 +76,31 @@ function countLevel(level: Level, after: string, spared: string): string {
   const failures = '(case when counted.failed_at > :forgetBefore then counted.failures + 1 else 1 end)';
   return `
     insert into sign_in_attempts as counted (identifier, address, failures, failed_at, blocked_until, expires_at)
-    select ${keysOf[level]}, 1, :now, ${blockedUntil(level, '1')}, :expiresAt from ${after}
+    select ${keysOf[level]}, 1, :now, ${blockedUntil(level, '1')}, ${expiresAt(level, '1')} from ${after}
     on conflict (identifier, address) do update set
       failures = ${failures},
       failed_at = :now,
       blocked_until = greatest(counted.blocked_until, ${blockedUntil(level, failures)}),
-      expires_at = greatest(counted.expires_at, excluded.expires_at)
+      expires_at = greatest(counted.expires_at, ${expiresAt(level, failures)})
     where counted.blocked_until is null or counted.blocked_until <= :now or ${spared}
     returning failures, blocked_until`;
 }
 
 function blockedUntil(level: Level, failures: string): string {
-  const delays = `cast(:${level}Delays as double precision[])`;
-  const delay = `(${delays})[least(${failures}, cardinality(${delays}))]`;
+  const delay = delayOf(level, failures);
   return `(case when ${delay} > 0 then cast(:now as timestamptz) + ${delay} * interval '1 second' end)`;
+}
+
+function expiresAt(level: Level, failures: string): string {
+  if (level === 'identifier') return 'cast(:expiresAt as timestamptz)';
+  const kept = `${failures} * cast(:freeKeptSeconds as double precision) * interval '1 second'`;
+  const soon = `least(cast(:expiresAt as timestamptz), cast(:now as timestamptz) + ${kept})`;
+  return `(case when ${delayOf(level, failures)} > 0 then cast(:expiresAt as timestamptz) else ${soon} end)`;
+}
+
+function delayOf(level: Level, failures: string): string {
+  const delays = `cast(:${level}Delays as double precision[])`;
+  return `(${delays})[least(${failures}, cardinality(${delays}))]`;
 }
 
 export async function reserveAttempt(
@@ -103,6 +116,7 @@ export async function reserveAttempt(
     forgetBefore: times.forgetBefore,
     knownSince: times.knownSince,
     expiresAt: times.expiresAt,
+    freeKeptSeconds: times.freeKeptSeconds,
     pairDelays: `{${rules.pair.delays.join(',')}}`,
     identifierDelays: `{${rules.identifier.delays.join(',')}}`,
     addressDelays: `{${rules.address.delays.join(',')}}`,

@@ -119,12 +119,51 @@ describe('rows', () => {
     await job?.run();
     // Pair, name and address of the first; pair and address of the second.
     expect(await db('sign_in_attempts')).toHaveLength(5);
+    pass(3601);
+    await job?.run();
+    // The name of the first, the pair of the second.
+    expect(await db('sign_in_attempts')).toHaveLength(2);
     pass(3 * 86_400);
     await job?.run();
     // The address from which somebody signed in stays known for a month.
     expect(await db('sign_in_attempts')).toHaveLength(1);
     pass(30 * 86_400);
     await job?.run();
+    expect(await db('sign_in_attempts')).toHaveLength(0);
+  });
+
+  it('of addresses that change with every attempt are gone after an hour, but for the name', async () => {
+    await db('sign_in_attempts').delete();
+    const { lockout, reserve, pass } = setUp();
+    for (let host = 1; host <= 5; host += 1) await allowed(reserve, 'ada', `198.51.100.${host}`);
+    expect(await db('sign_in_attempts')).toHaveLength(11);
+    pass(3601);
+    await lockout.jobs()[0]?.run();
+    expect(await db('sign_in_attempts')).toHaveLength(1);
+    expect((await lockout.standing('ada')).failures).toBe(5);
+  });
+
+  it('stay an hour for each failure, and two days once there was a delay', async () => {
+    await db('sign_in_attempts').delete();
+    const { lockout, reserve, pass } = setUp();
+    const run = () => lockout.jobs()[0]?.run();
+    const rowsOfPair = () => db('sign_in_attempts').where({ failures: 2 }).andWhereRaw(`address <> ''`);
+    await allowed(reserve, 'ada');
+    await allowed(reserve, 'ada');
+    pass(2 * 3600 - 1);
+    await run();
+    expect(await rowsOfPair()).toHaveLength(2);
+    pass(2);
+    await run();
+    expect(await rowsOfPair()).toHaveLength(0);
+
+    for (let time = 0; time < 3; time += 1) await allowed(reserve, 'grace');
+    pass(2 * 86_400 - 10);
+    await run();
+    // The pair that was locked, and the two names.
+    expect(await db('sign_in_attempts').whereRaw(`address <> ''`)).toHaveLength(1);
+    pass(20);
+    await run();
     expect(await db('sign_in_attempts')).toHaveLength(0);
   });
 });
