@@ -243,7 +243,11 @@ describe('rules between settings', () => {
       'LOCKOUT_FREE_ATTEMPTS must be',
     ],
     [{ ARGON2_MEMORY_KIB: '16', ARGON2_PARALLELISM: '4' }, 'ARGON2_MEMORY_KIB must be at least 8 times'],
-    [{ SIGNING_KEY_RETAIN_RETIRED_SECONDS: '3600' }, 'SIGNING_KEY_RETAIN_RETIRED_SECONDS must be'],
+    // An API or a client may set a day, whatever the settings of tokens are.
+    [
+      { SIGNING_KEY_RETAIN_RETIRED_SECONDS: '86459', ACCESS_TOKEN_SECONDS: '60', ID_TOKEN_SECONDS: '60' },
+      'SIGNING_KEY_RETAIN_RETIRED_SECONDS must be 86460 or more',
+    ],
     [{ METRICS_PORT: '3000' }, 'METRICS_PORT is the same as PORT'],
   ])('refuses %o', (environment, start) => {
     const found = mistakes(environment);

@@ -1,6 +1,6 @@
 // Rules between settings, as a table of condition and message. A mistake stops the server; a warning is only said.
 import { isLoopbackHost } from './kinds.ts';
-import type { Config } from './schema.ts';
+import { type Config, LONGEST_TOKEN_SECONDS } from './schema.ts';
 
 interface Rule {
   readonly stops: boolean;
@@ -36,9 +36,8 @@ export const rules: readonly Rule[] = [
     'ARGON2_MEMORY_KIB must be at least 8 times ARGON2_PARALLELISM: raise it.',
   ),
   mistake(
-    ({ signingKeys, tokens }) =>
-      signingKeys.retainRetiredSeconds < Math.max(tokens.accessTokenSeconds, tokens.idTokenSeconds) + 60,
-    'SIGNING_KEY_RETAIN_RETIRED_SECONDS must be a minute more than ACCESS_TOKEN_SECONDS and ID_TOKEN_SECONDS, or tokens outlive the key that verifies them: raise it.',
+    ({ signingKeys }) => signingKeys.retainRetiredSeconds < LONGEST_TOKEN_SECONDS + 60,
+    `SIGNING_KEY_RETAIN_RETIRED_SECONDS must be ${LONGEST_TOKEN_SECONDS + 60} or more: an API or a client may let its tokens live for a day, and they must not outlive the key that verifies them. Raise it.`,
   ),
   mistake(
     ({ http, metrics }) => metrics.port !== null && metrics.port !== 0 && metrics.port === http.port,

@@ -7,6 +7,9 @@ const MINUTE = 60;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
+/** The longest life that a setting, an API or a client may give to a token that is verified by its signature. */
+export const LONGEST_TOKEN_SECONDS = DAY;
+
 const count = (maximum: number) => kind.wholeNumber(1, maximum);
 const perMinute = kind.wholeNumber(1, 10_000_000);
 
@@ -107,11 +110,16 @@ export const settings = {
   tokens: {
     accessTokenSeconds: setting(
       'ACCESS_TOKEN_SECONDS',
-      kind.wholeNumber(30, DAY),
+      kind.wholeNumber(30, LONGEST_TOKEN_SECONDS),
       10 * MINUTE,
       'Life of an access token; an API or client may set its own.',
     ),
-    idTokenSeconds: setting('ID_TOKEN_SECONDS', kind.wholeNumber(30, DAY), HOUR, 'Life of an ID token.'),
+    idTokenSeconds: setting(
+      'ID_TOKEN_SECONDS',
+      kind.wholeNumber(30, LONGEST_TOKEN_SECONDS),
+      HOUR,
+      'Life of an ID token.',
+    ),
     refreshIdleSeconds: setting(
       'REFRESH_IDLE_SECONDS',
       kind.wholeNumber(MINUTE, 365 * DAY),
@@ -176,7 +184,7 @@ export const settings = {
       'SIGNING_KEY_RETAIN_RETIRED_SECONDS',
       kind.wholeNumber(MINUTE, 365 * DAY),
       7 * DAY,
-      'Time for which a retired key stays published for tokens it has signed.',
+      'Time for which a retired key stays published for tokens it has signed; 86460 at least.',
     ),
   },
   passwords: {
