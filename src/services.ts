@@ -75,7 +75,7 @@ export type Role = 'serve' | 'command';
 /** Opens the database (its own, when none is given), brings the schema up to date and builds everything on it. */
 export async function openServices(
   config: Config,
-  options: { role: Role; log?: Log },
+  options: { role: Role; log?: Log; signal?: AbortSignal },
 ): Promise<{ services: Services; close(): Promise<void> }> {
   const log = options.log ?? (options.role === 'serve' ? createLog(config.log) : silentLog);
   const database = await openDatabase(config, options.role, log);
@@ -86,8 +86,10 @@ export async function openServices(
     applicationName: `gatehouse-${options.role}`,
   });
   try {
+    options.signal?.throwIfAborted();
     await checkVersion(postgres.db);
     await migrate({ url: database.url, log });
+    options.signal?.throwIfAborted();
     const services = await createServices(config, { postgres, log });
     const close = async () => {
       await services.audit.stop();
@@ -154,9 +156,9 @@ export async function createServices(
     log,
     accounts,
     lockout,
+    endAccountState,
     settings: {
       ...config.passwords,
-    endAccountState,
       maximumConsecutiveFailures: config.lockout.maximumConsecutiveFailures,
     },
     contextWords: [config.branding.productName, pages.site.host],
@@ -199,9 +201,9 @@ export async function createServices(
     accounts,
     clients,
     handleSeal,
+    grantExists: oidc.state.grantIsAlive,
   });
   const setup = createSetup({ postgres, audit, accounts, credentials });
-    grantExists: oidc.state.grantIsAlive,
   await registerOwn({ apis, clients, audience: managementAudience });
 
   return {
