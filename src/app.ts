@@ -25,8 +25,12 @@ const protocolLimits = {
   '/introspect': 'introspection',
   '/device/authorize': 'device',
   '/device': 'device',
+  '/device/:uid': 'page',
   '/authorize': 'page',
+  '/authorize/:uid': 'page',
   '/end-session': 'page',
+  '/end-session/confirm': 'page',
+  '/end-session/success': 'page',
 } as const;
 
 const protocolPaths = [

@@ -16,11 +16,14 @@ export interface HealthDeps {
   checkTimeoutMilliseconds?: number;
 }
 
+/** Anybody may ask, so that checks are run at most this often, and once for all who ask at the same time. */
+const FRESH_MILLISECONDS = 1000;
+
 const RETRY_AFTER_SECONDS = '5';
 
 export function createHealth(deps: HealthDeps): Health {
   let draining = false;
-  const timeout = deps.checkTimeoutMilliseconds ?? 2000;
+  const failingChecks = remembered(() => runChecks(deps.checks, deps.checkTimeoutMilliseconds ?? 2000));
   const atBoth = (path: string) => new Set([path, `${deps.site.basePath}${path}`]);
   const alive = atBoth('/healthz');
   const ready = atBoth('/readyz');
@@ -36,7 +39,7 @@ export function createHealth(deps: HealthDeps): Health {
       ctx.body = JSON.stringify({ status: 'ok' });
       return;
     }
-    const failing = draining ? ['draining'] : await failingChecks(deps.checks, timeout);
+    const failing = draining ? ['draining'] : await failingChecks();
     if (failing.length > 0) {
       ctx.status = 503;
       ctx.res.setHeader('Retry-After', RETRY_AFTER_SECONDS);
@@ -51,7 +54,21 @@ export function createHealth(deps: HealthDeps): Health {
   };
 }
 
-async function failingChecks(checks: HealthDeps['checks'], timeout: number): Promise<string[]> {
+function remembered<T>(run: () => Promise<T>): () => Promise<T> {
+  let last: { result: Promise<T>; until: number } | undefined;
+  return () => {
+    if (last !== undefined && performance.now() < last.until) return last.result;
+    const begun = { result: run(), until: Number.POSITIVE_INFINITY };
+    begun.result.finally(() => {
+      begun.until = performance.now() + FRESH_MILLISECONDS;
+    });
+    last = begun;
+    return begun.result;
+  };
+}
+
+/** The names of those that fail; never rejects. */
+async function runChecks(checks: HealthDeps['checks'], timeout: number): Promise<string[]> {
   const results = await Promise.all(
     Object.entries(checks).map(async ([name, check]) => ((await passes(check, timeout)) ? undefined : name)),
   );

@@ -19,7 +19,7 @@ export async function takeFromLimit(
   if (!verdict.allowed) throw failure('rate_limited', { retryAfterSeconds: verdict.resetSeconds });
 }
 
-/** `paths`: engine endpoint → the limit that counts it. One look-up for everything else. */
+/** `paths`: engine endpoint → the limit that counts it; `/:uid` at its end is any last part. At most two look-ups. */
 export function limitMiddleware(deps: {
   site: Site;
   limits: Limits;
@@ -29,7 +29,8 @@ export function limitMiddleware(deps: {
     Object.entries(deps.paths).map(([path, name]) => [`${deps.site.basePath}${path}`, { path, name }]),
   );
   return async (ctx, next) => {
-    const found = names.get(ctx.path);
+    const { path } = ctx;
+    const found = names.get(path) ?? names.get(`${path.slice(0, path.lastIndexOf('/'))}/:uid`);
     if (found === undefined) return next();
     requestOf(ctx).route = found.path;
     // A preflight asks for nothing yet.

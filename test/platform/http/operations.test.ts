@@ -67,12 +67,30 @@ describe('health', () => {
     const app = await start({ checks: { database: async () => database, slow: async () => true } });
     expect((await fetch(`${app.url}/readyz`)).status).toBe(200);
     database = false;
+    await wait(1100);
     expect((await fetch(`${app.url}/healthz`)).status).toBe(200);
     const response = await fetch(`${app.url}/readyz`);
     expect([response.status, await response.json()]).toEqual([
       503,
       { status: 'not ready', failing: ['database'] },
     ]);
+    await app.stop();
+  });
+
+  it('runs its checks once a second, however many ask', async () => {
+    let runs = 0;
+    const database = async () => {
+      runs += 1;
+      await wait(50);
+      return true;
+    };
+    const app = await start({ checks: { database } });
+    await Promise.all(Array.from({ length: 5 }, () => fetch(`${app.url}/readyz`)));
+    await fetch(`${app.url}/readyz`);
+    expect(runs).toBe(1);
+    await wait(1100);
+    await fetch(`${app.url}/readyz`);
+    expect(runs).toBe(2);
     await app.stop();
   });
 
