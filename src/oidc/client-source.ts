@@ -10,6 +10,9 @@ export interface ClientSource {
   registered(client: EngineClient): Client;
 }
 
+/** For this long a sector_identifier_uri that could not be validated is not asked again. */
+const FAILED_MILLISECONDS = 30_000;
+
 export function createClientSource(deps: { clients: Clients }): ClientSource {
   const records = new WeakMap<EngineClient, Client>();
 
@@ -25,7 +28,8 @@ export function createClientSource(deps: { clients: Clients }): ClientSource {
         if (existing) return existing;
         const building = build(known);
         built.set(known, building);
-        building.catch(() => built.delete(known));
+        // Each attempt asks another site (see `build`): requests of strangers must not become a flood of ours.
+        building.catch(() => setTimeout(() => built.delete(known), FAILED_MILLISECONDS).unref());
         return building;
       };
 
