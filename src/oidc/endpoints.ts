@@ -46,6 +46,20 @@ function isResumed(path: string): boolean {
   return prefix !== undefined && /^[^/]+$/.test(path.slice(prefix.length));
 }
 
+// Not long: a key that was withdrawn must be forgotten soon.
+const KEPT_SECONDS = 300;
+
+/**
+ * Metadata and keys may be kept for a while, by caches in between too. Keys for at most half of the time for which a new
+ * one is published before it signs: whoever has an old copy fetches another before the first token of that key arrives.
+ */
+export function allowCaching(ctx: Context, keyPublishDelaySeconds: number): void {
+  const keys = ctx.path === routes.jwks;
+  if (!(keys || ctx.path.startsWith('/.well-known/')) || ctx.status !== 200) return;
+  const seconds = keys ? Math.min(KEPT_SECONDS, Math.floor(keyPublishDelaySeconds / 2)) : KEPT_SECONDS;
+  ctx.set('Cache-Control', `public, max-age=${seconds}`);
+}
+
 // As a query it has to fit into a request line that browsers and proxies let through.
 const POSTED_BYTES = 8 * 1024;
 

@@ -22,7 +22,7 @@ import { makeReplayDetectionAtomic } from './adapter/replays.ts';
 import { createSealing } from './adapter/sealing.ts';
 import { createClientSource, noClientAdapter } from './client-source.ts';
 import { createDeviceGuesses } from './device-guesses.ts';
-import { answerPostAsGet, isProtocolRequest } from './endpoints.ts';
+import { allowCaching, answerPostAsGet, isProtocolRequest } from './endpoints.ts';
 import { createEngineEvents } from './events.ts';
 import { createInteractions, type Interactions } from './interactions.ts';
 import { createEnginePages } from './pages/pages.ts';
@@ -135,6 +135,7 @@ export function createOidc(deps: OidcDeps): Oidc {
         if (retryAfterSeconds > 0) throw failure('rate_limited', { retryAfterSeconds });
       }
       await engine.current.run(ctx, next);
+      allowCaching(ctx, config.signingKeys.publishDelaySeconds);
       drawPassingOn(ctx, deps.renderer);
       noteIntrospection(ctx, events.note);
       await events.settled(ctx);

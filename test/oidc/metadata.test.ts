@@ -44,6 +44,14 @@ describe('metadata', () => {
     expect(response.headers.get('access-control-allow-origin')).toBe('*');
   });
 
+  it('may be kept for five minutes, and the keys for half of the time a new one is published ahead', async () => {
+    const kept = async (path: string) => (await metadata(path)).response.headers.get('cache-control');
+
+    expect(await kept('/.well-known/openid-configuration')).toBe('public, max-age=300');
+    expect(await kept('/.well-known/oauth-authorization-server')).toBe('public, max-age=300');
+    expect(await kept('/jwks')).toBe('public, max-age=150');
+  });
+
   it('lists only endpoints that answer', async () => {
     const { document } = await metadata('/.well-known/openid-configuration');
     const endpoints = Object.entries(document).filter(([name]) => /_endpoint$|^jwks_uri$/.test(name));
