@@ -6,6 +6,7 @@ import type { Config } from '../platform/config/schema.ts';
 import type { Db } from '../platform/postgres.ts';
 import type { ClientSource } from './client-source.ts';
 import { type Consent, covers, findConsent } from './consents.ts';
+import { asksNativeClient } from './prompts.ts';
 
 type Grant = InstanceType<Provider['Grant']>;
 
@@ -71,7 +72,9 @@ async function allowedWithoutAsking(
   const { client, account } = ctx.oidc;
   if (!client || !account || ctx.oidc.promptPending('consent')) return undefined;
   const asked = askedFor(ctx);
-  if (deps.clientSource.registered(client).firstParty) return asked;
+  if (deps.clientSource.registered(client).firstParty) {
+    return asksNativeClient(ctx, deps.clientSource) ? undefined : asked;
+  }
   // RFC 8252 §8.6: a native client's redirect can be taken by another app, so remembered consent does not count for it.
   if (client.applicationType === 'native') return undefined;
   const remembered = await findConsent(deps.db, account.accountId, client.clientId);

@@ -20,8 +20,7 @@ export function prompts(deps: { clientSource: ClientSource }) {
   );
 
   const consent = policy.get('consent');
-  // The base policy asks at every request of a native client, because another app may claim its redirect URI (RFC 8252 §8.6).
-  // A first-party client is vouched for by the operator, and a loopback or claimed https redirect names its app.
+  // The base policy asks at every request of a native client; our own are asked about less often.
   consent?.checks.remove('native_client_prompt');
   consent?.checks.add(
     new Check(
@@ -35,9 +34,17 @@ export function prompts(deps: { clientSource: ClientSource }) {
   return policy;
 }
 
-function asksNativeClient(ctx: KoaContextWithOIDC, clientSource: ClientSource): boolean {
-  const { client, result, params } = ctx.oidc;
-  if (client?.applicationType !== 'native' || result?.consent) return false;
-  if (clientSource.registered(client).firstParty) return false;
-  return params?.response_type !== 'none';
+/**
+ * Another program on the device may claim a private scheme or a loopback port, and would get a code for nothing if an
+ * answer went there without anybody being asked (RFC 8252 §8.6). Of our own apps that answer is let through where
+ * somebody has signed in for this very request, or where a domain of the app's maker stands behind the address (§7.2);
+ * a device code is confirmed on a page of its own.
+ */
+export function asksNativeClient(ctx: KoaContextWithOIDC, clientSource: ClientSource): boolean {
+  const { client, result, params, deviceCode } = ctx.oidc;
+  if (client?.applicationType !== 'native' || result?.consent || params?.response_type === 'none')
+    return false;
+  if (!clientSource.registered(client).firstParty) return true;
+  if (deviceCode || result?.login) return false;
+  return !String(params?.redirect_uri).startsWith('https:');
 }

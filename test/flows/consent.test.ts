@@ -148,6 +148,55 @@ describe('consent that was given', () => {
   });
 });
 
+describe('our own native app (RFC 8252 §8.6)', () => {
+  const privateScheme = ['com.example.app:/callback'];
+  const loopback = ['http://127.0.0.1/callback'];
+  const own = (redirectUris: string[]) => scene({ kind: 'native', firstParty: true, redirectUris });
+
+  it.each([privateScheme, loopback])('answers to %s without a question after a sign-in', async (uri) => {
+    const { app, person } = await own([uri]);
+    const { page } = await upToConsent(app, person);
+
+    expect(page.url).toContain('code=');
+  });
+
+  it.each([privateScheme, loopback])(
+    'sends no code to %s unseen: whoever is signed in is asked',
+    async (uri) => {
+      const { app, person } = await own([uri]);
+      const { browser } = await app.signIn(person);
+      const page = await browser.open((await app.begin()).url);
+
+      expect(asksForConsent(page)).toBe(true);
+      expect(wordsOf(page)).toContain(person.email);
+      expect((await browser.submit(page, {}, '/consent')).url).toContain('code=');
+      expect(asksForConsent(await browser.open((await app.begin()).url))).toBe(true);
+    },
+  );
+
+  it('sends no code to an address that was left out of the request either', async () => {
+    const { app, person } = await own(loopback);
+    const { browser } = await app.signIn(person);
+
+    expect(asksForConsent(await browser.open((await app.begin({ redirect_uri: '' })).url))).toBe(true);
+  });
+
+  it('is told that a question is needed when it allows none', async () => {
+    const { app, person } = await own(loopback);
+    const { browser } = await app.signIn(person);
+    const { url } = await browser.open((await app.begin({ prompt: 'none' })).url);
+
+    expect(new URL(url).searchParams.get('error')).toBe('interaction_required');
+  });
+
+  it('is never asked about when its address belongs to a domain', async () => {
+    const { app, person } = await own(['https://app.example.com/native']);
+    const { browser } = await app.signIn(person);
+
+    expect((await browser.open((await app.begin()).url)).url).toContain('code=');
+  });
+});
+
 describe('consent that was refused', () => {
   it('leads back with access_denied', async () => {
     const { app, person } = await scene();

@@ -47,6 +47,18 @@ async function approve(device: Device, person: { email: string | null }): Promis
 }
 
 describe('a device', () => {
+  it('of our own is connected without a consent page: the page for its code has asked', async () => {
+    const { app, device } = await begin({ ...television, firstParty: true });
+    const person = await createPerson(gatehouse.services);
+    const { browser } = await (await relyingParty(gatehouse)).signIn(person);
+    const input = await browser.open(device.verification_uri);
+    const confirm = await browser.submit(input, { user_code: device.user_code }, '/device');
+    const done = await browser.submit(confirm, { confirm: 'yes' }, '/device');
+
+    expect([done.status, done.forms]).toEqual([200, []]);
+    expect((await poll(app, device)).access_token).toEqual(expect.any(String));
+  });
+
   it('waits until somebody decides', async () => {
     const { app, device } = await begin();
 
