@@ -1,5 +1,5 @@
 // `npm run bench`: Gatehouse beside the bare engine and an empty Koa server, in turn, on one core; prints ratios and writes
-// bench/RESULTS.md. Settings: BENCH_ROUNDS (5), BENCH_SECONDS (4), BENCH_CONNECTIONS (32).
+// bench/RESULTS.md. Settings: BENCH_ROUNDS (5), BENCH_SECONDS (4), BENCH_CONNECTIONS (32), BENCH_ONLY (part of a row's name; writes nothing).
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { availableParallelism, cpus, tmpdir } from 'node:os';
@@ -16,6 +16,7 @@ import { type Scenario, type Side, scenarios } from './works.ts';
 const rounds = Number(process.env.BENCH_ROUNDS ?? 5);
 const seconds = Number(process.env.BENCH_SECONDS ?? 4);
 const connections = Number(process.env.BENCH_CONNECTIONS ?? 32);
+const only = process.env.BENCH_ONLY ?? '';
 const FLOW_CONNECTIONS = 8;
 const HASHED_MEMORY_KIB = 19_456;
 
@@ -31,7 +32,7 @@ const database = await openEmbeddedPostgres({ dataDirectory: directory, role: 's
 try {
   const rows = await runAll();
   const text = report(rows, { rounds, seconds, connections, pinned, cpu: cpus()[0]?.model ?? 'unknown' });
-  await writeFile(join(import.meta.dirname, 'RESULTS.md'), text);
+  if (only === '') await writeFile(join(import.meta.dirname, 'RESULTS.md'), text);
   process.stdout.write(`\n${text}\n`);
 } finally {
   for (const child of children) child.kill('SIGTERM');
@@ -49,6 +50,7 @@ async function runAll(): Promise<Row[]> {
 
   const rows: Row[] = [];
   for (const [name, scenario] of Object.entries(scenarios)) {
+    if (!name.includes(only)) continue;
     const flow = name === 'code flow';
     rows.push(
       await compare(flow ? 'code flow without hashing' : name, scenario, gatehouse, engine, koa, flow),

@@ -23,13 +23,13 @@ const IV_BYTES = 12;
 const TAG_BYTES = 16;
 const HEADER_BYTES = 1 + SALT_BYTES + IV_BYTES;
 
-// Far below the 2^32 random nonces that one GCM key may see (NIST SP 800-38D §8.3).
-const SEALS_PER_KEY = 2 ** 24;
+// The nonce of a message is its number under its key, which no other process has (NIST SP 800-38D §8.2.1).
+const SEALS_PER_KEY = 2 ** 32 - 1;
 // Keys of other processes and of earlier ones, met when opening; more than ever run at once.
 const REMEMBERED_KEYS = 64;
 
 /**
- * Derives a key per process and 16 million messages, named by the salt in front of each message. A prepared key makes a
+ * Derives a key per process and four billion messages, named by the salt in front of each message. A prepared key makes a
  * seal four times as fast as one derived for each message would.
  */
 export function createSeal(secret: Buffer): Seal {
@@ -58,7 +58,8 @@ export function createSeal(secret: Buffer): Seal {
         key = derive(secret, salt);
         uses = 1;
       }
-      const iv = randomBytes(IV_BYTES);
+      const iv = Buffer.alloc(IV_BYTES);
+      iv.writeUInt32BE(uses, IV_BYTES - 4);
       const cipher = createCipheriv('aes-256-gcm', key, iv, { authTagLength: TAG_BYTES });
       cipher.setAAD(Buffer.from(context));
       const sealed = cipher.update(plaintext);
