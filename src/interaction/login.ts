@@ -9,6 +9,8 @@ const LoginForm = z.object({
   password: z.string().min(1, 'login.error.passwordMissing').max(4096),
 });
 
+type Verified = Awaited<ReturnType<Credentials['verify']>>;
+
 interface Shown {
   identifier: string;
   error?: string;
@@ -45,6 +47,30 @@ function hintFor({ accountId, reasons, redirectUri }: Step['pending']): string |
   return redirectUri === null ? 'login.hint.device' : null;
 }
 
+/** Who is refused is not told why; who is locked or has to wait is told for how long. */
+function answer(step: Step, identifier: string, result: Verified): Promise<PageResult> | PageResult {
+  switch (result.kind) {
+    case 'ok':
+      return step.finish({ kind: 'signed_in', accountId: result.account.id, amr: result.amr });
+    case 'refused':
+      return showLogin(step, { identifier, error: 'login.error.refused', status: 401 });
+    case 'locked':
+      return showLogin(step, {
+        identifier,
+        error: 'login.error.locked',
+        retryAfterSeconds: result.retryAfterSeconds,
+        status: 429,
+      });
+    case 'busy':
+      return showLogin(step, {
+        identifier,
+        error: 'login.error.busy',
+        retryAfterSeconds: result.retryAfterSeconds,
+        status: 503,
+      });
+  }
+}
+
 export function loginPages(deps: StepDeps & { credentials: Credentials }): Page[] {
   return [
     page({
@@ -67,26 +93,7 @@ export function loginPages(deps: StepDeps & { credentials: Credentials }): Page[
           const identifier = input.typed.identifier ?? '';
           if (!input.form) return showLogin(step, { identifier, fieldErrors: input.formErrors, status: 400 });
           const result = await deps.credentials.verify('password', input.form);
-          switch (result.kind) {
-            case 'ok':
-              return step.finish({ kind: 'signed_in', accountId: result.account.id, amr: result.amr });
-            case 'refused':
-              return showLogin(step, { identifier, error: 'login.error.refused', status: 401 });
-            case 'locked':
-              return showLogin(step, {
-                identifier,
-                error: 'login.error.locked',
-                retryAfterSeconds: result.retryAfterSeconds,
-                status: 429,
-              });
-            case 'busy':
-              return showLogin(step, {
-                identifier,
-                error: 'login.error.busy',
-                retryAfterSeconds: result.retryAfterSeconds,
-                status: 503,
-              });
-          }
+          return answer(step, identifier, result);
         }),
     }),
   ];
