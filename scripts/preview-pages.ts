@@ -45,7 +45,7 @@ export function renderSample(preview: Preview, sample: Sample, settings: Preview
     path: (path: string) => `${settings.basePath ?? ''}${path}`,
     csrfField: '<input type="hidden" name="csrf" value="preview">',
     branding: { ...branding, palette: accentPalette(accentColor) },
-    title: t(sample.titleKey),
+    title: sample.titleKey === null ? branding.productName : t(sample.titleKey),
     model: worded(sample.model, t),
     requestId: 'req_preview',
   });

@@ -4,11 +4,12 @@ export interface Sample {
   /** File name of the preview, and the name of the case in tests. */
   name: string;
   view: string;
-  titleKey: string;
+  /** Null where the product's name is the title. */
+  titleKey: string | null;
   model: Record<string, unknown>;
 }
 
-const views: Record<string, readonly [string, string]> = {
+const views: Record<string, readonly [string, string | null]> = {
   login: ['interaction/login', 'login.title'],
   consent: ['interaction/consent', 'consent.title'],
   'select-account': ['interaction/select-account', 'select.title'],
@@ -22,7 +23,7 @@ const views: Record<string, readonly [string, string]> = {
   error: ['errors/error', 'error.title'],
   'setup-done': ['setup/done', 'setup.done.title'],
   setup: ['setup/first-admin', 'setup.title'],
-  home: ['home', 'home.title'],
+  home: ['home', null],
 };
 
 const logo =
@@ -219,11 +220,8 @@ const links = [
   { label: 'OpenID configuration', href: '/.well-known/openid-configuration' },
   { label: 'Connect a device', href: '/device' },
 ];
-const home = { productName: 'Gatehouse', issuer: 'https://id.harbour.example', signedInAs: null, links };
-const homes: Sample[] = [
-  page('home', home),
-  page('home-signed-in', { ...home, signedInAs: 'Ada Lovelace', demo: { href: 'http://localhost:4000' } }),
-];
+const home = { productName: 'Gatehouse', issuer: 'https://id.harbour.example', links };
+const homes: Sample[] = [page('home', home)];
 
 export const samples: readonly Sample[] = [
   ...logins,
@@ -243,7 +241,7 @@ function page(name: string, model: Record<string, unknown>): Sample {
 }
 
 // The longest prefix wins, so that 'device-done-denied' is the device's last page and not its first.
-function viewOf(name: string): readonly [string, string] {
+function viewOf(name: string): readonly [string, string | null] {
   const found = Object.entries(views).find(([prefix]) => name.startsWith(prefix));
   if (found === undefined) throw new Error(`No view for the sample ${name}`);
   return found[1];

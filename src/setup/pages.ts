@@ -110,7 +110,6 @@ export function setupPages(deps: SetupPageDeps): Page[] {
         model: {
           productName: deps.productName,
           issuer: deps.issuer,
-          signedInAs: null,
           links: [
             { label: t('home.link.device'), href: `${deps.issuer}/device` },
             { label: t('home.link.discovery'), href: `${deps.issuer}/.well-known/openid-configuration` },
