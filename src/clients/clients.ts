@@ -35,6 +35,7 @@ import {
   updateClient,
 } from './store.ts';
 
+export { allowedOrigins } from './metadata.ts';
 export type { Client, ClientChange, ClientFilter, ClientSecretView, NewClient } from './schema.ts';
 
 export interface KnownClient {

@@ -3,7 +3,7 @@ import { createPublicKey } from 'node:crypto';
 import type { z } from 'zod';
 import { definedFields } from '../lib/fields.ts';
 import { redirectUriProblem } from '../lib/url.ts';
-import type { Client, ClientKind, GrantType, NewClient } from './schema.ts';
+import { type Client, type ClientKind, type GrantType, type NewClient, openidScopes } from './schema.ts';
 
 const DEVICE_CODE = 'urn:ietf:params:oauth:grant-type:device_code';
 
@@ -63,13 +63,13 @@ export function withDefaults(input: Omit<z.output<typeof NewClient>, 'id'>): Reg
     jwks: null,
     jwksUri: null,
     firstParty: false,
-    scopes: interactive ? ['openid', 'profile', 'email', 'offline_access'] : [],
+    scopes: interactive ? [...openidScopes] : [],
     apis: [],
     subjectType: 'public',
     sectorIdentifierUri: null,
     backchannelLogoutUri: null,
     backchannelLogoutSessionRequired: false,
-    corsOrigins: input.kind === 'spa' ? originsOf(input.redirectUris ?? []) : [],
+    corsOrigins: [],
     dpopBound: false,
     requirePar: false,
     pkceExempt: false,
@@ -84,10 +84,13 @@ export function withDefaults(input: Omit<z.output<typeof NewClient>, 'id'>): Reg
   };
 }
 
-/** A page calls the token endpoint from where it was redirected to. */
-function originsOf(uris: readonly string[]): string[] {
-  const origins = uris.map((uri) => URL.parse(uri)?.origin).filter((origin) => origin !== undefined);
-  return [...new Set(origins)];
+/** The origins whose pages may call the endpoints: a page app's own, from where it was redirected to, and those named. */
+export function allowedOrigins(
+  client: Pick<Client, 'kind' | 'redirectUris' | 'corsOrigins'>,
+): readonly string[] {
+  if (client.kind !== 'spa') return client.corsOrigins;
+  const own = client.redirectUris.flatMap((uri) => URL.parse(uri)?.origin ?? []);
+  return [...new Set([...own, ...client.corsOrigins])];
 }
 
 /** What is wrong with a registration, by field; empty when it may stand. */

@@ -6,6 +6,7 @@ import type { Accounts } from '../accounts/accounts.ts';
 import type { Api, Apis } from '../apis/apis.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Client } from '../clients/clients.ts';
+import { openidScopes } from '../clients/schema.ts';
 import type { Config } from '../platform/config/schema.ts';
 import type { Postgres } from '../platform/postgres.ts';
 import type { ClientSource } from './client-source.ts';
@@ -159,8 +160,8 @@ async function pendingOf(
 
 /** Everything of OpenID Connect that is asked, not only what is new: the page must show the whole of what will be allowed. */
 function askedOidcScopes(interaction: Interaction, params: Record<string, string | undefined>): string[] {
-  const known = ['openid', 'profile', 'email', 'offline_access'];
-  const asked = (params.scope ?? '').split(' ').filter((scope) => known.includes(scope));
+  const requested = new Set((params.scope ?? '').split(' '));
+  const asked = openidScopes.filter((scope) => requested.has(scope));
   return [...new Set([...asked, ...stringList(interaction.prompt.details.missingOIDCScope)])];
 }
 

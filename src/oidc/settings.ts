@@ -6,6 +6,8 @@ import {
   errors,
 } from 'oidc-provider';
 import type { Accounts } from '../accounts/accounts.ts';
+import { allowedOrigins } from '../clients/clients.ts';
+import { openidScopes } from '../clients/schema.ts';
 import type { Config } from '../platform/config/schema.ts';
 import type { Db } from '../platform/postgres.ts';
 import type { ServerSecrets } from '../platform/secrets/server-secrets.ts';
@@ -60,7 +62,7 @@ export function engineConfiguration(deps: EngineDeps, keys: ExternalSigningKey[]
     routes,
     findAccount: findAccount(deps.accounts),
     claims: claimsByScope,
-    scopes: ['openid', 'offline_access', 'profile', 'email'],
+    scopes: [...openidScopes],
     responseTypes: ['code'],
     subjectTypes: ['public', 'pairwise'],
     pairwiseIdentifier: async (_ctx, accountId, client) =>
@@ -101,11 +103,7 @@ export function engineConfiguration(deps: EngineDeps, keys: ExternalSigningKey[]
     },
     extraTokenClaims: async (ctx) => authenticationClaims(ctx),
     formats: { customizers: { jwt: deps.customizeJwt } },
-    clientBasedCORS: (_ctx, origin, client) => {
-      const { kind, corsOrigins, redirectUris } = registered(client);
-      if (corsOrigins.includes(origin)) return true;
-      return kind === 'spa' && redirectUris.some((uri) => URL.parse(uri)?.origin === origin);
-    },
+    clientBasedCORS: (_ctx, origin, client) => allowedOrigins(registered(client)).includes(origin),
     renderError: pages.renderError,
     fetch: deps.outgoingFetch,
     fetchResponseBodyLimits: { jwks_uri: 64 * 1024, sector_identifier_uri: 64 * 1024 },

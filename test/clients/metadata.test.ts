@@ -2,7 +2,7 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { engineMetadata } from '../../src/clients/engine-metadata.ts';
-import { registrationProblems, withDefaults } from '../../src/clients/metadata.ts';
+import { allowedOrigins, registrationProblems, withDefaults } from '../../src/clients/metadata.ts';
 import type { Client } from '../../src/clients/schema.ts';
 import type { ClientId } from '../../src/lib/ids.ts';
 
@@ -142,14 +142,24 @@ describe('registrationProblems', () => {
   });
 });
 
-describe('withDefaults', () => {
-  it('lets a page call from the origins that it is redirected to', () => {
-    const { corsOrigins } = registered('spa', {
-      redirectUris: ['https://a.example/x', 'http://localhost:5173/'],
-    });
-    expect(corsOrigins).toEqual(['https://a.example', 'http://localhost:5173']);
+describe('allowedOrigins', () => {
+  const redirectUris = ['https://a.example/x', 'http://localhost:5173/', 'https://a.example/y'];
+  const corsOrigins = ['https://b.example'];
+
+  it('are those that a page app is redirected to, and those named', () => {
+    expect(allowedOrigins(registered('spa', { redirectUris, corsOrigins }))).toEqual([
+      'https://a.example',
+      'http://localhost:5173',
+      'https://b.example',
+    ]);
   });
 
+  it('are only those named of other kinds', () => {
+    expect(allowedOrigins(registered('web', { redirectUris, corsOrigins }))).toEqual(corsOrigins);
+  });
+});
+
+describe('withDefaults', () => {
   it('does not let an explicit undefined take the place of a default', () => {
     const input: object = { kind: 'web', name: 'Web', firstParty: undefined };
     expect(withDefaults(input as Parameters<typeof withDefaults>[0]).firstParty).toBe(false);

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import type { NewClient } from '../../src/clients/clients.ts';
 import { useGatehouse } from '../support/gatehouse.ts';
-import { createPerson, signInAt } from '../support/people.ts';
+import { createPerson, operator, signInAt } from '../support/people.ts';
 import { type Answer, post, refusal, relyingParty } from './relying-party.ts';
 
 const gatehouse = useGatehouse();
@@ -61,6 +61,18 @@ describe('a single-page app', () => {
     const answer = await post(`${gatehouse.issuer}/token`, fields, { origin: 'https://other.example.com' });
 
     expect(answer.headers.get('access-control-allow-origin')).toBe('https://other.example.com');
+  });
+
+  it('may be called from where it moved to, and no longer from where it was', async () => {
+    const app = await relyingParty(gatehouse, spa);
+    const redirectUris = ['https://moved.example.com/callback'];
+    await gatehouse.services.clients.change(app.client.id, { redirectUris }, operator);
+    const fields = { grant_type: 'refresh_token', refresh_token: 'nothing', client_id: app.client.id };
+    const from = (origin: string) => post(`${gatehouse.issuer}/token`, fields, { origin });
+
+    const [moved, old] = [await from('https://moved.example.com'), await from('https://spa.example.com')];
+    expect(moved.headers.get('access-control-allow-origin')).toBe('https://moved.example.com');
+    expect(old.headers.get('access-control-allow-origin')).toBeNull();
   });
 
   it('cannot pass as a confidential client by its id alone', async () => {
