@@ -10,9 +10,9 @@ import { openidScopes } from '../clients/schema.ts';
 import type { Config } from '../platform/config/schema.ts';
 import type { Postgres } from '../platform/postgres.ts';
 import type { ClientSource } from './client-source.ts';
-import { type Consent, rememberConsent } from './consents.ts';
-import { addTo, grantLifetimeSeconds } from './grants.ts';
-import { entitledPermissions, grantablePermissions } from './resources.ts';
+import { type Consent, rememberConsent } from './consent/consents.ts';
+import { addTo, grantLifetimeSeconds } from './consent/grants.ts';
+import { entitledPermissions, grantablePermissions } from './tokens/resources.ts';
 
 export interface PendingInteraction {
   readonly uid: string;

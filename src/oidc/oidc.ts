@@ -23,19 +23,19 @@ import { createSealing } from './adapter/sealing.ts';
 import { createClientSource, noClientAdapter } from './client-source.ts';
 import { createDeviceGuesses } from './device-guesses.ts';
 import { allowCaching, answerPostAsGet, isProtocolRequest } from './endpoints.ts';
+import { createEngineState, type EndedParticipant, type EngineState } from './engine-state.ts';
 import { createEngineEvents } from './events.ts';
 import { createInteractions, type Interactions } from './interactions.ts';
 import { createEnginePages } from './pages/pages.ts';
 import { drawPassingOn } from './pages/passing-on.ts';
-import { createResources } from './resources.ts';
 import { type EngineDeps, engineConfiguration, routes } from './settings.ts';
-import { engineKeys } from './signing.ts';
-import { createEngineState, type EndedParticipant, type EngineState } from './state.ts';
-import { sealHandle } from './token-claims.ts';
+import { createResources } from './tokens/resources.ts';
+import { engineKeys } from './tokens/signing.ts';
+import { sealHandle } from './tokens/token-claims.ts';
 
+export type { BrowserSession, EndedParticipant } from './engine-state.ts';
 export type { Interactions, PendingInteraction, StepOutcome } from './interactions.ts';
-export type { BrowserSession, EndedParticipant } from './state.ts';
-export { openHandle } from './token-claims.ts';
+export { openHandle } from './tokens/token-claims.ts';
 
 /** Koa's context as the outer application has it; the engine adds `oidc` to it. */
 type Context = Parameters<Provider['middleware'][number]>[0];

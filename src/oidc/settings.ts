@@ -12,14 +12,14 @@ import type { Config } from '../platform/config/schema.ts';
 import type { Db } from '../platform/postgres.ts';
 import type { ServerSecrets } from '../platform/secrets/server-secrets.ts';
 import type { StateStore } from './adapter/adapter.ts';
-import { claimsByScope, findAccount, pairwiseSubject } from './claims.ts';
 import type { ClientSource } from './client-source.ts';
-import { grantLifetimeSeconds, loadExistingGrant } from './grants.ts';
-import { lifetimes } from './lifetimes.ts';
+import { grantLifetimeSeconds, loadExistingGrant } from './consent/grants.ts';
 import type { EnginePages } from './pages/pages.ts';
 import { prompts } from './prompts.ts';
-import type { Resources } from './resources.ts';
-import { authenticationClaims } from './token-claims.ts';
+import { claimsByScope, findAccount, pairwiseSubject } from './tokens/claims.ts';
+import { lifetimes } from './tokens/lifetimes.ts';
+import type { Resources } from './tokens/resources.ts';
+import { authenticationClaims } from './tokens/token-claims.ts';
 
 export interface EngineDeps {
   readonly config: Config;

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Adapter, AdapterPayload } from 'oidc-provider';
 import { describe, expect, it } from 'vitest';
-import type { EngineState } from '../../src/oidc/state.ts';
+import type { EngineState } from '../../src/oidc/engine-state.ts';
 import { inEngineRequest } from './engine-request.ts';
 import { grantable, HOUR, type Make, names, type StoreUnderTest, thing } from './store-under-test.ts';
 

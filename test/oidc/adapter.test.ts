@@ -6,7 +6,7 @@ import { createStateStore } from '../../src/oidc/adapter/adapter.ts';
 import { type ModelName, models } from '../../src/oidc/adapter/models.ts';
 import { createSealing } from '../../src/oidc/adapter/sealing.ts';
 import { noClientAdapter } from '../../src/oidc/client-source.ts';
-import { createEngineState } from '../../src/oidc/state.ts';
+import { createEngineState } from '../../src/oidc/engine-state.ts';
 import { useDatabase } from '../support/database.ts';
 import { adapterContract } from './adapter.contract.ts';
 import type { StoreUnderTest } from './store-under-test.ts';

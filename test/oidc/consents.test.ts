@@ -1,6 +1,6 @@
 // Remembered consent when two tabs, or a tab and a taking-back, come at once.
 import { expect, it } from 'vitest';
-import { findConsent, rememberConsent, removeConsents } from '../../src/oidc/consents.ts';
+import { findConsent, rememberConsent, removeConsents } from '../../src/oidc/consent/consents.ts';
 import { useDatabase } from '../support/database.ts';
 
 const database = useDatabase();

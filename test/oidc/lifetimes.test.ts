@@ -2,7 +2,7 @@
 import type { Client as EngineClient } from 'oidc-provider';
 import { describe, expect, it } from 'vitest';
 import type { Client } from '../../src/clients/clients.ts';
-import { lifetimes } from '../../src/oidc/lifetimes.ts';
+import { lifetimes } from '../../src/oidc/tokens/lifetimes.ts';
 import { testConfig } from '../support/gatehouse.ts';
 
 const config = testConfig({

@@ -3,7 +3,7 @@ import type { Adapter, AdapterFactory } from 'oidc-provider';
 import { grantAdapter } from './grants.ts';
 import { isModelName, type ModelName, models, type StateTable } from './models.ts';
 import { sessionAdapter } from './sessions.ts';
-import type { StateDeps } from './state.ts';
+import type { StateDeps } from './statement.ts';
 import { tokenAdapter } from './tokens.ts';
 
 export interface StateStore {

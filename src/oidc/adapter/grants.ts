@@ -1,7 +1,7 @@
 // Grants: what a person, in one session, allowed a client to do. A grant id is a name, not a credential, so it stands in clear.
 import Provider, { type Adapter, type AdapterPayload } from 'oidc-provider';
 import type { Actor, NewEvent } from '../../audit/audit.ts';
-import { createLoaded, lifetimeSeconds, runWithEvent, type StateDeps } from './state.ts';
+import { createLoaded, lifetimeSeconds, runWithEvent, type StateDeps } from './statement.ts';
 
 export function grantAdapter({ db, sealing }: StateDeps): Adapter {
   const loaded = createLoaded();

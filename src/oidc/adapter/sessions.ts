@@ -2,7 +2,7 @@
 import Provider, { type Adapter, type AdapterPayload } from 'oidc-provider';
 import type { NewEvent } from '../../audit/audit.ts';
 import { currentOrigin } from '../../platform/origin.ts';
-import { createLoaded, lifetimeSeconds, runWithEvent, type StateDeps } from './state.ts';
+import { createLoaded, lifetimeSeconds, runWithEvent, type StateDeps } from './statement.ts';
 
 export function sessionAdapter({ db, sealing, sessionAbsoluteSeconds }: StateDeps): Adapter {
   const loaded = createLoaded();

@@ -3,7 +3,7 @@
 import Provider, { type Adapter, type AdapterPayload, errors } from 'oidc-provider';
 import { tokenEvent, tokenRevoked } from './events.ts';
 import { type ModelName, models } from './models.ts';
-import { lifetimeSeconds, runWithEvent, type StateDeps } from './state.ts';
+import { lifetimeSeconds, runWithEvent, type StateDeps } from './statement.ts';
 
 /** RFC 8628 §3.2: the interval a device has to keep when the answer names none; a little slack for network jitter. */
 const DEVICE_POLL_SECONDS = 4.5;

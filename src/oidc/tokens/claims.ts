@@ -1,7 +1,7 @@
 // Subject -> account, scope -> claims (OpenID Connect Core §5.4), and pairwise subjects (§8.1).
 import type { Account as EngineAccount, FindAccount } from 'oidc-provider';
-import type { Account, Accounts } from '../accounts/accounts.ts';
-import { keyedHash } from '../platform/secrets/tokens.ts';
+import type { Account, Accounts } from '../../accounts/accounts.ts';
+import { keyedHash } from '../../platform/secrets/tokens.ts';
 
 export const claimsByScope = {
   // When and how the person signed in goes into every ID token, so that an app can check what it asked for.

@@ -4,7 +4,7 @@ import type { AccountId, ClientId } from '../lib/ids.ts';
 import type { Db } from '../platform/postgres.ts';
 import type { Sealing } from './adapter/sealing.ts';
 import { sessionId } from './adapter/sessions.ts';
-import { removeConsents } from './consents.ts';
+import { removeConsents } from './consent/consents.ts';
 
 export interface BrowserSession {
   id: string;

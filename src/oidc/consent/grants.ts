@@ -1,12 +1,12 @@
 // Which grant an authorization request runs under: the session's own, one made from remembered consent, or one made
 // because the client is first-party. Everything else goes to the consent page.
 import type { Configuration, KoaContextWithOIDC, Provider } from 'oidc-provider';
-import type { Client } from '../clients/clients.ts';
-import type { Config } from '../platform/config/schema.ts';
-import type { Db } from '../platform/postgres.ts';
-import type { ClientSource } from './client-source.ts';
+import type { Client } from '../../clients/clients.ts';
+import type { Config } from '../../platform/config/schema.ts';
+import type { Db } from '../../platform/postgres.ts';
+import type { ClientSource } from '../client-source.ts';
+import { asksNativeClient } from '../prompts.ts';
 import { type Consent, covers, findConsent } from './consents.ts';
-import { asksNativeClient } from './prompts.ts';
 
 type Grant = InstanceType<Provider['Grant']>;
 

@@ -1,7 +1,7 @@
 // Signing keys as the engine takes them. Signing synchronously with node:crypto costs about half of WebCrypto's round trip.
 import { createPublicKey, type KeyObject, sign } from 'node:crypto';
 import { ExternalSigningKey } from 'oidc-provider';
-import type { SigningKey } from '../signing-keys/signing-keys.ts';
+import type { SigningKey } from '../../signing-keys/signing-keys.ts';
 
 class EngineSigningKey extends ExternalSigningKey {
   readonly #key: SigningKey;

@@ -1,8 +1,8 @@
 // Resource indicators (RFC 8707): which API a token is for, and which of its permissions this client and person may have.
 import { errors, type KoaContextWithOIDC, type ResourceServer } from 'oidc-provider';
-import type { Api, Apis } from '../apis/apis.ts';
-import type { Client } from '../clients/clients.ts';
-import type { ClientSource } from './client-source.ts';
+import type { Api, Apis } from '../../apis/apis.ts';
+import type { Client } from '../../clients/clients.ts';
+import type { ClientSource } from '../client-source.ts';
 
 export interface Resources {
   getResourceServerInfo(

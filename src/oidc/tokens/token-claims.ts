@@ -1,6 +1,6 @@
 // What Gatehouse adds to access tokens: how the person signed in (RFC 9068 §2.2.1) and an opaque handle.
 import type { KoaContextWithOIDC } from 'oidc-provider';
-import type { Seal } from '../platform/secrets/seal.ts';
+import type { Seal } from '../../platform/secrets/seal.ts';
 
 /** What a JWT access token belongs to; found again from its handle also when `sub` is pairwise. */
 export interface TokenHandle {

@@ -1,7 +1,7 @@
 // How long each thing the engine issues lives: from the settings, an API's or a client's own, and the absolute ends.
 import { type Configuration, type Client as EngineClient, errors } from 'oidc-provider';
-import type { Client } from '../clients/clients.ts';
-import type { Config } from '../platform/config/schema.ts';
+import type { Client } from '../../clients/clients.ts';
+import type { Config } from '../../platform/config/schema.ts';
 
 /** The engine wants synchronous functions that answer whole positive seconds. */
 export function lifetimes(
