@@ -161,7 +161,8 @@ describe('a database that goes away', () => {
     expect((await fetch(`${issuer()}/readyz`)).status).toBe(503);
     await world.wire?.mend();
     await untilWell();
-    expect((await fetch(`${issuer()}/readyz`)).status).toBe(200);
+    // What readiness last saw is answered for a second more.
+    await expect.poll(async () => (await fetch(`${issuer()}/readyz`)).status, { timeout: 3000 }).toBe(200);
     expect(world.server?.child.exitCode).toBeNull();
   });
 
