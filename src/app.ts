@@ -70,13 +70,14 @@ export function createApp(services: Services): App {
   app.use(observeRequests({ metrics: services.metrics, log }));
   app.use(securityHeaders(site));
   app.use(renderErrors(errorDeps));
-  app.use(health.middleware);
-  app.use(services.assets.middleware);
   app.use(wellKnownAtRoot(site));
   app.use(limitMiddleware({ site, limits, paths: protocolLimits }));
+  // The engine has the most traffic and knows its own addresses by one look-up, so it is asked before the others.
+  app.use(withinBasePath(site, oidc.handle));
+  app.use(health.middleware);
+  app.use(services.assets.middleware);
   app.use(router.routes());
   app.use(allowMethods(router));
-  app.use(withinBasePath(site, oidc.handle));
 
   return { callback: app.callback(), health };
 }

@@ -18,7 +18,7 @@ interface Waiting {
 }
 
 const MAX_BATCH = 500;
-const COMPANY_MILLISECONDS = 2;
+const COMPANY_MILLISECONDS = 4;
 /** Beyond this the database is too slow to be waited for: better a quick "busy" than a long queue. */
 const MAX_WAITING = 10_000;
 
@@ -48,7 +48,7 @@ export function createAppender(deps: { db: Db }): Appender {
   }
 
   /**
-   * A lone caller is written at once. Where the last write had company the next one waits two milliseconds for more: a
+   * A lone caller is written at once. Where the last write had company the next one waits four milliseconds for more: a
    * statement and a disk write shared by ten requests cost each of them less than the wait.
    */
   function company(): Promise<unknown> {

@@ -12,7 +12,7 @@ import type { Postgres } from '../platform/postgres.ts';
 import type { ClientSource } from './client-source.ts';
 import { type Consent, rememberConsent } from './consent/consents.ts';
 import { addTo, grantLifetimeSeconds } from './consent/grants.ts';
-import { entitledPermissions, grantablePermissions } from './tokens/resources.ts';
+import { entitledPermissions, grantable } from './tokens/resources.ts';
 
 export interface PendingInteraction {
   readonly uid: string;
@@ -181,10 +181,7 @@ async function askedResourceScopes(
     const api = typeof audience === 'string' ? apis.known(audience) : undefined;
     const entitled = api && entitledPermissions(client, api);
     if (!api || !entitled || !person) return [];
-    const grantable = grantablePermissions(api, person);
-    return [
-      [api.audience, entitled.filter((name) => requested.has(name) && grantable.includes(name))] as const,
-    ];
+    return [[api.audience, grantable(entitled, api, person).filter((name) => requested.has(name))] as const];
   });
   return Object.fromEntries(asked.filter(([, names]) => names.length > 0));
 }

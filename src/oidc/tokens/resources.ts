@@ -22,9 +22,9 @@ export function entitledPermissions(client: Client, api: Api): string[] | undefi
     : all.filter((name) => entitlement.permissions.includes(name));
 }
 
-/** The permissions of one API that a person may be granted; the management API belongs to administrators. */
-export function grantablePermissions(api: Api, person: { admin: boolean } | undefined): string[] {
-  return api.system && person && !person.admin ? [] : api.permissions.map((permission) => permission.name);
+/** What a person may be granted of it; the management API belongs to administrators. */
+export function grantable(permissions: string[], api: Api, person: { admin: boolean } | undefined): string[] {
+  return api.system && person && !person.admin ? [] : permissions;
 }
 
 export function createResources(deps: {
@@ -44,10 +44,9 @@ export function createResources(deps: {
       // An authorization request is asked about its resources before the account of the session is loaded.
       const accountId = ctx.oidc.account?.accountId ?? ctx.oidc.session?.accountId;
       const person = accountId && api.system ? { admin: await deps.isAdmin(accountId) } : undefined;
-      const allowed = new Set(grantablePermissions(api, person));
       return {
         audience: api.audience,
-        scope: entitled.filter((name) => allowed.has(name)).join(' '),
+        scope: grantable(entitled, api, person).join(' '),
         accessTokenFormat: api.tokenFormat,
         accessTokenTTL: client.accessTokenLifetimeSeconds ?? api.tokenLifetimeSeconds,
         jwt: { sign: { alg: api.signingAlgorithm } },
