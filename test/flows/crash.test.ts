@@ -59,11 +59,11 @@ describe('kill -9 of the server in the middle of logins', () => {
   });
 
   async function everyTokenIsInTheLedger(seen: Acknowledged): Promise<void> {
-    const targets: string[] = await cluster.database
+    const rows: { target_id: string | null; token_id: string | null }[] = await cluster.database
       .db('audit_events')
       .whereIn('type', ['token.issued', 'token.refreshed'])
-      .pluck('target_id');
-    const known = new Set(targets);
+      .select('target_id', cluster.database.db.raw(`details->>'tokenId' as token_id`));
+    const known = new Set(rows.map((row) => row.target_id ?? row.token_id));
     const tokens = seen.issued.flatMap(({ refreshToken, accessToken }) => [refreshToken, accessToken]);
     const missing = [...tokens.map(shortHash), ...seen.jwts].filter((target) => !known.has(target));
     expect(missing).toEqual([]);

@@ -145,7 +145,7 @@ describe('sessions', () => {
   it('end after that time also when they are used every few seconds, within the skew that is forgiven', async () => {
     const app = await relyingParty(gatehouse);
     const { browser } = await app.signIn(await createPerson(gatehouse.services));
-    for (const step of [500, 500, 490, 9]) {
+    for (const step of [500, 500, 490, 4]) {
       pass(step);
       expect((await browser.open((await app.begin()).url)).url).toContain('code=');
     }

@@ -52,7 +52,10 @@ export function withinBasePath(site: Site, handle: Middleware): Middleware {
     ctx.path = path.slice(site.basePath.length);
     ctx.mountPath = site.basePath;
     try {
-      await handle(ctx, next);
+      await handle(ctx, () => {
+        ctx.path = path;
+        return next();
+      });
     } finally {
       ctx.path = path;
     }
