@@ -115,7 +115,6 @@ async function gatehouseSide(port: number, memoryKiB: number): Promise<Side> {
     LOG_FORMAT: 'json',
     ARGON2_MEMORY_KIB: String(memoryKiB),
     ARGON2_ITERATIONS: memoryKiB === HASHED_MEMORY_KIB ? '2' : '1',
-    LOCKOUT_ADDRESS_FREE_ATTEMPTS: '100000',
     LIMIT_PAGE_PER_MINUTE: '10000000',
     LIMIT_SIGN_IN_PER_MINUTE: '10000000',
     LIMIT_TOKEN_PER_MINUTE: '10000000',

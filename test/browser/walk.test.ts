@@ -52,7 +52,7 @@ const pictures = process.env.WALK_PICTURES;
 
 describe.skipIf(needs('chromium'))('the hosted pages of a running server', () => {
   const chromium = useChromium();
-  const world = useWorld({ LOCKOUT_FREE_ATTEMPTS: '2', LOCKOUT_ADDRESS_FREE_ATTEMPTS: '10000' });
+  const world = useWorld({ LOCKOUT_FREE_ATTEMPTS: '2', LOCKOUT_ADDRESS_FREE_ATTEMPTS: '1000' });
 
   it.each(variants)(
     'lead through sign-in, consent, devices and sign-out: $name',

@@ -246,7 +246,8 @@ export const settings = {
     ),
     addressFreeAttempts: setting(
       'LOCKOUT_ADDRESS_FREE_ATTEMPTS',
-      count(100_000),
+      // The delays after every number of failures travel with each attempt, so the numbers stay small.
+      count(1000),
       50,
       'Failed sign-ins from one address, to any accounts, without a delay.',
     ),
