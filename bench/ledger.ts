@@ -5,11 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Audit, createAudit } from '../src/audit/audit.ts';
 import { systemClock } from '../src/platform/clock.ts';
+import { migrate } from '../src/platform/database/migrations.ts';
+import { createPostgres, type Postgres } from '../src/platform/database/postgres.ts';
 import { openEmbeddedPostgres } from '../src/platform/embedded-postgres.ts';
-import { silentLog } from '../src/platform/log.ts';
-import { migrate } from '../src/platform/migrations.ts';
 import { withOrigin } from '../src/platform/origin.ts';
-import { createPostgres, type Postgres } from '../src/platform/postgres.ts';
+import { silentLog } from '../src/platform/telemetry/log.ts';
 
 const SECONDS = 5;
 const CONCURRENCIES = [1, 8, 32, 64];

@@ -6,7 +6,7 @@ import { availableParallelism, cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { openEmbeddedPostgres } from '../src/platform/embedded-postgres.ts';
-import { silentLog } from '../src/platform/log.ts';
+import { silentLog } from '../src/platform/telemetry/log.ts';
 import { apps, machine } from './fixture.ts';
 import { form, measure, type Target, target } from './load.ts';
 import { prepare } from './prepare.ts';

@@ -2,10 +2,10 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { migrate } from '../src/platform/database/migrations.ts';
+import { createPostgres, type Db } from '../src/platform/database/postgres.ts';
 import { openEmbeddedPostgres } from '../src/platform/embedded-postgres.ts';
-import { silentLog } from '../src/platform/log.ts';
-import { migrate } from '../src/platform/migrations.ts';
-import { createPostgres, type Db } from '../src/platform/postgres.ts';
+import { silentLog } from '../src/platform/telemetry/log.ts';
 
 export const schemaFile = new URL('../migrations/schema.sql', import.meta.url);
 

@@ -104,7 +104,7 @@ async function openFeatures(): Promise<Opened<Services>> {
   const config = loadConfig();
   const [{ openServices }, { isDatabaseUnavailable }] = await Promise.all([
     import('./services.ts'),
-    import('./platform/postgres.ts'),
+    import('./platform/database/postgres.ts'),
   ]);
   const translate = (error: unknown) =>
     isDatabaseUnavailable(error) ? failure('database_unavailable', {}, error) : error;
@@ -137,8 +137,8 @@ async function openTerminal(): Promise<Opened<{ terminal: Terminal }>> {
 async function migrateDatabase(config: ReturnType<typeof loadConfig>): Promise<string[]> {
   const [{ openEmbeddedPostgres }, { migrate }, { silentLog }] = await Promise.all([
     import('./platform/embedded-postgres.ts'),
-    import('./platform/migrations.ts'),
-    import('./platform/log.ts'),
+    import('./platform/database/migrations.ts'),
+    import('./platform/telemetry/log.ts'),
   ]);
   const log = silentLog;
   if (config.database.url !== undefined) return migrate({ url: config.database.url, log });

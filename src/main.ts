@@ -3,12 +3,12 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { createApp } from './app.ts';
 import { sayError } from './platform/command-line/report.ts';
 import { type Config, ConfigMistakes, loadConfig } from './platform/config/load.ts';
+import { isDatabaseUnavailable } from './platform/database/postgres.ts';
 import { AppError, failure } from './platform/errors.ts';
 import type { Health } from './platform/http/health.ts';
 import { type Listener, listen } from './platform/http/server.ts';
 import { createJobs, type Jobs } from './platform/jobs.ts';
-import { type MetricsListener, metricsListener } from './platform/metrics.ts';
-import { isDatabaseUnavailable } from './platform/postgres.ts';
+import { type MetricsListener, metricsListener } from './platform/telemetry/metrics.ts';
 import { openServices, type Services } from './services.ts';
 
 export interface RunningServer {

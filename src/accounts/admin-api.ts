@@ -1,7 +1,7 @@
 // /api/v1/accounts and /api/v1/me: people, for administrators and for themselves.
 import { z } from 'zod';
+import { type Route, route } from '../platform/api/route.ts';
 import { failure } from '../platform/errors.ts';
-import { type Route, route } from '../platform/http/route.ts';
 import type { Accounts } from './accounts.ts';
 import { AccountView } from './schema.ts';
 

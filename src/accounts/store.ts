@@ -1,7 +1,7 @@
 // All SQL of accounts and their identifiers: rows in, records out.
 import type { Identifier, IdentifierKind } from '../lib/identifiers.ts';
 import type { AccountId } from '../lib/ids.ts';
-import type { Db } from '../platform/postgres.ts';
+import type { Db } from '../platform/database/postgres.ts';
 import type { Account, AccountStatus } from './schema.ts';
 
 interface AccountRow {

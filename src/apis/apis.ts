@@ -7,8 +7,8 @@ import { type ApiId, type ClientId, newId, parseId } from '../lib/ids.ts';
 import { decodeCursor, type Page, type PageRequest, pageOf } from '../lib/page.ts';
 import type { Changes } from '../platform/changes.ts';
 import type { Clock } from '../platform/clock.ts';
+import type { Db, Postgres } from '../platform/database/postgres.ts';
 import { failure } from '../platform/errors.ts';
-import type { Db, Postgres } from '../platform/postgres.ts';
 import type { EventType } from '../vocabulary/events.ts';
 import { type Api, ApiChange, type ApiPermission, NewApi } from './schema.ts';
 import {

@@ -1,6 +1,6 @@
 // All SQL of the table apis: rows in, records out.
 import type { ApiId, ClientId } from '../lib/ids.ts';
-import type { Db } from '../platform/postgres.ts';
+import type { Db } from '../platform/database/postgres.ts';
 import type { Api, ApiPermission } from './schema.ts';
 
 interface ApiRow {

@@ -1,6 +1,6 @@
 // /api/v1/audit-events: reading the ledger, and the intake for decisions that other services made.
 import { z } from 'zod';
-import { type Route, route } from '../platform/http/route.ts';
+import { type Route, route } from '../platform/api/route.ts';
 import type { Audit } from './audit.ts';
 import { AuditEventView } from './schema.ts';
 

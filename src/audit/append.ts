@@ -1,7 +1,7 @@
 // Group commit: events that arrive while a write is under way share the next one.
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Db } from '../platform/database/postgres.ts';
 import { failure } from '../platform/errors.ts';
-import type { Db } from '../platform/postgres.ts';
 import { type EventRow, insertRowsSql } from './row.ts';
 
 export interface Appender {

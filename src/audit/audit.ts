@@ -1,10 +1,10 @@
 // The ledger: every feature writes what happened, inside its own transaction; nobody changes it afterwards.
 import { decodeCursor, type Page, type PageRequest, pageOf } from '../lib/page.ts';
 import type { Clock } from '../platform/clock.ts';
+import type { Db, Postgres } from '../platform/database/postgres.ts';
 import { failure } from '../platform/errors.ts';
-import type { Log } from '../platform/log.ts';
 import { currentOrigin } from '../platform/origin.ts';
-import type { Db, Postgres } from '../platform/postgres.ts';
+import type { Log } from '../platform/telemetry/log.ts';
 import type { RefusalKind } from '../vocabulary/events.ts';
 import { createAppender } from './append.ts';
 import { createListeners, type Listener } from './listeners.ts';

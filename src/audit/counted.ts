@@ -1,8 +1,9 @@
 // What the pipelines of platform/http refuse, put into the ledger: strangers are counted, known callers get an event.
+
+import type { RouteDeps } from '../platform/api/mount-routes.ts';
 import { AppError } from '../platform/errors.ts';
 import type { Csrf } from '../platform/http/csrf.ts';
-import type { RouteDeps } from '../platform/http/mount-routes.ts';
-import type { Limits } from '../platform/rate-limit.ts';
+import type { Limits } from '../platform/limits/rate-limit.ts';
 import type { Audit } from './audit.ts';
 
 /** Whoever runs into a limit. */

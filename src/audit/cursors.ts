@@ -1,7 +1,7 @@
 // The SQL of listeners: where each one stands, which committed events lie beyond it, and who may deliver them.
 // Events are ordered by (transaction_id, sequence) and read only below pg_snapshot_xmin: every transaction below it has
 // ended, so none can still commit an event that a cursor has passed.
-import type { Db } from '../platform/postgres.ts';
+import type { Db } from '../platform/database/postgres.ts';
 import type { AuditEvent } from './schema.ts';
 import { EVENT_COLUMNS, eventOf, type StoredEventRow } from './store.ts';
 

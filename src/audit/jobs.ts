@@ -1,8 +1,8 @@
 // Scheduled work of the ledger: partitions for the months to come, and the end of old refusal counts.
 import type { Clock } from '../platform/clock.ts';
+import type { Db } from '../platform/database/postgres.ts';
 import type { Job } from '../platform/jobs.ts';
-import type { Log } from '../platform/log.ts';
-import type { Db } from '../platform/postgres.ts';
+import type { Log } from '../platform/telemetry/log.ts';
 import { makePartitions } from './partitions.ts';
 import { deleteRefusals } from './store.ts';
 

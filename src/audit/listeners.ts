@@ -1,8 +1,8 @@
 // In-process listeners: each gets committed events at least once, from a cursor in the database, on one node at a time.
 import { randomUUID } from 'node:crypto';
 import type { Clock } from '../platform/clock.ts';
-import type { Log } from '../platform/log.ts';
-import type { Db } from '../platform/postgres.ts';
+import type { Db } from '../platform/database/postgres.ts';
+import type { Log } from '../platform/telemetry/log.ts';
 import type { EventType } from '../vocabulary/events.ts';
 import * as cursors from './cursors.ts';
 import type { AuditEvent } from './schema.ts';

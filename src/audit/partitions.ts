@@ -1,5 +1,5 @@
 // The months of the ledger: one partition each, made before it is needed.
-import type { Db } from '../platform/postgres.ts';
+import type { Db } from '../platform/database/postgres.ts';
 
 /** Makes the partitions of this month and of the next ones that are missing; returns their names. */
 export async function makePartitions(db: Db, now: Date, monthsAhead: number): Promise<string[]> {

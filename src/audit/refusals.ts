@@ -1,8 +1,8 @@
 // Counting the refusals of callers that proved nothing, in memory, so that no stranger decides how much we write.
 import { addressPrefix, normalizeAddress } from '../lib/ip.ts';
 import type { Clock } from '../platform/clock.ts';
-import type { Log } from '../platform/log.ts';
-import type { Db } from '../platform/postgres.ts';
+import type { Db } from '../platform/database/postgres.ts';
+import type { Log } from '../platform/telemetry/log.ts';
 import type { RefusalKind } from '../vocabulary/events.ts';
 import type { RefusalCount } from './schema.ts';
 import { addRefusals } from './store.ts';

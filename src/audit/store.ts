@@ -1,6 +1,6 @@
 // The SQL of events and refusals: rows in, records out.
 import type { Knex } from 'knex';
-import type { Db } from '../platform/postgres.ts';
+import type { Db } from '../platform/database/postgres.ts';
 import { events } from '../vocabulary/events.ts';
 import { type EventRow, insertRowsSql } from './row.ts';
 import type { AuditEvent, EventFilter, Outcome, RefusalCount, RefusalFilter } from './schema.ts';

@@ -3,8 +3,8 @@ import type { z } from 'zod';
 import type { Apis } from '../apis/apis.ts';
 import { fieldsOf } from '../lib/fields.ts';
 import type { ClientId } from '../lib/ids.ts';
+import type { Db } from '../platform/database/postgres.ts';
 import { failure } from '../platform/errors.ts';
-import type { Db } from '../platform/postgres.ts';
 import { registrationProblems, withDefaults } from './metadata.ts';
 import { CLIENT_ID, type Client, ClientChange, NewClient } from './schema.ts';
 

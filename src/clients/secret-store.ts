@@ -1,6 +1,6 @@
 // All SQL of the table client_secrets. A secret is active until it is retired or has expired.
 import type { ClientId, ClientSecretId } from '../lib/ids.ts';
-import type { Db } from '../platform/postgres.ts';
+import type { Db } from '../platform/database/postgres.ts';
 import type { ClientSecretView } from './schema.ts';
 
 export interface SecretHash {

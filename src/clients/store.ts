@@ -1,6 +1,6 @@
 // All SQL of the table clients: rows in, records out.
 import type { ClientId } from '../lib/ids.ts';
-import type { Db } from '../platform/postgres.ts';
+import type { Db } from '../platform/database/postgres.ts';
 import type { Client, ClientFilter } from './schema.ts';
 
 interface ClientRow {

@@ -10,7 +10,7 @@ import {
   readNewPassword,
   UsageMistake,
 } from '../platform/command.ts';
-import type { Postgres } from '../platform/postgres.ts';
+import type { Postgres } from '../platform/database/postgres.ts';
 import type { Credentials } from './credentials.ts';
 
 interface Services {

@@ -5,8 +5,8 @@ import type { Actor, Audit } from '../audit/audit.ts';
 import type { AccountId } from '../lib/ids.ts';
 import type { Lockout } from '../lockout/lockout.ts';
 import type { Clock } from '../platform/clock.ts';
-import type { Log } from '../platform/log.ts';
-import type { Db, Postgres } from '../platform/postgres.ts';
+import type { Db, Postgres } from '../platform/database/postgres.ts';
+import type { Log } from '../platform/telemetry/log.ts';
 import { type Blocklist, createBlocklist } from './blocklist.ts';
 import {
   createHashPool,

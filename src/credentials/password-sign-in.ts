@@ -5,7 +5,7 @@ import type { Audit, NewEvent } from '../audit/audit.ts';
 import type { AccountId } from '../lib/ids.ts';
 import type { Attempt, Lockout } from '../lockout/lockout.ts';
 import type { Clock } from '../platform/clock.ts';
-import type { Db, Postgres } from '../platform/postgres.ts';
+import type { Db, Postgres } from '../platform/database/postgres.ts';
 import type { HashPool } from './hash-pool.ts';
 import {
   type Argon2Settings,

@@ -1,6 +1,6 @@
 // All SQL of passwords. A failure is counted before the password is looked at, in one conditional statement.
 import type { AccountId } from '../lib/ids.ts';
-import type { Db } from '../platform/postgres.ts';
+import type { Db } from '../platform/database/postgres.ts';
 
 export interface UsablePassword {
   hash: string;

@@ -4,7 +4,7 @@ import { createLocalJWKSet, errors, type JWTPayload, jwtVerify } from 'jose';
 import type { Accounts } from '../accounts/accounts.ts';
 import type { Client, Clients } from '../clients/clients.ts';
 import { openHandle } from '../oidc/oidc.ts';
-import type { Caller } from '../platform/http/route.ts';
+import type { Caller } from '../platform/api/route.ts';
 import type { Seal } from '../platform/secrets/seal.ts';
 import type { SigningKeys } from '../signing-keys/signing-keys.ts';
 

@@ -5,9 +5,9 @@ import { normalizeIdentifier } from '../lib/identifiers.ts';
 import type { AccountId } from '../lib/ids.ts';
 import { addressPrefix, normalizeAddress } from '../lib/ip.ts';
 import type { Clock } from '../platform/clock.ts';
+import type { Db, Postgres } from '../platform/database/postgres.ts';
 import type { Job } from '../platform/jobs.ts';
 import { currentOrigin } from '../platform/origin.ts';
-import type { Db, Postgres } from '../platform/postgres.ts';
 import { keyedHash } from '../platform/secrets/tokens.ts';
 import {
   delayTable,

@@ -1,5 +1,5 @@
 // All SQL of sign_in_attempts. Counting an attempt and finding out whether it may be made are one statement.
-import type { Db } from '../platform/postgres.ts';
+import type { Db } from '../platform/database/postgres.ts';
 import type { Level } from './policy.ts';
 
 /** Keyed hashes of what was typed and where it came from. */

@@ -1,8 +1,8 @@
 // The guess limit of the user-code page (RFC 8628 §5.1): codes typed per address and quarter of an hour, counted in the
 // database so that neither a restart nor a second node gives new tries.
 import { addressPrefix } from '../lib/ip.ts';
+import type { Db } from '../platform/database/postgres.ts';
 import { currentOrigin } from '../platform/origin.ts';
-import type { Db } from '../platform/postgres.ts';
 
 const WINDOW_SECONDS = 15 * 60;
 const TRIES_ALLOWED = 60;

@@ -1,7 +1,7 @@
 // Engine state by account and by session, for everything outside the protocol: lists, ends, clean-up.
 import type { AdapterPayload } from 'oidc-provider';
 import type { AccountId, ClientId } from '../lib/ids.ts';
-import type { Db } from '../platform/postgres.ts';
+import type { Db } from '../platform/database/postgres.ts';
 import type { Sealing } from './adapter/sealing.ts';
 import { sessionId } from './adapter/sessions.ts';
 import { removeConsents } from './consent/consents.ts';

@@ -2,7 +2,7 @@
 // which leave no row, refusals, and what only the protocol knows. Writes are awaited before the answer leaves.
 import type { Client as EngineClient, errors, KoaContextWithOIDC, Provider } from 'oidc-provider';
 import type { Audit, NewEvent } from '../audit/audit.ts';
-import type { Log } from '../platform/log.ts';
+import type { Log } from '../platform/telemetry/log.ts';
 import type { RefusalKind } from '../vocabulary/events.ts';
 
 export interface EngineEvents {

@@ -8,7 +8,7 @@ import type { Audit } from '../audit/audit.ts';
 import type { Client } from '../clients/clients.ts';
 import { openidScopes } from '../clients/schema.ts';
 import type { Config } from '../platform/config/schema.ts';
-import type { Postgres } from '../platform/postgres.ts';
+import type { Postgres } from '../platform/database/postgres.ts';
 import type { ClientSource } from './client-source.ts';
 import { type Consent, rememberConsent } from './consent/consents.ts';
 import { addTo, grantLifetimeSeconds } from './consent/grants.ts';

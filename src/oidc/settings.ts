@@ -9,7 +9,7 @@ import type { Accounts } from '../accounts/accounts.ts';
 import { allowedOrigins } from '../clients/clients.ts';
 import { openidScopes } from '../clients/schema.ts';
 import type { Config } from '../platform/config/schema.ts';
-import type { Db } from '../platform/postgres.ts';
+import type { Db } from '../platform/database/postgres.ts';
 import type { ServerSecrets } from '../platform/secrets/server-secrets.ts';
 import type { StateStore } from './adapter/adapter.ts';
 import type { ClientSource } from './client-source.ts';

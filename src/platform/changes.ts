@@ -1,6 +1,7 @@
 // How a change made on one node reaches the others: a counter per topic, raised in the change's own transaction, polled.
-import type { Log } from './log.ts';
-import type { Db } from './postgres.ts';
+
+import type { Db } from './database/postgres.ts';
+import type { Log } from './telemetry/log.ts';
 
 export type ChangeTopic = 'clients' | 'apis' | 'signing-keys';
 

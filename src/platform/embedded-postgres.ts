@@ -8,7 +8,7 @@ import { connect, ensureDatabase, hasOtherClients, isGoingAway, locks } from './
 import { chooseDatabaseUser, type DatabaseUser, findBinaries, firstUnreachable } from './embedded/owner.ts';
 import * as server from './embedded/server.ts';
 import { failure } from './errors.ts';
-import type { Log } from './log.ts';
+import type { Log } from './telemetry/log.ts';
 
 export interface EmbeddedPostgres {
   /** For DATABASE_URL: the product's own role and database. */

@@ -2,8 +2,8 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Clock } from './clock.ts';
-import type { Log } from './log.ts';
-import type { Db } from './postgres.ts';
+import type { Db } from './database/postgres.ts';
+import type { Log } from './telemetry/log.ts';
 
 export interface Job {
   name: string;

@@ -2,8 +2,8 @@
 import type { Actor, Audit } from '../audit/audit.ts';
 import { decodeCursor, type Page, type PageRequest, pageOf } from '../lib/page.ts';
 import type { BrowserSession, EndedParticipant, Oidc } from '../oidc/oidc.ts';
+import type { Postgres } from '../platform/database/postgres.ts';
 import { failure } from '../platform/errors.ts';
-import type { Postgres } from '../platform/postgres.ts';
 
 export interface Sessions {
   list(filter: { accountId?: string }, page: PageRequest): Promise<Page<BrowserSession>>;

@@ -2,8 +2,8 @@
 import type { Account, Accounts, NewAccount } from '../accounts/accounts.ts';
 import type { Actor, Audit } from '../audit/audit.ts';
 import type { Credentials } from '../credentials/credentials.ts';
+import type { Db, Postgres } from '../platform/database/postgres.ts';
 import { failure } from '../platform/errors.ts';
-import type { Db, Postgres } from '../platform/postgres.ts';
 import { hashToken, randomToken } from '../platform/secrets/tokens.ts';
 
 export interface FirstAdmin {

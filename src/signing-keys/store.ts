@@ -1,6 +1,6 @@
 // All SQL of the table signing_keys: rows in, records out. Private parts are sealed before they come here.
 import type { JWK } from 'jose';
-import type { Db } from '../platform/postgres.ts';
+import type { Db } from '../platform/database/postgres.ts';
 
 export type Algorithm = 'ES256' | 'RS256';
 export type KeyState = 'next' | 'current' | 'retired';

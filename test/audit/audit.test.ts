@@ -1,9 +1,9 @@
 // The ledger: what is written, when it is durable, what strangers can put into it, and how it is searched.
 import { beforeEach, describe, expect, test } from 'vitest';
 import { type Actor, type Audit, createAudit, eventValues, type NewEvent } from '../../src/audit/audit.ts';
-import { silentLog } from '../../src/platform/log.ts';
+import { createPostgres } from '../../src/platform/database/postgres.ts';
 import { withOrigin } from '../../src/platform/origin.ts';
-import { createPostgres } from '../../src/platform/postgres.ts';
+import { silentLog } from '../../src/platform/telemetry/log.ts';
 import { useDatabase } from '../support/database.ts';
 
 const { postgres, db, databaseUrl } = useDatabase();

@@ -6,7 +6,7 @@ import { createAudit } from '../../src/audit/audit.ts';
 import { commands } from '../../src/audit/commands.ts';
 import { systemClock } from '../../src/platform/clock.ts';
 import { bind, runCommandLine } from '../../src/platform/command-line/run.ts';
-import { silentLog } from '../../src/platform/log.ts';
+import { silentLog } from '../../src/platform/telemetry/log.ts';
 import { useDatabase } from '../support/database.ts';
 
 const { postgres } = useDatabase();

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type Audit, type AuditEvent, createAudit, type NewEvent } from '../../src/audit/audit.ts';
 import { systemClock } from '../../src/platform/clock.ts';
-import { silentLog } from '../../src/platform/log.ts';
+import { silentLog } from '../../src/platform/telemetry/log.ts';
 import { useDatabase } from '../support/database.ts';
 
 const { postgres, db } = useDatabase();

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { createAudit } from '../../src/audit/audit.ts';
 import { auditJobs } from '../../src/audit/jobs.ts';
-import { silentLog } from '../../src/platform/log.ts';
+import { silentLog } from '../../src/platform/telemetry/log.ts';
 import { useDatabase } from '../support/database.ts';
 
 const { postgres, db } = useDatabase();

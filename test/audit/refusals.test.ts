@@ -3,8 +3,8 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { type Audit, createAudit } from '../../src/audit/audit.ts';
 import { auditJobs } from '../../src/audit/jobs.ts';
 import { networkOf } from '../../src/audit/refusals.ts';
-import { silentLog } from '../../src/platform/log.ts';
 import { withOrigin } from '../../src/platform/origin.ts';
+import { silentLog } from '../../src/platform/telemetry/log.ts';
 import { useDatabase } from '../support/database.ts';
 
 const { postgres, db } = useDatabase();

@@ -8,7 +8,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll } from 'vitest';
 import type { Account } from '../../src/accounts/accounts.ts';
 import type { Client } from '../../src/clients/clients.ts';
-import { silentLog } from '../../src/platform/log.ts';
+import { silentLog } from '../../src/platform/telemetry/log.ts';
 import { createServices, type Services } from '../../src/services.ts';
 import { useDatabase } from '../support/database.ts';
 import { freePort, type ServerProcess, spawnServer, testConfig } from '../support/gatehouse.ts';

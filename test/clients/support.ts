@@ -4,9 +4,9 @@ import { createAudit } from '../../src/audit/audit.ts';
 import type { Actor, NewEvent } from '../../src/audit/schema.ts';
 import { clientsUseApi, createClients } from '../../src/clients/clients.ts';
 import { createChanges } from '../../src/platform/changes.ts';
-import { silentLog } from '../../src/platform/log.ts';
-import type { Db, Postgres } from '../../src/platform/postgres.ts';
+import type { Db, Postgres } from '../../src/platform/database/postgres.ts';
 import { createVault } from '../../src/platform/secrets/vault.ts';
+import { silentLog } from '../../src/platform/telemetry/log.ts';
 import { createSigningKeys } from '../../src/signing-keys/signing-keys.ts';
 
 export const operator: Actor = { kind: 'operator', id: 'test' };

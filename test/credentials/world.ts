@@ -11,9 +11,9 @@ import {
 import type { AccountId } from '../../src/lib/ids.ts';
 import { createLockout, type Lockout, type LockoutSettings } from '../../src/lockout/lockout.ts';
 import type { Clock } from '../../src/platform/clock.ts';
-import { silentLog } from '../../src/platform/log.ts';
+import type { Postgres } from '../../src/platform/database/postgres.ts';
 import { withOrigin } from '../../src/platform/origin.ts';
-import type { Postgres } from '../../src/platform/postgres.ts';
+import { silentLog } from '../../src/platform/telemetry/log.ts';
 
 export interface World {
   accounts: Accounts;

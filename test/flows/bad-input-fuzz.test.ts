@@ -1,6 +1,6 @@
 // Every endpoint with every hostile value: never a failure of ours, never our insides, always a request id.
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
-import type { Log } from '../../src/platform/log.ts';
+import type { Log } from '../../src/platform/telemetry/log.ts';
 import { useGatehouse } from '../support/gatehouse.ts';
 import { createClient, createPerson } from '../support/people.ts';
 import {

@@ -1,6 +1,6 @@
 // One id for one request, from the caller through answer, log and ledger.
 import { describe, expect, it } from 'vitest';
-import { createLog } from '../../src/platform/log.ts';
+import { createLog } from '../../src/platform/telemetry/log.ts';
 import { createBrowser } from '../support/browser.ts';
 import { useGatehouse } from '../support/gatehouse.ts';
 import { createPerson, password } from '../support/people.ts';

@@ -1,7 +1,7 @@
 // Secrets of every flow are looked for in the debug log and in every table: none may stand there in clear.
 import * as oauth from 'openid-client';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { createLog } from '../../src/platform/log.ts';
+import { createLog } from '../../src/platform/telemetry/log.ts';
 import { createBrowser } from '../support/browser.ts';
 import { useGatehouse } from '../support/gatehouse.ts';
 import { createApi, createPerson, password } from '../support/people.ts';

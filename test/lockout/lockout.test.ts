@@ -4,8 +4,8 @@ import { describe, expect, it } from 'vitest';
 import { createAudit } from '../../src/audit/audit.ts';
 import { createLockout } from '../../src/lockout/lockout.ts';
 import { systemClock } from '../../src/platform/clock.ts';
-import { silentLog } from '../../src/platform/log.ts';
 import { withOrigin } from '../../src/platform/origin.ts';
+import { silentLog } from '../../src/platform/telemetry/log.ts';
 import { useDatabase } from '../support/database.ts';
 
 const { postgres, db } = useDatabase();

@@ -4,7 +4,7 @@ import type { Adapter, AdapterPayload } from 'oidc-provider';
 import type { StateStore } from '../../src/oidc/adapter/adapter.ts';
 import { type ModelName, models } from '../../src/oidc/adapter/models.ts';
 import type { EngineState } from '../../src/oidc/engine-state.ts';
-import type { Db } from '../../src/platform/postgres.ts';
+import type { Db } from '../../src/platform/database/postgres.ts';
 
 /** A store under test, and the hands that reach behind its back. */
 export interface StoreUnderTest {

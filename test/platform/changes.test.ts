@@ -1,7 +1,7 @@
 // Changes reach every node: only committed ones, each at least once, also after a listener failed.
 import { expect, test } from 'vitest';
 import { createChanges } from '../../src/platform/changes.ts';
-import { silentLog } from '../../src/platform/log.ts';
+import { silentLog } from '../../src/platform/telemetry/log.ts';
 import { useDatabase } from '../support/database.ts';
 
 const { postgres, db } = useDatabase();

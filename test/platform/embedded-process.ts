@@ -1,7 +1,7 @@
 // A process of its own that opens the embedded PostgreSQL, for tests that kill it: prints the URL, releases at a line.
 import { once } from 'node:events';
 import { openEmbeddedPostgres } from '../../src/platform/embedded-postgres.ts';
-import { silentLog } from '../../src/platform/log.ts';
+import { silentLog } from '../../src/platform/telemetry/log.ts';
 
 const [dataDirectory = '', role = ''] = process.argv.slice(2);
 const postgres = await openEmbeddedPostgres({

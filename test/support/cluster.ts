@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll } from 'vitest';
-import { silentLog } from '../../src/platform/log.ts';
+import { silentLog } from '../../src/platform/telemetry/log.ts';
 import { createServices, type Services } from '../../src/services.ts';
 import { type TestDatabase, useDatabase } from './database.ts';
 import { freePort, type ServerProcess, spawnServer, testConfig } from './gatehouse.ts';

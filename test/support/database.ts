@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { Client } from 'pg';
 import { afterAll, beforeAll, inject } from 'vitest';
-import { createPostgres, type Db, type Postgres } from '../../src/platform/postgres.ts';
+import { createPostgres, type Db, type Postgres } from '../../src/platform/database/postgres.ts';
 
 export interface TestDatabase {
   postgres: Postgres;

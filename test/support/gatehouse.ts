@@ -9,7 +9,7 @@ import { afterAll, beforeAll } from 'vitest';
 import { createApp } from '../../src/app.ts';
 import { type Config, loadConfig } from '../../src/platform/config/load.ts';
 import { type Listener, listen } from '../../src/platform/http/server.ts';
-import { type Log, silentLog } from '../../src/platform/log.ts';
+import { type Log, silentLog } from '../../src/platform/telemetry/log.ts';
 import { createServices, type Services } from '../../src/services.ts';
 import { type TestDatabase, useDatabase } from './database.ts';
 

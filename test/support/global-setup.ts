@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client } from 'pg';
 import type { TestProject } from 'vitest/node';
+import { migrate } from '../../src/platform/database/migrations.ts';
 import { openEmbeddedPostgres } from '../../src/platform/embedded-postgres.ts';
-import { silentLog } from '../../src/platform/log.ts';
-import { migrate } from '../../src/platform/migrations.ts';
+import { silentLog } from '../../src/platform/telemetry/log.ts';
 
 declare module 'vitest' {
   export interface ProvidedContext {

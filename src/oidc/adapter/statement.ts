@@ -2,7 +2,7 @@
 import type { Knex } from 'knex';
 import Provider, { type AdapterPayload } from 'oidc-provider';
 import { eventValues, type NewEvent } from '../../audit/audit.ts';
-import type { Db } from '../../platform/postgres.ts';
+import type { Db } from '../../platform/database/postgres.ts';
 import type { Sealing } from './sealing.ts';
 
 export interface StateDeps {

@@ -1,6 +1,6 @@
 // Remembered consent: what a person allowed a client, kept across sessions. A grant belongs to one session and dies with it,
 // so that signing out on one device never ends what another device was given.
-import type { Db } from '../../platform/postgres.ts';
+import type { Db } from '../../platform/database/postgres.ts';
 
 export interface Consent {
   scopes: string[];

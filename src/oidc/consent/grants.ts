@@ -3,7 +3,7 @@
 import type { Configuration, KoaContextWithOIDC, Provider } from 'oidc-provider';
 import type { Client } from '../../clients/clients.ts';
 import type { Config } from '../../platform/config/schema.ts';
-import type { Db } from '../../platform/postgres.ts';
+import type { Db } from '../../platform/database/postgres.ts';
 import type { ClientSource } from '../client-source.ts';
 import { asksNativeClient } from '../prompts.ts';
 import { type Consent, covers, findConsent } from './consents.ts';

@@ -1,9 +1,9 @@
 // The one place that turns any error into an answer: problem+json, OAuth JSON or a page, by area and Accept.
 import type Koa from 'koa';
 import type { Context, Middleware } from 'koa';
+import { isDatabaseUnavailable } from '../database/postgres.ts';
 import { AppError, failure } from '../errors.ts';
-import type { Log } from '../log.ts';
-import { isDatabaseUnavailable } from '../postgres.ts';
+import type { Log } from '../telemetry/log.ts';
 import { isCleanPath } from './input.ts';
 import { requestOf } from './request-id.ts';
 import type { Site } from './site.ts';

@@ -2,7 +2,7 @@
 import type { Context, Middleware } from 'koa';
 import { addressPrefix } from '../../lib/ip.ts';
 import { failure } from '../errors.ts';
-import type { LimitName, Limits, LimitVerdict } from '../rate-limit.ts';
+import type { LimitName, Limits, LimitVerdict } from '../limits/rate-limit.ts';
 import { requestOf } from './request-id.ts';
 import type { Site } from './site.ts';
 

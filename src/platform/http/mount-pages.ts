@@ -3,7 +3,7 @@ import type { Router } from '@koa/router';
 import type { Context } from 'koa';
 import type { z } from 'zod';
 import type { I18n } from '../i18n.ts';
-import type { Limits } from '../rate-limit.ts';
+import type { Limits } from '../limits/rate-limit.ts';
 import type { Csrf } from './csrf.ts';
 import { parsePart, readForm, readQuery, refuseNullBytes } from './input.ts';
 import { takeFromLimit } from './limit.ts';

@@ -2,7 +2,7 @@
 import type { Context } from 'koa';
 import type { z } from 'zod';
 import type { Translate } from '../i18n.ts';
-import type { LimitName } from '../rate-limit.ts';
+import type { LimitName } from '../limits/rate-limit.ts';
 import type { PageView } from './render-page.ts';
 
 export type { PageView, RenderPage } from './render-page.ts';

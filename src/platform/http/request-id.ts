@@ -2,9 +2,9 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Middleware } from 'koa';
-import type { Log } from '../log.ts';
-import type { Metrics } from '../metrics.ts';
 import { withOrigin } from '../origin.ts';
+import type { Log } from '../telemetry/log.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
 import { createClientAddress } from './client-ip.ts';
 import type { Site } from './site.ts';
 

@@ -8,7 +8,7 @@ import {
   STATUS_CODES,
 } from 'node:http';
 import { type AddressInfo, Server as NetServer, type Socket } from 'node:net';
-import type { Log } from '../log.ts';
+import type { Log } from '../telemetry/log.ts';
 
 export interface Listener {
   readonly port: number;

@@ -1,6 +1,6 @@
 // The 32-byte secrets that all nodes share (cookies, CSRF, pairwise subjects …): made once, sealed in server_secrets.
 import { randomBytes } from 'node:crypto';
-import type { Db } from '../postgres.ts';
+import type { Db } from '../database/postgres.ts';
 import { SecretsProblem } from './master-key.ts';
 import { SealBroken, type Vault } from './vault.ts';
 

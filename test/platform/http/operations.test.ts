@@ -4,7 +4,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { siteOf } from '../../../src/platform/http/site.ts';
 import { createAssets } from '../../../src/platform/http/static.ts';
-import { createMetrics, metricsListener } from '../../../src/platform/metrics.ts';
+import { createMetrics, metricsListener } from '../../../src/platform/telemetry/metrics.ts';
 import { folder, start } from './application.ts';
 
 describe('assets', () => {

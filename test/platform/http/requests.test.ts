@@ -1,11 +1,11 @@
 // Request ids, addresses, limits, protocol errors and headers of answers that are no pages.
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { route } from '../../../src/platform/api/route.ts';
 import { failure } from '../../../src/platform/errors.ts';
 import { contentSecurityPolicy, formActionSource } from '../../../src/platform/http/headers.ts';
 import { page } from '../../../src/platform/http/page.ts';
 import { requestOf } from '../../../src/platform/http/request-id.ts';
-import { route } from '../../../src/platform/http/route.ts';
 import { currentOrigin } from '../../../src/platform/origin.ts';
 import { start } from './application.ts';
 

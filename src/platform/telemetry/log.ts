@@ -1,6 +1,6 @@
 // The log: one line per happening on standard output, with the origin of the request and without secrets.
 import pino from 'pino';
-import { currentOrigin } from './origin.ts';
+import { currentOrigin } from '../origin.ts';
 import { redact, redactText } from './redact.ts';
 
 export interface Log {

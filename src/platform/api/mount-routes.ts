@@ -4,12 +4,12 @@ import type { Router, RouterContext } from '@koa/router';
 import type { Context, Middleware } from 'koa';
 import type { Permission } from '../../vocabulary/permissions.ts';
 import { type AppError, failure } from '../errors.ts';
-import type { Limits } from '../rate-limit.ts';
-import { parsePart, readJson, readQuery, refuseNullBytes, strictly } from './input.ts';
-import { takeFromLimit } from './limit.ts';
-import { requestOf } from './request-id.ts';
+import { parsePart, readJson, readQuery, refuseNullBytes, strictly } from '../http/input.ts';
+import { takeFromLimit } from '../http/limit.ts';
+import { requestOf } from '../http/request-id.ts';
+import type { Site } from '../http/site.ts';
+import type { Limits } from '../limits/rate-limit.ts';
 import { type Caller, isAnswer, type Route } from './route.ts';
-import type { Site } from './site.ts';
 
 export interface RouteDeps {
   site: Site;

@@ -2,10 +2,10 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { Client } from 'pg';
 import { expect, test } from 'vitest';
-import { describeSchema, schemaFile } from '../../scripts/schema-sql.ts';
-import { silentLog } from '../../src/platform/log.ts';
-import { migrate, migrationStatus, rollBackEverything } from '../../src/platform/migrations.ts';
-import { useDatabase } from '../support/database.ts';
+import { describeSchema, schemaFile } from '../../../scripts/schema-sql.ts';
+import { migrate, migrationStatus, rollBackEverything } from '../../../src/platform/database/migrations.ts';
+import { silentLog } from '../../../src/platform/telemetry/log.ts';
+import { useDatabase } from '../../support/database.ts';
 
 const log = silentLog;
 const together = useDatabase({ empty: true });
@@ -94,7 +94,7 @@ test('says so when the database is not there', async () => {
 });
 
 async function names(): Promise<string[]> {
-  const files = await readdir(new URL('../../migrations/', import.meta.url));
+  const files = await readdir(new URL('../../../migrations/', import.meta.url));
   return files
     .filter((file) => file.endsWith('.ts'))
     .map((file) => file.slice(0, -3))

@@ -1,7 +1,11 @@
 // The pool: transactions, health, and telling an absent database from a mistake.
 import { expect, test } from 'vitest';
-import { checkVersion, createPostgres, isDatabaseUnavailable } from '../../src/platform/postgres.ts';
-import { useDatabase } from '../support/database.ts';
+import {
+  checkVersion,
+  createPostgres,
+  isDatabaseUnavailable,
+} from '../../../src/platform/database/postgres.ts';
+import { useDatabase } from '../../support/database.ts';
 
 const { postgres, db, databaseUrl } = useDatabase();
 

@@ -1,7 +1,7 @@
 // The Route value: what one address of the JSON API takes, needs and answers. Mounted by mount-routes.ts.
 import type { z } from 'zod';
 import type { Permission } from '../../vocabulary/permissions.ts';
-import type { LimitName } from '../rate-limit.ts';
+import type { LimitName } from '../limits/rate-limit.ts';
 
 /** Who asks, as the injected `authenticate` found it; fits wherever the ledger wants an actor. */
 export interface Caller {

@@ -1,9 +1,9 @@
 // The pipeline of the JSON API, over real HTTP.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { answer, type Caller, route } from '../../../src/platform/api/route.ts';
 import { failure } from '../../../src/platform/errors.ts';
-import { answer, type Caller, route } from '../../../src/platform/http/route.ts';
-import { type Application, start } from './application.ts';
+import { type Application, start } from '../http/application.ts';
 
 const reader: Caller = { kind: 'account', id: 'acc_1', clientId: 'cli_1', permissions: ['accounts:read'] };
 const writer: Caller = {

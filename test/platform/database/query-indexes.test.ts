@@ -3,8 +3,8 @@
 import * as oauth from 'openid-client';
 import { Client } from 'pg';
 import { describe, expect, it } from 'vitest';
-import { useGatehouse } from '../support/gatehouse.ts';
-import { createApi, createClient, createPerson, operator, signInAt } from '../support/people.ts';
+import { useGatehouse } from '../../support/gatehouse.ts';
+import { createApi, createClient, createPerson, operator, signInAt } from '../../support/people.ts';
 
 const gatehouse = useGatehouse();
 

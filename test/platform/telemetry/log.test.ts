@@ -1,10 +1,10 @@
 // The log tells what happened and never a secret, whichever way the secret got in.
 import { generateKeyPairSync } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { failure } from '../../src/platform/errors.ts';
-import { createLog, type LogSettings } from '../../src/platform/log.ts';
-import { withOrigin } from '../../src/platform/origin.ts';
-import { useDatabase } from '../support/database.ts';
+import { failure } from '../../../src/platform/errors.ts';
+import { withOrigin } from '../../../src/platform/origin.ts';
+import { createLog, type LogSettings } from '../../../src/platform/telemetry/log.ts';
+import { useDatabase } from '../../support/database.ts';
 
 const CANARY = 'Canary9xQzT7wLpR2vKbN5mHs8dFgJ3yUcE1aZiXo4tBq';
 const JWT = 'eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJjYW5hcnkifQ.c2lnbmF0dXJlLWNhbmFyeQ';

@@ -3,7 +3,7 @@ import { readdir } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Knex } from 'knex';
 import { Client } from 'pg';
-import type { Log } from './log.ts';
+import type { Log } from '../telemetry/log.ts';
 import { checkVersion, createPostgres, type Db } from './postgres.ts';
 
 export interface MigrationStatus {
@@ -16,7 +16,7 @@ export interface MigrationStatus {
 // Any fixed number: advisory locks of one database share one namespace, and this one is ours.
 const LOCK_KEY = 4_718_260_001;
 const LOCK_POLL_MILLISECONDS = 200;
-const DIRECTORY = new URL('../../migrations/', import.meta.url);
+const DIRECTORY = new URL('../../../migrations/', import.meta.url);
 
 /** Runs what is pending and returns the names. Waits while another node migrates. */
 export async function migrate(settings: { url: string; log: Log }): Promise<string[]> {
