@@ -35,6 +35,18 @@ CREATE INDEX accounts_active_admins ON accounts USING btree (id) WHERE (admin AN
 CREATE INDEX accounts_name ON accounts USING btree (lower(name) text_pattern_ops) WHERE (name IS NOT NULL);
 CREATE INDEX accounts_status ON accounts USING btree (status, id);
 
+create table api_keys (
+  id text not null,
+  account_id text not null,
+  name text not null,
+  hash bytea not null,
+  created_at timestamp with time zone not null,
+  revoked_at timestamp with time zone,
+  constraint api_keys_pkey PRIMARY KEY (id),
+  constraint api_keys_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id) ON DELETE CASCADE
+);
+CREATE INDEX api_keys_account ON api_keys USING btree (account_id, id);
+
 create table apis (
   id text not null,
   audience text not null,
@@ -329,3 +341,13 @@ create table signing_keys (
   constraint signing_keys_state_check CHECK ((state = ANY (ARRAY['next'::text, 'current'::text, 'retired'::text])))
 );
 CREATE UNIQUE INDEX signing_keys_one_per_state ON signing_keys USING btree (algorithm, state) WHERE (state <> 'retired'::text);
+
+create table single_user_owner (
+  only_one boolean not null default true,
+  account_id text not null,
+  created_at timestamp with time zone not null default now(),
+  constraint single_user_owner_pkey PRIMARY KEY (only_one),
+  constraint single_user_owner_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id) ON DELETE CASCADE,
+  constraint single_user_owner_only_one_check CHECK (only_one)
+);
+CREATE INDEX single_user_owner_account ON single_user_owner USING btree (account_id);

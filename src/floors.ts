@@ -12,6 +12,7 @@ export const floors = {
   lockout: { floor: 4, is: 'Failed attempts per account, address and pair, and their release.' },
   clients: { floor: 5, is: 'OAuth clients: registration rules, secrets and metadata.' },
   credentials: { floor: 6, is: 'Every way a person proves who they are, behind one door.' },
+  'api-keys': { floor: 7, is: 'Keys for machines: one string that says who calls.' },
   oidc: { floor: 8, is: 'The protocol engine, configured. The only folder that imports oidc-provider.' },
   sessions: { floor: 9, is: 'Signed-in browsers, grants and what was issued from them.' },
   gateway: { floor: 9, is: 'One question, any credential: whose token is this, and is it still good?' },

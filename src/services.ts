@@ -1,6 +1,7 @@
 // Builds every feature once, in floor order: read it as the table of contents of the server.
 import { join } from 'node:path';
 import { type Accounts, createAccounts } from './accounts/accounts.ts';
+import { type ApiKeys, createApiKeys } from './api-keys/api-keys.ts';
 import { type Apis, createApis } from './apis/apis.ts';
 import { type Audit, createAudit } from './audit/audit.ts';
 import { countRefusedForms, countRefusedRequests } from './audit/counted.ts';
@@ -35,6 +36,7 @@ import { createLog, type Log, silentLog } from './platform/telemetry/log.ts';
 import { createMetrics, type Metrics } from './platform/telemetry/metrics.ts';
 import { createViews } from './platform/views.ts';
 import { createSessions, type Sessions } from './sessions/sessions.ts';
+import { createOwner, type Owner } from './setup/owner.ts';
 import { createSetup, type Setup } from './setup/setup.ts';
 import { createSigningKeys, type SigningKeys } from './signing-keys/signing-keys.ts';
 import { permissions } from './vocabulary/permissions.ts';
@@ -61,12 +63,14 @@ export interface Services {
   lockout: Lockout;
   clients: Clients;
   credentials: Credentials;
+  apiKeys: ApiKeys;
   oidc: Oidc;
   sessions: Sessions;
   gateway: Gateway;
   /** Opens the handle that every JWT access token carries. */
   handleSeal: Seal;
   setup: Setup;
+  owner: Owner;
   jobs: Job[];
 }
 
@@ -175,6 +179,7 @@ export async function createServices(
   await apis.start();
   clients.start();
 
+  const apiKeys = createApiKeys({ db, audit, clock, pepper: serverSecrets.get('api-key') });
   const handleSeal = createSeal(serverSecrets.get('handle'));
   const oidc = createOidc({
     config,
@@ -200,10 +205,12 @@ export async function createServices(
     signingKeys,
     accounts,
     clients,
+    apiKeys,
     handleSeal,
     grantExists: oidc.state.grantIsAlive,
   });
   const setup = createSetup({ postgres, audit, accounts, credentials });
+  const owner = createOwner({ postgres, audit, accounts, apiKeys });
   await registerOwn({ apis, clients, audience: managementAudience });
 
   return {
@@ -225,11 +232,13 @@ export async function createServices(
     lockout,
     clients,
     credentials,
+    apiKeys,
     oidc,
     sessions,
     gateway,
     handleSeal,
     setup,
+    owner,
     jobs: [...auditJobs({ db, clock, log }), ...lockout.jobs(), ...signingKeys.jobs(), ...oidc.jobs()],
   };
 }

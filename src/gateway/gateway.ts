@@ -2,16 +2,19 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { createLocalJWKSet, errors, type JWTPayload, jwtVerify } from 'jose';
 import type { Accounts } from '../accounts/accounts.ts';
+import type { ApiKeys } from '../api-keys/api-keys.ts';
 import type { Client, Clients } from '../clients/clients.ts';
 import { openHandle } from '../oidc/oidc.ts';
 import type { Caller } from '../platform/api/route.ts';
 import type { Seal } from '../platform/secrets/seal.ts';
 import type { SigningKeys } from '../signing-keys/signing-keys.ts';
+import { permissions as permissionTable } from '../vocabulary/permissions.ts';
 
 export interface Gateway {
   /**
-   * The caller behind a Bearer token for this server's own API (RFC 9068 §4); undefined for any other. Sender-constrained
-   * tokens are refused here, because presenting one without its proof is what they protect against (RFC 9449 §7.1).
+   * The caller behind a Bearer token for this server's own API (RFC 9068 §4) or an API key in X-API-Key; undefined for any
+   * other, and for both at once (RFC 6750 §2). Sender-constrained tokens are refused here, because presenting one without
+   * its proof is what they protect against (RFC 9449 §7.1).
    */
   authenticate(headers: IncomingHttpHeaders): Promise<Caller | undefined>;
 }
@@ -22,16 +25,21 @@ export interface GatewayDeps {
   signingKeys: SigningKeys;
   accounts: Accounts;
   clients: Clients;
+  apiKeys: Pick<ApiKeys, 'verify'>;
   handleSeal: Seal;
   /** False when the grant was revoked or ended with its session. */
   grantExists: (grantId: string) => Promise<boolean>;
 }
+
+const everything = Object.keys(permissionTable);
 
 export function createGateway(deps: GatewayDeps): Gateway {
   const keySet = () => createLocalJWKSet({ keys: deps.signingKeys.snapshot().map((key) => key.publicJwk) });
 
   return {
     async authenticate(headers) {
+      const key = headers['x-api-key'];
+      if (key !== undefined) return headers.authorization === undefined ? keyCaller(String(key)) : undefined;
       const token = /^Bearer ([\w.~+/=-]+)$/i.exec(headers.authorization ?? '')?.[1];
       const payload = token && (await verified(token));
       if (!payload || typeof payload.handle !== 'string' || !payload.jti || payload.cnf) return undefined;
@@ -49,6 +57,15 @@ export function createGateway(deps: GatewayDeps): Gateway {
       return { kind: 'account', id: account.id, clientId, permissions: account.admin ? permissions : [] };
     },
   };
+
+  /** A key may do what its owner may. */
+  async function keyCaller(presented: string): Promise<Caller | undefined> {
+    const key = await deps.apiKeys.verify(presented);
+    if (key === undefined) return undefined;
+    const owner = await deps.accounts.find(key.accountId);
+    if (owner?.status !== 'active') return undefined;
+    return { kind: 'account', id: owner.id, clientId: key.id, permissions: owner.admin ? everything : [] };
+  }
 
   /** What the token says, as far as the client may have it still; undefined when it has no business here any more. */
   function permissionsNow(payload: JWTPayload, client: Client): string[] | undefined {

@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto';
 type Id<Prefix extends string> = string & { readonly idPrefix: Prefix };
 
 export type AccountId = Id<'acc'>;
+export type ApiKeyId = Id<'key'>;
 export type ApiId = Id<'api'>;
 export type ClientSecretId = Id<'sec'>;
 export type EventId = Id<'evt'>;
@@ -14,6 +15,7 @@ export type ClientId = string & { readonly idPrefix: 'client' };
 interface Prefixes {
   acc: AccountId;
   api: ApiId;
+  key: ApiKeyId;
   sec: ClientSecretId;
   evt: EventId;
   cli: ClientId;

@@ -3,16 +3,20 @@ import type { Account, Accounts } from '../accounts/accounts.ts';
 import {
   type Command,
   type CommandInput,
+  confirmed,
   passwordStdin,
   readNewPassword,
   UsageMistake,
+  yes,
 } from '../platform/command.ts';
 import type { Config } from '../platform/config/schema.ts';
 import { failure } from '../platform/errors.ts';
 import { type DemoData, type DemoDeps, demoPlaces, ensureDemo } from './demo.ts';
+import type { Owner } from './owner.ts';
 import type { Setup } from './setup.ts';
 
 interface Services extends DemoDeps {
+  owner: Pick<Owner, 'renewKey'>;
   config: Pick<Config, 'environment' | 'issuer'>;
   accounts: Pick<Accounts, 'hasAny' | 'create' | 'findByIdentifier'>;
   setup: Pick<Setup, 'createFirst'>;
@@ -56,6 +60,18 @@ export const commands: Command<Services>[] = [
           ...(data ? demoLines(data, services.config.issuer) : []),
         ],
       };
+    },
+  },
+  {
+    name: 'owner-key renew',
+    summary:
+      'Make a new key for the owner of a single-user server; every key before it stops working at once.',
+    options: [yes],
+    async run({ services, options, io, by }) {
+      if (!(await confirmed({ options, io }, 'Stop every key of the owner and make a new one?')))
+        return undefined;
+      const key = await services.owner.renewKey(by);
+      return { json: { key }, text: ['The key of the owner, shown only now:', '', `  ${key}`] };
     },
   },
 ];

@@ -138,6 +138,10 @@ export const errors = {
     status: 409,
     sentence: 'There is an account already. Add others with `gatehouse user create`.',
   },
+  owner_not_found: {
+    status: 404,
+    sentence: 'This server has no owner; start it once with AUTH_MODE=single_user.',
+  },
   setup_link_invalid: { status: 404, sentence: 'This set-up link is not valid or was already used.' },
 } as const satisfies Record<string, { status: number; sentence: string }>;
 

@@ -20,6 +20,9 @@ export const events = {
   'lockout.started': 'Too many failed attempts: further ones are refused for a while.',
   'lockout.released': 'A lockout was released before its time.',
 
+  'api-key.created': 'An API key was made; it was shown once.',
+  'api-key.revoked': 'An API key was revoked; it works no more.',
+
   'session.started': 'A browser session began.',
   'session.ended': 'A browser session was ended.',
   'consent.granted': 'A person allowed a client what it asked for.',

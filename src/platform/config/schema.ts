@@ -29,6 +29,12 @@ export const settings = {
     },
     'Whether this is a machine of a developer or one that others rely on.',
   ),
+  authMode: setting(
+    'AUTH_MODE',
+    kind.choice('multi_user', 'single_user'),
+    'multi_user',
+    'single_user makes one owner at the first start and prints a key that works at once as X-API-Key; going back keeps both.',
+  ),
   http: {
     host: setting('HOST', kind.text, '127.0.0.1', 'Address to listen on; 0.0.0.0 or :: for every interface.'),
     port: setting('PORT', kind.port, 3000, 'TCP port to listen on.'),
