@@ -83,7 +83,7 @@ async function bringUp(parts: Parts, { prepare, signal }: StartOptions): Promise
   const listener = await listen(app.callback, { ...config.http, log });
   parts.listener = listener;
   log.info('Gatehouse is ready', { issuer: config.issuer, port: listener.port });
-  await printSetupLink(services.setup.newLink, config.issuer);
+  await printWelcome(services);
   return listener;
 }
 
@@ -154,8 +154,17 @@ function endUnlessEnded(): void {
  * To standard error and not into the log: what is shipped with the log must not make an administrator. A container's log
  * holds standard error as well, so whoever may read that can use the link until there is an administrator.
  */
-async function printSetupLink(newLink: () => Promise<string | undefined>, issuer: string): Promise<void> {
-  const token = await newLink();
+async function printWelcome({ config, setup, owner }: Services): Promise<void> {
+  const { issuer } = config;
+  if (config.authMode === 'single_user') {
+    const key = await owner.ensure();
+    if (key === undefined) return;
+    process.stderr.write(
+      `\n  Welcome. This server has one owner, whose key is\n\n    ${key}\n\n  It is shown only now and works at once: curl -H 'X-API-Key: ...' ${issuer}/api/v1/me\n\n`,
+    );
+    return;
+  }
+  const token = await setup.newLink();
   if (token === undefined) return;
   process.stderr.write(
     `\n  Welcome. Create the first administrator at\n\n    ${issuer}/setup?token=${token}\n\n  The link works once. Every start makes a new one, until there is an administrator.\n\n`,

@@ -11,7 +11,7 @@ const SECRET_KEYS =
   refreshtoken accesstoken idtoken idtokenhint codeverifier devicecode usercode clientassertion assertion requesturi
   state nonce dpop csrf jwt apikey privatekey privatejwk masterkey datakey credentials registrationaccesstoken
   logouttoken loginhint hash passwordhash salt rawbody body`.split(/\s+/);
-const SECRET_ENDINGS = ['password', 'secret', 'token', 'cookie', 'passphrase', 'privatekey'];
+const SECRET_ENDINGS = ['password', 'secret', 'token', 'cookie', 'passphrase', 'privatekey', 'apikey'];
 
 // Each pattern is linear: no nested quantifier over overlapping sets.
 const PATTERNS: readonly [RegExp, string][] = [
