@@ -7,7 +7,7 @@ import { isDatabaseUnavailable } from './platform/database/postgres.ts';
 import { AppError, failure } from './platform/errors.ts';
 import type { Health } from './platform/http/health.ts';
 import { type Listener, listen } from './platform/http/server.ts';
-import { createJobs, type Jobs } from './platform/jobs.ts';
+import { createJobs, type Jobs } from './platform/jobs/jobs.ts';
 import { type MetricsListener, metricsListener } from './platform/telemetry/metrics.ts';
 import { openServices, type Services } from './services.ts';
 

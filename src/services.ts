@@ -26,7 +26,7 @@ import { createPageRenderer, type PageRenderer } from './platform/http/render-pa
 import { type Site, siteOf } from './platform/http/site.ts';
 import { type Assets, createAssets } from './platform/http/static.ts';
 import { createI18n, type I18n } from './platform/i18n.ts';
-import type { Job } from './platform/jobs.ts';
+import type { Job } from './platform/jobs/jobs.ts';
 import { createLimits, type Limits } from './platform/limits/rate-limit.ts';
 import { loadMasterKey } from './platform/secrets/master-key.ts';
 import { createSeal, type Seal } from './platform/secrets/seal.ts';

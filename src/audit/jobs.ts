@@ -1,7 +1,7 @@
 // Scheduled work of the ledger: partitions for the months to come, and the end of old refusal counts.
 import type { Clock } from '../platform/clock.ts';
 import type { Db } from '../platform/database/postgres.ts';
-import type { Job } from '../platform/jobs.ts';
+import type { Job } from '../platform/jobs/jobs.ts';
 import type { Log } from '../platform/telemetry/log.ts';
 import { makePartitions } from './partitions.ts';
 import { deleteRefusals } from './store.ts';

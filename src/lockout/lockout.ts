@@ -6,7 +6,7 @@ import type { AccountId } from '../lib/ids.ts';
 import { addressPrefix, normalizeAddress } from '../lib/ip.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Db, Postgres } from '../platform/database/postgres.ts';
-import type { Job } from '../platform/jobs.ts';
+import type { Job } from '../platform/jobs/jobs.ts';
 import { currentOrigin } from '../platform/origin.ts';
 import { keyedHash } from '../platform/secrets/tokens.ts';
 import {

@@ -12,7 +12,7 @@ import type { OutgoingFetch } from '../platform/fetch.ts';
 import type { PageRenderer } from '../platform/http/render-page.ts';
 import { requestOf } from '../platform/http/request-id.ts';
 import type { I18n } from '../platform/i18n.ts';
-import type { Job } from '../platform/jobs.ts';
+import type { Job } from '../platform/jobs/jobs.ts';
 import type { Seal } from '../platform/secrets/seal.ts';
 import type { ServerSecrets } from '../platform/secrets/server-secrets.ts';
 import type { Log } from '../platform/telemetry/log.ts';

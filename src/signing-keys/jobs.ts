@@ -2,7 +2,7 @@
 import type { Actor } from '../audit/schema.ts';
 import type { Clock } from '../platform/clock.ts';
 import { AppError } from '../platform/errors.ts';
-import type { Job } from '../platform/jobs.ts';
+import type { Job } from '../platform/jobs/jobs.ts';
 import type { Algorithm, KeyState } from './store.ts';
 
 const HOUR_SECONDS = 3600;

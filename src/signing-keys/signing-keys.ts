@@ -6,7 +6,7 @@ import type { Actor } from '../audit/schema.ts';
 import type { Changes } from '../platform/changes.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Postgres } from '../platform/database/postgres.ts';
-import type { Job } from '../platform/jobs.ts';
+import type { Job } from '../platform/jobs/jobs.ts';
 import type { Vault } from '../platform/secrets/vault.ts';
 import { rotationJobs } from './jobs.ts';
 import { openPrivateKey } from './key-material.ts';

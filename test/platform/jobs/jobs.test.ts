@@ -1,10 +1,10 @@
 // Scheduled work: one runner per job across nodes, failures that stop nothing, and a stop that waits.
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { systemClock } from '../../src/platform/clock.ts';
-import { createJobs, type Job } from '../../src/platform/jobs.ts';
-import { silentLog } from '../../src/platform/telemetry/log.ts';
-import { useDatabase } from '../support/database.ts';
+import { systemClock } from '../../../src/platform/clock.ts';
+import { createJobs, type Job } from '../../../src/platform/jobs/jobs.ts';
+import { silentLog } from '../../../src/platform/telemetry/log.ts';
+import { useDatabase } from '../../support/database.ts';
 
 const { db } = useDatabase();
 

@@ -1,9 +1,9 @@
 // Scheduled work: each job runs on one node at a time, claimed by a row in `jobs`; a failing job never stops the others.
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Clock } from './clock.ts';
-import type { Db } from './database/postgres.ts';
-import type { Log } from './telemetry/log.ts';
+import type { Clock } from '../clock.ts';
+import type { Db } from '../database/postgres.ts';
+import type { Log } from '../telemetry/log.ts';
 
 export interface Job {
   name: string;
