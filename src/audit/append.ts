@@ -2,6 +2,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Db } from '../platform/database/postgres.ts';
 import { failure } from '../platform/errors.ts';
+import { withoutOrigin } from '../platform/origin.ts';
+import { measure } from '../platform/telemetry/timings.ts';
 import { type EventRow, insertRowsSql } from './row.ts';
 
 export interface Appender {
@@ -72,10 +74,11 @@ export function createAppender(deps: { db: Db }): Appender {
       if (waiting.length >= MAX_WAITING) {
         return Promise.reject(failure('server_busy', { retryAfterSeconds: 1 }));
       }
-      return new Promise((resolve, reject) => {
+      const written = new Promise<void>((resolve, reject) => {
         waiting.push({ row, resolve, reject });
-        drain ??= drainAll();
       });
+      drain ??= withoutOrigin(drainAll);
+      return measure('database', () => written);
     },
     async drained() {
       while (drain !== undefined) await drain;

@@ -1,5 +1,6 @@
 // A bounded place for slow hashing: few at once, few waiting, none waiting long. A flood of sign-ins is refused here at
 // once, so that it starves neither the thread pool (files, DNS, the engine's signatures) nor the memory.
+import { beginMeasure } from '../platform/telemetry/timings.ts';
 
 export interface HashPoolSettings {
   hashConcurrency: number;
@@ -35,14 +36,18 @@ export function createHashPool(settings: HashPoolSettings, observe: HashPoolObse
     isFull: places.isFull,
     state: places.state,
     async run(task) {
+      // The wait for a place as well: it is hashing that the request waits for.
+      const measured = beginMeasure('hashing');
       if (places.isFull() || !(await places.enter())) {
         observe(places.state(), true);
+        measured?.(true);
         return { kind: 'busy' };
       }
       const started = performance.now();
       try {
         return { kind: 'done', value: await task(), milliseconds: performance.now() - started };
       } finally {
+        measured?.(false);
         places.leave();
       }
     },

@@ -1,5 +1,6 @@
 // Outgoing HTTP of the engine (client key sets, sector identifiers, back-channel logout), with the private network closed
 // unless a setting opens it.
+import { measure } from './telemetry/timings.ts';
 
 export type OutgoingFetch = typeof fetch;
 
@@ -11,8 +12,8 @@ export type OutgoingFetch = typeof fetch;
 export function createOutgoingFetch(settings: { privateNetwork: 'refuse' | 'allow' }): OutgoingFetch {
   return async (url, options) => {
     const { dispatcher, ...rest }: RequestInit & { dispatcher?: unknown } = options ?? {};
-    if (settings.privateNetwork === 'allow') return fetch(url, rest);
+    if (settings.privateNetwork === 'allow') return measure('outgoing', () => fetch(url, rest));
     if (!dispatcher) throw new Error('the guard of the private network is missing; nothing was asked');
-    return fetch(url, options);
+    return measure('outgoing', () => fetch(url, options));
   };
 }

@@ -1,6 +1,7 @@
 // Signing keys as the engine takes them. Signing synchronously with node:crypto costs about half of WebCrypto's round trip.
 import { createPublicKey, type KeyObject, sign } from 'node:crypto';
 import { ExternalSigningKey } from 'oidc-provider';
+import { measureNow } from '../../platform/telemetry/timings.ts';
 import type { SigningKey } from '../../signing-keys/signing-keys.ts';
 
 class EngineSigningKey extends ExternalSigningKey {
@@ -21,7 +22,7 @@ class EngineSigningKey extends ExternalSigningKey {
 
   override sign(data: Uint8Array): Uint8Array {
     // A bare KeyObject: with an options object around it, Node 24 copies the key for every signature, at twice the cost.
-    const signature = sign('sha256', data, this.#key.privateKey);
+    const signature = measureNow('signing', () => sign('sha256', data, this.#key.privateKey));
     return this.#key.algorithm === 'ES256' ? concatenated(signature) : signature;
   }
 }

@@ -1,5 +1,6 @@
 // The one way to PostgreSQL: a knex pool, transactions, health, and what counts as "the database is away".
 import knex, { type Knex } from 'knex';
+import { type Connection, timeStatements, timeWaitForConnection } from './timed-connection.ts';
 
 /** A pool handle or an open transaction; store functions take either as their first argument. */
 export type Db = Knex;
@@ -34,19 +35,25 @@ export function createPostgres(settings: PostgresSettings): Postgres {
     // Saves knex a `select version()` per connection; the real version is checked by checkVersion.
     version: '15',
     connection: connectionSettings(settings),
-    pool: { min: 0, max: settings.poolMax },
+    pool: { min: 0, max: settings.poolMax, afterCreate },
     acquireConnectionTimeout: ACQUIRE_TIMEOUT_MILLISECONDS,
     // Otherwise knex writes the bound values, secrets among them, into the message of every error.
     compileSqlOnError: false,
     // Every such error also reaches the caller, who logs it once; knex would print it past our log.
     log: { warn: () => {}, error: () => {} },
   });
+  timeWaitForConnection(db);
   return {
     db,
     transaction: (run) => db.transaction((trx) => run(trx)),
     health: () => answers(db),
     close: () => db.destroy(),
   };
+}
+
+function afterCreate(connection: Connection, done: (error: Error | null, connection: Connection) => void) {
+  timeStatements(connection);
+  done(null, connection);
 }
 
 /** Throws a plain sentence for the operator when the server is older than PostgreSQL 15. */

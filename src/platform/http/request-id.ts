@@ -5,6 +5,7 @@ import type { Middleware } from 'koa';
 import { withOrigin } from '../origin.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import { createTimings, type Timings } from '../telemetry/timings.ts';
 import { createClientAddress } from './client-ip.ts';
 import type { Site } from './site.ts';
 
@@ -17,6 +18,7 @@ export interface RequestFacts {
   /** Where a person may go from an error page; a path of this site. */
   backTo: string | undefined;
   nonce: string | undefined;
+  readonly timings: Timings;
 }
 
 // Kept on Node's request, because the engine makes its own Koa context for the same request.
@@ -35,7 +37,8 @@ export function requestContext(deps: { site: Site; trustedProxies: readonly stri
     res.setHeader('X-Request-ID', facts.id);
     overwriteForwarded(req, deps.site, facts.address);
     const userAgent = req.headers['user-agent']?.slice(0, USER_AGENT_LENGTH) ?? null;
-    return withOrigin({ requestId: facts.id, address: facts.address, userAgent }, next);
+    const { id, address, timings } = facts;
+    return withOrigin({ requestId: id, address, userAgent, timings }, next);
   };
 }
 
@@ -81,6 +84,7 @@ function newFacts(id: string, address: string | null): RequestFacts {
     route: undefined,
     backTo: undefined,
     nonce: undefined,
+    timings: createTimings(false),
   };
 }
 
