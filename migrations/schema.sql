@@ -203,6 +203,18 @@ create table device_code_guesses (
 );
 CREATE INDEX device_code_guesses_window_start_idx ON device_code_guesses USING btree (window_start);
 
+create table idempotency_keys (
+  key_hash bytea not null, -- Of the caller, the route and the key.
+  request_hash bytea not null, -- Of the path, query and body that came with it.
+  request_id text, -- Names the event of the act in the ledger.
+  claimed_at timestamp with time zone not null,
+  claimed_until timestamp with time zone not null,
+  answer bytea, -- Sealed: it may hold a secret that is shown once. Null while under way.
+  expires_at timestamp with time zone not null,
+  constraint idempotency_keys_pkey PRIMARY KEY (key_hash)
+);
+CREATE INDEX idempotency_keys_expires_at_index ON idempotency_keys USING btree (expires_at);
+
 create table jobs (
   name text not null,
   next_run_at timestamp with time zone not null,
@@ -212,6 +224,9 @@ create table jobs (
   last_outcome text, -- ok or failed
   last_error text,
   last_duration_milliseconds integer,
+  last_succeeded_at timestamp with time zone,
+  failures integer not null default 0, -- In a row, up to now.
+  failures_total bigint not null default '0'::bigint,
   constraint jobs_pkey PRIMARY KEY (name)
 );
 

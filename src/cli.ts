@@ -7,6 +7,7 @@ import { commands as apiCommands } from './apis/commands.ts';
 import { commands as auditCommands } from './audit/commands.ts';
 import { commands as clientCommands } from './clients/commands.ts';
 import { commands as credentialCommands } from './credentials/commands.ts';
+import { commands as jobCommands } from './jobs/commands.ts';
 import type { Command } from './platform/command.ts';
 import { type BoundCommand, bind, type Opened, runCommandLine } from './platform/command-line/run.ts';
 import { describeConfig } from './platform/config/describe.ts';
@@ -29,6 +30,7 @@ const featureCommands: Command<Services>[] = [
   ...apiCommands,
   ...sessionCommands,
   ...signingKeyCommands,
+  ...jobCommands,
   ...auditCommands,
 ];
 
@@ -87,6 +89,7 @@ export const program = {
     api: 'APIs: audience, permissions, token format.',
     session: 'Signed-in browsers.',
     'signing-keys': 'The keys that sign tokens.',
+    job: 'Scheduled work.',
     audit: 'The ledger of who did what.',
     config: 'The configuration.',
   },

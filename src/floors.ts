@@ -9,6 +9,7 @@ export const floors = {
   accounts: { floor: 4, is: 'People who can sign in.' },
   apis: { floor: 4, is: 'Resource servers: audience, permissions, token format and lifetime.' },
   'signing-keys': { floor: 4, is: 'The keys that sign tokens: next, current, retired.' },
+  jobs: { floor: 4, is: 'Scheduled work seen from outside: its state, runs by hand, and how long each table keeps what.' },
   lockout: { floor: 4, is: 'Failed attempts per account, address and pair, and their release.' },
   clients: { floor: 5, is: 'OAuth clients: registration rules, secrets and metadata.' },
   credentials: { floor: 6, is: 'Every way a person proves who they are, behind one door.' },

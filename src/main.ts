@@ -7,7 +7,6 @@ import { isDatabaseUnavailable } from './platform/database/postgres.ts';
 import { AppError, failure } from './platform/errors.ts';
 import type { Health } from './platform/http/health.ts';
 import { type Listener, listen } from './platform/http/server.ts';
-import { createJobs, type Jobs } from './platform/jobs/jobs.ts';
 import { type MetricsListener, metricsListener } from './platform/telemetry/metrics.ts';
 import { openServices, type Services } from './services.ts';
 
@@ -27,7 +26,6 @@ export interface StartOptions {
 /** What has been brought up so far; a start that ends early stops as much as there is. */
 interface Parts {
   readonly services: Services;
-  readonly jobs: Jobs;
   readonly close: () => Promise<void>;
   health?: Health;
   metrics?: MetricsListener;
@@ -36,9 +34,7 @@ interface Parts {
 
 export async function startServer(config: Config, options: StartOptions = {}): Promise<RunningServer> {
   const { services, close } = await open(config, options.signal);
-  const { db } = services.postgres;
-  const jobs = createJobs({ db, log: services.log, clock: services.clock }, services.jobs);
-  const parts: Parts = { services, jobs, close };
+  const parts: Parts = { services, close };
   try {
     const { port } = await bringUp(parts, options);
     return { port, stop: () => stopAll(parts) };
@@ -67,7 +63,7 @@ function whereOf(url: string, error: unknown): Record<string, string> {
 }
 
 async function bringUp(parts: Parts, { prepare, signal }: StartOptions): Promise<Listener> {
-  const { services, jobs } = parts;
+  const { services } = parts;
   const { config, log } = services;
   signal?.throwIfAborted();
   await prepare?.(services);
@@ -76,7 +72,7 @@ async function bringUp(parts: Parts, { prepare, signal }: StartOptions): Promise
   parts.health = app.health;
   await services.changes.start();
   services.audit.start();
-  jobs.start();
+  services.scheduler.start();
   const { host, port } = config.metrics;
   if (port !== null) parts.metrics = await metricsListener({ metrics: services.metrics, host, port });
   signal?.throwIfAborted();
@@ -88,14 +84,11 @@ async function bringUp(parts: Parts, { prepare, signal }: StartOptions): Promise
 }
 
 /** The database last, and whatever else fails. */
-async function stopAll({ services, jobs, close, health, metrics, listener }: Parts): Promise<void> {
+async function stopAll({ services, close, health, metrics, listener }: Parts): Promise<void> {
   const { shutdownGraceSeconds } = services.config.http;
   try {
     health?.drain();
-    await Promise.all([
-      listener?.stop(shutdownGraceSeconds),
-      stopJobs(jobs, shutdownGraceSeconds, services.log),
-    ]);
+    await Promise.all([listener?.stop(shutdownGraceSeconds), stopJobs(services, shutdownGraceSeconds)]);
     await metrics?.stop();
   } finally {
     await close();
@@ -103,9 +96,9 @@ async function stopAll({ services, jobs, close, health, metrics, listener }: Par
 }
 
 /** A job that does not end is left alone: its claim runs out, and another node or the next start does its work again. */
-async function stopJobs(jobs: Jobs, graceSeconds: number, log: Services['log']): Promise<void> {
+async function stopJobs({ scheduler, log }: Services, graceSeconds: number): Promise<void> {
   const left = Symbol('left');
-  const ended = await Promise.race([jobs.stop(), delay(graceSeconds * 1000, left, { ref: false })]);
+  const ended = await Promise.race([scheduler.stop(), delay(graceSeconds * 1000, left, { ref: false })]);
   if (ended === left) log.warn('A job was still running when the grace period ended');
 }
 

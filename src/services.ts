@@ -10,6 +10,7 @@ import { type Clients, clientsUseApi, createClients } from './clients/clients.ts
 import { createBreachCheck } from './credentials/breached.ts';
 import { type Credentials, createCredentials } from './credentials/credentials.ts';
 import { createGateway, type Gateway } from './gateway/gateway.ts';
+import { createScheduler, type Scheduler } from './jobs/jobs.ts';
 import { accentPalette } from './lib/colour.ts';
 import type { AccountId } from './lib/ids.ts';
 import { createLockout, type Lockout } from './lockout/lockout.ts';
@@ -72,6 +73,7 @@ export interface Services {
   setup: Setup;
   owner: Owner;
   jobs: Job[];
+  scheduler: Scheduler;
 }
 
 export type Role = 'serve' | 'command';
@@ -88,6 +90,7 @@ export async function openServices(
     poolMax: options.role === 'serve' ? config.database.poolMax : 4,
     statementTimeoutSeconds: config.database.statementTimeoutSeconds,
     applicationName: `gatehouse-${options.role}`,
+    log,
   });
   try {
     options.signal?.throwIfAborted();
@@ -213,6 +216,8 @@ export async function createServices(
   const owner = createOwner({ postgres, audit, accounts, apiKeys });
   await registerOwn({ apis, clients, audience: managementAudience });
 
+  const jobs = [...auditJobs({ db, clock, log }), ...lockout.jobs(), ...signingKeys.jobs(), ...oidc.jobs()];
+
   return {
     config,
     clock,
@@ -239,7 +244,8 @@ export async function createServices(
     handleSeal,
     setup,
     owner,
-    jobs: [...auditJobs({ db, clock, log }), ...lockout.jobs(), ...signingKeys.jobs(), ...oidc.jobs()],
+    jobs,
+    scheduler: createScheduler({ db, log, audit, metrics }, jobs),
   };
 }
 

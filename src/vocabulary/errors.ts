@@ -33,11 +33,29 @@ export const errors = {
   form_expired: { status: 403, sentence: 'This form has expired. Please open the page again.' },
   cross_site_request: { status: 403, sentence: 'This request came from another site and was refused.' },
 
-  account_not_found: { status: 404, sentence: 'There is no such account.' },
-  account_version_conflict: {
-    status: 409,
-    sentence: 'The account was changed in the meantime. Load it again and retry.',
+  precondition_required: {
+    status: 428,
+    sentence: 'Say which version you mean: send the ETag of the last answer as If-Match.',
   },
+  version_conflict: {
+    status: 412,
+    sentence: 'It was changed in the meantime. Load it again and retry.',
+  },
+  idempotency_key_in_use: {
+    status: 409,
+    sentence: 'A request with this Idempotency-Key is still under way. Send it again in a moment.',
+  },
+  idempotency_key_reused: {
+    status: 422,
+    sentence: 'This Idempotency-Key was used for another request. Use a new key for each.',
+  },
+  idempotency_answer_lost: {
+    status: 409,
+    sentence:
+      'The request with this Idempotency-Key was carried out, but its answer was lost. The ledger says what was done.',
+  },
+
+  account_not_found: { status: 404, sentence: 'There is no such account.' },
   identifier_taken: { status: 409, sentence: 'This mail address or user name is already in use.' },
   identifier_invalid: { status: 400, sentence: 'This is not a valid mail address or user name.' },
   last_admin: {
@@ -62,10 +80,6 @@ export const errors = {
 
   api_not_found: { status: 404, sentence: 'There is no such API.' },
   api_audience_taken: { status: 409, sentence: 'Another API already has this audience.' },
-  api_version_conflict: {
-    status: 409,
-    sentence: 'The API was changed in the meantime. Load it again and retry.',
-  },
   api_in_use: { status: 409, sentence: 'Clients still refer to this API.' },
   api_invalid: { status: 400, sentence: 'The API is not valid.' },
   api_protected: {
@@ -89,10 +103,6 @@ export const errors = {
     status: 409,
     sentence: 'This client belongs to the server itself and cannot be changed in this way.',
   },
-  client_version_conflict: {
-    status: 409,
-    sentence: 'The client was changed in the meantime. Load it again and retry.',
-  },
   client_secret_not_found: { status: 404, sentence: 'The client has no such secret.' },
   client_secret_limit: {
     status: 409,
@@ -115,6 +125,8 @@ export const errors = {
     status: 409,
     sentence: 'This key signs tokens now. Rotate first, or withdraw it with --rotate, which does both.',
   },
+
+  job_not_found: { status: 404, sentence: 'There is no such job.' },
 
   session_not_found: { status: 404, sentence: 'There is no such session.' },
 

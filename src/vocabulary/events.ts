@@ -58,6 +58,9 @@ export const events = {
   'signing-key.removed':
     'A signing key was removed from the published set: at its time, or, as the reason says, withdrawn before it.',
 
+  'job.requested': 'A scheduled job was run, or made due, before its time.',
+  'job.failing': 'A scheduled job failed three times in a row; the log has the reason.',
+
   'setup.completed': 'The first administrator was made.',
   'request.refused': 'A request of a known caller was refused; the reason says why.',
   'access.decided': 'Another service reported a decision on an access of its own.',

@@ -1,7 +1,6 @@
 // Scheduled work: one runner per job across nodes, failures that stop nothing, and a stop that waits.
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { systemClock } from '../../../src/platform/clock.ts';
 import { createJobs, type Job } from '../../../src/platform/jobs/jobs.ts';
 import { silentLog } from '../../../src/platform/telemetry/log.ts';
 import { useDatabase } from '../../support/database.ts';
@@ -9,7 +8,7 @@ import { useDatabase } from '../../support/database.ts';
 const { db } = useDatabase();
 
 function node(jobs: Job[]) {
-  return createJobs({ db, log: silentLog, clock: systemClock }, jobs);
+  return createJobs({ db, log: silentLog }, jobs);
 }
 
 test('runs a due job on one node only', async () => {
