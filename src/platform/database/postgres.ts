@@ -1,6 +1,10 @@
 // The one way to PostgreSQL: a knex pool, transactions, health, and what counts as "the database is away".
 import knex, { type Knex } from 'knex';
-import { type Connection, timeStatements, timeWaitForConnection } from './timed-connection.ts';
+import { type Log, silentLog } from '../telemetry/log.ts';
+import { createBreaker, type PgConnection } from './breaker.ts';
+import { timeStatements, timeWaitForConnection } from './timed-connection.ts';
+
+export { isDatabaseUnavailable } from './unavailable.ts';
 
 /** A pool handle or an open transaction; store functions take either as their first argument. */
 export type Db = Knex;
@@ -19,6 +23,8 @@ export interface PostgresSettings {
   /** 0 switches the limit off (migrations). */
   statementTimeoutSeconds: number;
   applicationName: string;
+  /** Told when PostgreSQL goes away and when it is back. */
+  log?: Log;
 }
 
 /** `on conflict`, partitioning and `nulls not distinct` as our migrations use them. */
@@ -30,11 +36,18 @@ const ACQUIRE_TIMEOUT_MILLISECONDS = 5_000;
 const IDLE_IN_TRANSACTION_MILLISECONDS = 15_000;
 
 export function createPostgres(settings: PostgresSettings): Postgres {
+  const { url, applicationName } = settings;
+  const breaker = createBreaker({ url, applicationName, log: settings.log ?? silentLog });
+  const afterCreate: AfterCreate = (connection, done) => {
+    timeStatements(connection);
+    breaker.watch(connection);
+    done(null, connection);
+  };
   const db = knex({
     client: 'pg',
     // Saves knex a `select version()` per connection; the real version is checked by checkVersion.
     version: '15',
-    connection: connectionSettings(settings),
+    connection: { ...connectionSettings(settings), stream: breaker.socket },
     pool: { min: 0, max: settings.poolMax, afterCreate },
     acquireConnectionTimeout: ACQUIRE_TIMEOUT_MILLISECONDS,
     // Otherwise knex writes the bound values, secrets among them, into the message of every error.
@@ -42,19 +55,23 @@ export function createPostgres(settings: PostgresSettings): Postgres {
     // Every such error also reaches the caller, who logs it once; knex would print it past our log.
     log: { warn: () => {}, error: () => {} },
   });
+  breaker.attach(db);
   timeWaitForConnection(db);
   return {
     db,
     transaction: (run) => db.transaction((trx) => run(trx)),
     health: () => answers(db),
-    close: () => db.destroy(),
+    close: () => {
+      breaker.stop();
+      return db.destroy();
+    },
   };
 }
 
-function afterCreate(connection: Connection, done: (error: Error | null, connection: Connection) => void) {
-  timeStatements(connection);
-  done(null, connection);
-}
+type AfterCreate = (
+  connection: PgConnection,
+  done: (error: Error | null, made: PgConnection) => void,
+) => void;
 
 /** Throws a plain sentence for the operator when the server is older than PostgreSQL 15. */
 export async function checkVersion(db: Db): Promise<void> {
@@ -68,19 +85,6 @@ export async function checkVersion(db: Db): Promise<void> {
       `The PostgreSQL server has version ${name}; Gatehouse needs 15 or later. Upgrade it or set DATABASE_URL to another.`,
     );
   }
-}
-
-/** True when the error means that the database cannot be reached or is going down: a 503, not a bug. */
-export function isDatabaseUnavailable(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
-  const { code, syscall } = error as Error & { code?: unknown; syscall?: unknown };
-  if (typeof code === 'string') {
-    if (UNAVAILABLE_SQLSTATES.has(code) || /^08[0-9A-Z]{3}$/.test(code)) return true;
-    if (UNREACHABLE_CODES.has(code)) return true;
-    // The socket file of a stopped server; any other ENOENT is about a file of ours.
-    if (code === 'ENOENT' || code === 'EACCES') return syscall === 'connect';
-  }
-  return UNAVAILABLE_MESSAGES.some((message) => error.message.includes(message));
 }
 
 function connectionSettings(
@@ -110,34 +114,3 @@ async function answers(db: Db): Promise<boolean> {
     return false;
   }
 }
-
-const UNAVAILABLE_SQLSTATES: ReadonlySet<string> = new Set([
-  '57P01', // admin_shutdown
-  '57P02', // crash_shutdown
-  '57P03', // cannot_connect_now
-  '53300', // too_many_connections
-  '25006', // read_only_sql_transaction: we reach a standby during a failover
-]);
-
-const UNREACHABLE_CODES: ReadonlySet<string> = new Set([
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'EPIPE',
-  'ETIMEDOUT',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-]);
-
-// pg and knex give these no code.
-const UNAVAILABLE_MESSAGES: readonly string[] = [
-  'Connection terminated',
-  'Connection ended unexpectedly',
-  'Client has encountered a connection error',
-  'Client was closed and is not queryable',
-  'timeout expired',
-  'timeout exceeded when trying to connect',
-  'Timeout acquiring a connection',
-  'Query read timeout',
-];
