@@ -1,5 +1,4 @@
 // Builds every feature once, in floor order: read it as the table of contents of the server.
-import { join } from 'node:path';
 import { type Accounts, createAccounts } from './accounts/accounts.ts';
 import { type ApiKeys, createApiKeys } from './api-keys/api-keys.ts';
 import { type Apis, createApis } from './apis/apis.ts';
@@ -11,10 +10,10 @@ import { createBreachCheck } from './credentials/breached.ts';
 import { type Credentials, createCredentials } from './credentials/credentials.ts';
 import { createGateway, type Gateway } from './gateway/gateway.ts';
 import { createScheduler, type Scheduler } from './jobs/jobs.ts';
-import { accentPalette } from './lib/colour.ts';
 import type { AccountId } from './lib/ids.ts';
 import { createLockout, type Lockout } from './lockout/lockout.ts';
 import { createOidc, type Oidc } from './oidc/oidc.ts';
+import { createPages } from './pages.ts';
 import { type Changes, createChanges } from './platform/changes.ts';
 import { type Clock, systemClock } from './platform/clock.ts';
 import type { Config } from './platform/config/load.ts';
@@ -22,11 +21,11 @@ import { migrate } from './platform/database/migrations.ts';
 import { checkVersion, createPostgres, type Db, type Postgres } from './platform/database/postgres.ts';
 import { openEmbeddedPostgres } from './platform/embedded-postgres.ts';
 import { createOutgoingFetch } from './platform/fetch.ts';
-import { type Csrf, createCsrf } from './platform/http/csrf.ts';
-import { createPageRenderer, type PageRenderer } from './platform/http/render-page.ts';
-import { type Site, siteOf } from './platform/http/site.ts';
-import { type Assets, createAssets } from './platform/http/static.ts';
-import { createI18n, type I18n } from './platform/i18n.ts';
+import type { Csrf } from './platform/http/csrf.ts';
+import type { PageRenderer } from './platform/http/render-page.ts';
+import type { Site } from './platform/http/site.ts';
+import type { Assets } from './platform/http/static.ts';
+import type { I18n } from './platform/i18n.ts';
 import type { Job } from './platform/jobs/jobs.ts';
 import { createLimits, type Limits } from './platform/limits/rate-limit.ts';
 import { loadMasterKey } from './platform/secrets/master-key.ts';
@@ -35,7 +34,6 @@ import { loadServerSecrets, type ServerSecrets } from './platform/secrets/server
 import { createVault, type Vault } from './platform/secrets/vault.ts';
 import { createLog, type Log, silentLog } from './platform/telemetry/log.ts';
 import { createMetrics, type Metrics } from './platform/telemetry/metrics.ts';
-import { createViews } from './platform/views.ts';
 import { createSessions, type Sessions } from './sessions/sessions.ts';
 import { createOwner, type Owner } from './setup/owner.ts';
 import { createSetup, type Setup } from './setup/setup.ts';
@@ -264,33 +262,6 @@ async function registerOwn(deps: { apis: Apis; clients: Clients; audience: strin
     scopes: ['openid', 'profile', 'email', 'offline_access'],
     apis: [{ audience: deps.audience, permissions: ['*'] }],
   });
-}
-
-function createPages(config: Config, serverSecrets: ServerSecrets) {
-  const { branding } = config;
-  const site = siteOf(config.issuer);
-  const shipped = join(import.meta.dirname, '..', 'views');
-  const own = branding.viewsDirectory === undefined ? [] : [branding.viewsDirectory];
-  const i18n = createI18n({ directories: [shipped, ...own].map((folder) => join(folder, 'messages')) });
-  const assets = createAssets({
-    site,
-    directories: [shipped, ...own].map((folder) => join(folder, 'assets')),
-  });
-  const csrf = createCsrf({ site, secret: serverSecrets.get('csrf') });
-  const renderer = createPageRenderer({
-    site,
-    views: createViews({ directories: [...own, shipped] }),
-    i18n,
-    assets,
-    csrf,
-    branding: {
-      productName: branding.productName,
-      accentColor: branding.accentColor,
-      logoUrl: branding.logoUrl ?? null,
-      palette: accentPalette(branding.accentColor),
-    },
-  });
-  return { site, i18n, assets, csrf, renderer };
 }
 
 async function openDatabase(config: Config, role: Role, log: Log) {
