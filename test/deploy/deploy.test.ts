@@ -1,0 +1,74 @@
+// The files that operators copy: they name settings that exist, and nginx takes its own.
+import { execFile, execFileSync } from 'node:child_process';
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { describe, expect, it } from 'vitest';
+import { useFolders } from '../support/folder.ts';
+import { find, needs } from '../support/tools.ts';
+
+const root = join(import.meta.dirname, '..', '..');
+const newFolder = useFolders();
+const run = promisify(execFile);
+
+const known = new Set(
+  [...readFileSync(join(root, '.env.example'), 'utf8').matchAll(/^#?\s?([A-Z][A-Z0-9_]+)=/gm)].map(
+    (match) => match[1],
+  ),
+);
+/** Of the container images and of Node, not of Gatehouse. */
+const foreign = /^(NODE_ENV|POSTGRES_\w+)$/;
+
+const files = ['Dockerfile', ...inside('deploy')];
+
+function inside(folder: string): string[] {
+  return readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+    .map((name) => join(folder, name))
+    .filter((path) => statSync(join(root, path)).isFile());
+}
+
+describe('the files for deployment', () => {
+  it.each(files)('%s names only settings that there are', (path) => {
+    const text = readFileSync(join(root, path), 'utf8').replace(/^\s*#.*$/gm, '');
+    const assigned = [
+      ...text.matchAll(
+        /^\s*(?:-\s+name:\s+|Environment=)?([A-Z][A-Z0-9]*_[A-Z0-9_]+|ISSUER|HOST|PORT)[:=\s]/gm,
+      ),
+    ].map((match) => (match[1] ?? '').replace(/_FILE$/, ''));
+    expect(assigned.filter((name) => !known.has(name) && !foreign.test(name))).toEqual([]);
+  });
+
+  it('copies into the image what the build reads, and nothing that is ignored', () => {
+    const dockerfile = readFileSync(join(root, 'Dockerfile'), 'utf8');
+    const allowed = readFileSync(join(root, '.dockerignore'), 'utf8').matchAll(/^!(.+)$/gm);
+    const copied = [...dockerfile.matchAll(/^COPY (?!--from)(.+) \S+$/gm)]
+      .flatMap((match) => (match[1] ?? '').split(' '))
+      .map((path) => path.replace(/\/$/, ''));
+    expect(copied.toSorted()).toEqual([...allowed].map((match) => match[1]).toSorted());
+  });
+});
+
+describe.skipIf(needs('nginx'))('nginx', () => {
+  it('takes the shipped configuration', async () => {
+    const folder = newFolder();
+    execFileSync(
+      'openssl',
+      [
+        ...['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', '/CN=id.example.com'],
+        ...['-keyout', join(folder, 'privkey.pem'), '-out', join(folder, 'fullchain.pem')],
+      ],
+      { stdio: 'ignore' },
+    );
+    const shipped = readFileSync(join(root, 'deploy/nginx/gatehouse.conf'), 'utf8')
+      .replaceAll('/etc/ssl/gatehouse', folder)
+      .replaceAll('/var/log/nginx', folder);
+    const main = join(folder, 'nginx.conf');
+    writeFileSync(join(folder, 'gatehouse.conf'), shipped);
+    writeFileSync(
+      main,
+      `pid ${folder}/pid; error_log stderr; events {} http { include ${folder}/gatehouse.conf; }`,
+    );
+    const { stderr } = await run(find('nginx') ?? '', ['-t', '-c', main]);
+    expect(stderr).toContain('test is successful');
+  });
+});
