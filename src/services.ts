@@ -28,6 +28,7 @@ import type { Assets } from './platform/http/static.ts';
 import type { I18n } from './platform/i18n.ts';
 import type { Job } from './platform/jobs/jobs.ts';
 import { createLimits, type Limits } from './platform/limits/rate-limit.ts';
+import { createRedis, type Redis } from './platform/redis/redis.ts';
 import { loadMasterKey } from './platform/secrets/master-key.ts';
 import { createSeal, type Seal } from './platform/secrets/seal.ts';
 import { loadServerSecrets, type ServerSecrets } from './platform/secrets/server-secrets.ts';
@@ -46,6 +47,8 @@ export interface Services {
   log: Log;
   metrics: Metrics;
   postgres: Postgres;
+  /** Undefined without REDIS_URL. */
+  redis: Redis | undefined;
   vault: Vault;
   serverSecrets: ServerSecrets;
   changes: Changes;
@@ -99,6 +102,7 @@ export async function openServices(
     const close = async () => {
       await services.audit.stop();
       await services.changes.stop();
+      await services.redis?.close();
       await postgres.close();
       await database.release();
     };
@@ -118,6 +122,7 @@ export async function createServices(
   const { db } = postgres;
   const clock = deps.clock ?? systemClock;
   const metrics = createMetrics();
+  const redis = openRedis(config, { log, metrics });
   const vault = createVault(await loadMasterKey(config.secrets));
   const serverSecrets = await loadServerSecrets(db, vault);
   const changes = createChanges({ db, log });
@@ -214,7 +219,12 @@ export async function createServices(
   const owner = createOwner({ postgres, audit, accounts, apiKeys });
   await registerOwn({ apis, clients, audience: managementAudience });
 
-  const jobs = [...auditJobs({ db, clock, log }), ...lockout.jobs(), ...signingKeys.jobs(), ...oidc.jobs()];
+  const jobs = [
+    ...auditJobs({ db, clock, log, audit, settings: config.retention }),
+    ...lockout.jobs(),
+    ...signingKeys.jobs(),
+    ...oidc.jobs(),
+  ];
 
   return {
     config,
@@ -222,6 +232,7 @@ export async function createServices(
     log,
     metrics,
     postgres,
+    redis,
     vault,
     serverSecrets,
     changes,
@@ -262,6 +273,21 @@ async function registerOwn(deps: { apis: Apis; clients: Clients; audience: strin
     scopes: ['openid', 'profile', 'email', 'offline_access'],
     apis: [{ audience: deps.audience, permissions: ['*'] }],
   });
+}
+
+function openRedis(config: Config, deps: { log: Log; metrics: Metrics }): Redis | undefined {
+  const { url, ...settings } = config.redis;
+  if (url === undefined) return undefined;
+  const redis = createRedis({ ...settings, url }, deps);
+  deps.metrics.gauge(
+    'gatehouse_redis_up',
+    'Whether Redis answers: 1, or 0 while the server goes on without it.',
+    'server',
+    () => ({
+      shared: redis.state() === 'up' ? 1 : 0,
+    }),
+  );
+  return redis;
 }
 
 async function openDatabase(config: Config, role: Role, log: Log) {

@@ -15,7 +15,7 @@ import { insertEvent, selectEvents, selectRefusals } from './store.ts';
 
 export type { EventType, RefusalKind } from '../vocabulary/events.ts';
 export type { Listener } from './listeners.ts';
-export { type EventRow, type EventValues, eventRow, eventValues } from './row.ts';
+export { type EventRow, type EventValues, eventJson, eventRow, eventValues } from './row.ts';
 export type { Actor, AuditEvent, EventFilter, NewEvent, RefusalCount, RefusalFilter } from './schema.ts';
 
 export interface Audit {

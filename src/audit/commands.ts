@@ -44,6 +44,7 @@ const filters: CommandOption[] = [
   { name: 'target', value: 'id', summary: 'Done to the thing with this id.' },
   { name: 'target-kind', value: 'kind', summary: "Done to a thing of this kind: 'signing_key'." },
   { name: 'outcome', value: 'outcome', summary: 'How it ended.', choices: OUTCOMES },
+  { name: 'request', value: 'id', summary: 'Done in the request with this id.' },
   ...period,
 ];
 
@@ -111,6 +112,7 @@ function filterOf(options: Options): EventFilter {
     targetId: options.text('target'),
     targetKind: options.text('target-kind'),
     outcome: OUTCOMES.find((outcome) => outcome === options.text('outcome')),
+    requestId: options.text('request'),
     from: options.time('from'),
     to: options.time('to'),
   };

@@ -114,6 +114,9 @@ export function eventValues(event: NewEvent, at: Date): EventValues {
   return { columns: COLUMN_LIST, placeholders: PLACEHOLDERS, bindings: COLUMNS.map((column) => row[column]) };
 }
 
+/** For a caller that writes many changes and their events in one statement: the event is a JSON object of this record. */
+export const eventJson = { columns: COLUMN_LIST, record: RECORD, text: rowText } as const;
+
 /** One statement text for any number of rows, so that PostgreSQL parses and plans it once per connection. */
 export function insertRowsSql(rows: readonly EventRow[]): { sql: string; bindings: [string] } {
   return { sql: INSERT_MANY, bindings: [`[${rows.map(rowText).join(',')}]`] };

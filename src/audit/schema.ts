@@ -1,5 +1,6 @@
 // The shapes of the ledger: what features write, what readers get, and by what it can be searched.
 import { z } from 'zod';
+import { instant } from '../lib/instant.ts';
 import type { EventType } from '../vocabulary/events.ts';
 
 export type ActorKind = 'account' | 'client' | 'operator' | 'system' | 'anonymous';
@@ -49,6 +50,8 @@ export interface EventFilter {
   targetKind?: string | undefined;
   targetId?: string | undefined;
   outcome?: Outcome | undefined;
+  /** That of the answer which the act led to. */
+  requestId?: string | undefined;
   /** From this instant on. */
   from?: Date | undefined;
   /** Before this instant. */
@@ -71,10 +74,9 @@ export interface RefusalCount {
   count: number;
 }
 
-const instant = z.date().transform((date) => date.toISOString());
-
 /** An event as the command line, the export and the management API show it. */
-export const AuditEventView = z.object({
+export const AuditEventView = z
+  .object({
   id: z.string(),
   occurredAt: instant,
   type: z.string(),
@@ -91,13 +93,14 @@ export const AuditEventView = z.object({
   address: z.string().nullable(),
   userAgent: z.string().nullable(),
   requestId: z.string().nullable(),
-});
+}).meta({ id: 'AuditEvent' });
 export type AuditEventView = z.output<typeof AuditEventView>;
 
-export const RefusalCountView = z.object({
+export const RefusalCountView = z
+  .object({
   minute: instant,
   kind: z.string(),
   reason: z.string(),
   network: z.string(),
-  count: z.number(),
-});
+  count: z.int(),
+}).meta({ id: 'RefusalCount' });

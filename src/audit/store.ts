@@ -107,6 +107,7 @@ function matching(query: Knex.QueryBuilder, filter: EventFilter): void {
   if (filter.targetKind !== undefined) query.where('target_kind', filter.targetKind);
   if (filter.targetId !== undefined) query.where('target_id', filter.targetId);
   if (filter.outcome !== undefined) query.where('outcome', filter.outcome);
+  if (filter.requestId !== undefined) query.where('request_id', filter.requestId);
   if (filter.from !== undefined) query.where('occurred_at', '>=', filter.from);
   if (filter.to !== undefined) query.where('occurred_at', '<', filter.to);
 }
@@ -173,10 +174,24 @@ export async function selectRefusals(
   return rows.map((row) => ({ ...row, count: Number(row.count) }));
 }
 
-/** In steps, so that no statement holds many rows for long. True when there may be more. */
-export async function deleteRefusals(db: Db, before: Date, atMost: number): Promise<boolean> {
-  const deleted = await db('audit_refusals')
-    .whereRaw('ctid in (select ctid from audit_refusals where minute < ? limit ?)', [before, atMost])
+export async function deleteRefusals(db: Db, before: Date, limit: number): Promise<number> {
+  return db('audit_refusals')
+    .whereRaw(
+      `ctid = any(array(
+         select ctid from audit_refusals where minute < ? order by minute limit ? for update skip locked))`,
+      [before, limit],
+    )
     .delete();
-  return deleted === atMost;
+}
+
+/** Events that fell into no month's partition; those of months leave with their partition. */
+export async function deleteStrays(db: Db, before: Date, limit: number): Promise<number> {
+  return db('audit_events_default')
+    .whereRaw(
+      `ctid = any(array(
+         select ctid from audit_events_default where occurred_at < ? order by occurred_at limit ?
+         for update skip locked))`,
+      [before, limit],
+    )
+    .delete();
 }

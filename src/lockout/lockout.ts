@@ -6,6 +6,7 @@ import type { AccountId } from '../lib/ids.ts';
 import { addressPrefix, normalizeAddress } from '../lib/ip.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Db, Postgres } from '../platform/database/postgres.ts';
+import { inBatches } from '../platform/jobs/batches.ts';
 import type { Job } from '../platform/jobs/jobs.ts';
 import { currentOrigin } from '../platform/origin.ts';
 import { keyedHash } from '../platform/secrets/tokens.ts';
@@ -57,8 +58,6 @@ export interface LockoutDeps {
 
 type Standing = store.Standing;
 
-const DELETE_BATCH = 1000;
-
 export function createLockout(deps: LockoutDeps): Lockout {
   const { postgres, clock } = deps;
   const rules = rulesOf(deps.settings);
@@ -95,7 +94,9 @@ export function createLockout(deps: LockoutDeps): Lockout {
     standing: (typed) => store.readStanding(postgres.db, identifierHash(deps, typed), clock.now()),
     releaseIdentifier: (typed, accountId, by) => releaseIdentifier(deps, typed, accountId, by),
     releaseAddress: (address, by) => releaseAddress(deps, address, by),
-    jobs: () => [{ name: 'sign-in-attempts-expiry', everySeconds: 3600, run: () => deleteExpired(deps) }],
+    jobs: () => [
+      { name: 'sign-in-attempts-expiry', everySeconds: 3600, run: (signal) => deleteExpired(deps, signal) },
+    ],
   };
 }
 
@@ -132,11 +133,9 @@ async function releaseAddress(deps: LockoutDeps, address: string, by: Actor): Pr
   });
 }
 
-async function deleteExpired(deps: LockoutDeps): Promise<void> {
-  let deleted: number;
-  do {
-    deleted = await store.deleteExpired(deps.postgres.db, deps.clock.now(), DELETE_BATCH);
-  } while (deleted === DELETE_BATCH);
+async function deleteExpired(deps: LockoutDeps, signal?: AbortSignal): Promise<void> {
+  const now = deps.clock.now();
+  await inBatches((limit) => store.deleteExpired(deps.postgres.db, now, limit), signal);
 }
 
 function rulesOf(settings: LockoutSettings): store.Rules {

@@ -2,6 +2,7 @@
 // database so that neither a restart nor a second node gives new tries.
 import { addressPrefix } from '../lib/ip.ts';
 import type { Db } from '../platform/database/postgres.ts';
+import { inBatches } from '../platform/jobs/batches.ts';
 import { currentOrigin } from '../platform/origin.ts';
 
 const WINDOW_SECONDS = 15 * 60;
@@ -10,7 +11,7 @@ const TRIES_ALLOWED = 60;
 export interface DeviceGuesses {
   /** Counts one typed code before it is looked at; answers 0, or the seconds until this address may try again. */
   admit(): Promise<number>;
-  removeOld(): Promise<void>;
+  removeOld(signal?: AbortSignal): Promise<void>;
 }
 
 export function createDeviceGuesses(deps: { db: Db }): DeviceGuesses {
@@ -31,10 +32,17 @@ export function createDeviceGuesses(deps: { db: Db }): DeviceGuesses {
       return Math.max(1, Math.ceil(WINDOW_SECONDS - (now % WINDOW_SECONDS)));
     },
 
-    async removeOld() {
-      await db('device_code_guesses')
-        .whereRaw(`window_start < now() - make_interval(secs => ${2 * WINDOW_SECONDS})`)
-        .delete();
+    async removeOld(signal) {
+      await inBatches(async (limit) => {
+        const removed = await db.raw(
+          `delete from device_code_guesses where ctid = any(array(
+             select ctid from device_code_guesses
+             where window_start < now() - make_interval(secs => ${2 * WINDOW_SECONDS})
+             order by window_start limit ? for update skip locked))`,
+          [limit],
+        );
+        return removed.rowCount ?? 0;
+      }, signal);
     },
   };
 }

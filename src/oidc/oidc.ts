@@ -173,9 +173,9 @@ export function createOidc(deps: OidcDeps): Oidc {
       {
         name: 'remove-expired-engine-state',
         everySeconds: 60,
-        async run() {
-          await store.removeExpired(EXPIRED_BATCH);
-          await guesses.removeOld();
+        async run(signal) {
+          await store.removeExpired(EXPIRED_BATCH, signal);
+          await guesses.removeOld(signal);
         },
       },
     ],

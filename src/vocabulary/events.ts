@@ -58,6 +58,7 @@ export const events = {
   'signing-key.removed':
     'A signing key was removed from the published set: at its time, or, as the reason says, withdrawn before it.',
 
+  'audit.month-removed': 'The events of a month reached the end of their retention and were removed.',
   'job.requested': 'A scheduled job was run, or made due, before its time.',
   'job.failing': 'A scheduled job failed three times in a row; the log has the reason.',
 

@@ -1,5 +1,6 @@
 // The engine's storage contract (seven methods a model), answered from PostgreSQL through one table of models.
 import type { Adapter, AdapterFactory } from 'oidc-provider';
+import { inBatches } from '../../platform/jobs/batches.ts';
 import { grantAdapter } from './grants.ts';
 import { isModelName, type ModelName, models, type StateTable } from './models.ts';
 import { sessionAdapter } from './sessions.ts';
@@ -11,7 +12,7 @@ export interface StateStore {
   /** RFC 9449 §11.1: false when this id was seen before. One insert, so that only one of many can win. */
   unseen(id: string, lifetimeSeconds: number): Promise<boolean>;
   /** Deletes expired rows in batches; returns how many went. */
-  removeExpired(batchSize: number): Promise<number>;
+  removeExpired(batchSize: number, signal?: AbortSignal): Promise<number>;
 }
 
 export function createStateStore(deps: StateDeps, clientAdapter: Adapter): StateStore {
@@ -33,19 +34,22 @@ export function createStateStore(deps: StateDeps, clientAdapter: Adapter): State
       return result.rows.length === 1;
     },
 
-    async removeExpired(batchSize) {
+    async removeExpired(batchSize, signal) {
       let removed = 0;
       for (const table of tables) removed += await removeExpiredFrom(table);
       return removed;
 
-      async function removeExpiredFrom(table: StateTable): Promise<number> {
-        const result = await db.raw(
-          `delete from ${table} where ctid = any(array(
-             select ctid from ${table} where expires_at <= now() limit ? for update skip locked))`,
-          [batchSize],
-        );
-        const count: number = result.rowCount ?? 0;
-        return count < batchSize ? count : count + (await removeExpiredFrom(table));
+      function removeExpiredFrom(table: StateTable): Promise<number> {
+        const removeSome = async (limit: number): Promise<number> => {
+          const result = await db.raw(
+            `delete from ${table} where ctid = any(array(
+               select ctid from ${table} where expires_at <= now() order by expires_at limit ?
+               for update skip locked))`,
+            [limit],
+          );
+          return result.rowCount ?? 0;
+        };
+        return inBatches(removeSome, signal, batchSize);
       }
     },
   };

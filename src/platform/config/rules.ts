@@ -40,6 +40,10 @@ export const rules: readonly Rule[] = [
     `SIGNING_KEY_RETAIN_RETIRED_SECONDS must be ${LONGEST_TOKEN_SECONDS + 60} or more: an API or a client may let its tokens live for a day, and they must not outlive the key that verifies them. Raise it.`,
   ),
   mistake(
+    ({ retention }) => retention.auditDays > 0 && retention.auditDays < 31,
+    'AUDIT_RETENTION_DAYS must be 31 or more, or 0 to keep the ledger for ever: raise it.',
+  ),
+  mistake(
     ({ http, metrics }) => metrics.port !== null && metrics.port !== 0 && metrics.port === http.port,
     'METRICS_PORT is the same as PORT: choose another one.',
   ),

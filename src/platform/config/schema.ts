@@ -83,6 +83,25 @@ export const settings = {
       'Time after which the database ends a statement.',
     ),
   },
+  redis: {
+    url: secret(
+      'REDIS_URL',
+      kind.redisUrl,
+      'Your Redis (6.2 or later), Sentinel or Cluster; without it PostgreSQL does the same work.',
+    ),
+    keyPrefix: setting(
+      'REDIS_KEY_PREFIX',
+      kind.redisKeyPrefix,
+      'gatehouse:',
+      'What every key and channel of this installation starts with.',
+    ),
+    commandTimeoutMilliseconds: setting(
+      'REDIS_COMMAND_TIMEOUT_MILLISECONDS',
+      kind.wholeNumber(10, 5000),
+      150,
+      'Longest wait for Redis; after it the request goes on without, and nobody waits again until Redis answers.',
+    ),
+  },
   secrets: {
     masterKey: secret(
       'MASTER_KEY',
@@ -235,6 +254,20 @@ export const settings = {
       count(30),
       2,
       'Time for that service to answer; a service that does not answer blocks nobody.',
+    ),
+  },
+  retention: {
+    auditDays: setting(
+      'AUDIT_RETENTION_DAYS',
+      kind.wholeNumber(0, 36_500),
+      400,
+      'Days for which the ledger keeps its events, in whole months, 31 at least; 0 keeps them for ever.',
+    ),
+    refusalDays: setting(
+      'REFUSAL_RETENTION_DAYS',
+      count(3650),
+      30,
+      'Days for which the counts of refused strangers are kept.',
     ),
   },
   lockout: {
