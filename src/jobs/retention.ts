@@ -1,0 +1,73 @@
+// How long each table keeps what, and which job removes it: one line for every table of the schema.
+// docs/operations/retention.md is generated from here; a test compares it with the schema and the jobs.
+
+export type Rule =
+  | {
+      /** Does not grow by itself: what its rows stand for is there, or is removed with them. */
+      readonly holds: string;
+    }
+  | {
+      /** Until when a row is kept. */
+      readonly until: string;
+      /** The job that removes rows after that, in batches. */
+      readonly job: string;
+      /** The column that the job looks at; an index begins with it. */
+      readonly by: string;
+    };
+
+const expired = (job: string, until = 'Its end.'): Rule => ({ until, job, by: 'expires_at' });
+const engine = 'remove-expired-engine-state';
+
+export const retention: Readonly<Record<string, Rule>> = {
+  account_identifiers: { holds: 'At most a mail address and a user name of each account; deleted with it.' },
+  accounts: { holds: 'One row per account, until it is deleted.' },
+  api_keys: { holds: 'One row per key; deleted with its account.' },
+  apis: { holds: 'One row per API, until it is deleted.' },
+  audit_events: {
+    until: 'The whole months after AUDIT_RETENTION_DAYS; each month is a partition that is dropped at once.',
+    job: 'audit-retention',
+    by: 'occurred_at',
+  },
+  audit_events_default: {
+    until: 'AUDIT_RETENTION_DAYS. Empty unless a month had no partition when its events came.',
+    job: 'audit-retention',
+    by: 'occurred_at',
+  },
+  audit_listeners: { holds: 'One row per listener that the release has.' },
+  audit_refusals: {
+    until: 'REFUSAL_RETENTION_DAYS after its minute.',
+    job: 'audit-refusals-cleanup',
+    by: 'minute',
+  },
+  change_counters: { holds: 'One row per topic that the release has.' },
+  client_secrets: {
+    holds: 'At most a few active secrets per client, and its retired ones; deleted with it.',
+  },
+  clients: { holds: 'One row per client, until it is deleted.' },
+  consents: { holds: 'One row per account and client; deleted with either.' },
+  device_code_guesses: {
+    until: 'Half an hour after its quarter of an hour began.',
+    job: engine,
+    by: 'window_start',
+  },
+  jobs: { holds: 'One row per job that a release had.' },
+  knex_migrations: { holds: 'One row per migration.' },
+  knex_migrations_lock: { holds: 'One row.' },
+  oidc_grants: expired(engine, 'The end of the last token that may be issued from it.'),
+  oidc_replays: expired(engine, 'The end of the proof or assertion that must not be used twice.'),
+  oidc_sessions: expired(engine, 'SESSION_IDLE_SECONDS without use, SESSION_ABSOLUTE_SECONDS in all.'),
+  oidc_tokens: expired(engine, 'The end of the token.'),
+  oidc_transients: expired(engine, 'The end of the code, device code, pushed request or sign-in under way.'),
+  passwords: { holds: 'One row per account; deleted with it.' },
+  server_secrets: { holds: 'One row per secret that the release has.' },
+  setup_links: { holds: 'One row, until there is an administrator.' },
+  sign_in_attempts: expired(
+    'sign-in-attempts-expiry',
+    'A while after the last attempt; longest for a known address.',
+  ),
+  signing_keys: {
+    until: 'SIGNING_KEY_RETAIN_RETIRED_SECONDS after the key was retired. A handful of rows.',
+    job: 'signing-keys-remove',
+    by: 'remove_after',
+  },
+};
