@@ -17,6 +17,7 @@ import { createPages } from './pages.ts';
 import { type Changes, createChanges } from './platform/changes.ts';
 import { type Clock, systemClock } from './platform/clock.ts';
 import type { Config } from './platform/config/load.ts';
+import { createIdempotency, type Idempotency } from './platform/api/idempotency.ts';
 import { migrate } from './platform/database/migrations.ts';
 import { checkVersion, createPostgres, type Db, type Postgres } from './platform/database/postgres.ts';
 import { openEmbeddedPostgres } from './platform/embedded-postgres.ts';
@@ -69,6 +70,9 @@ export interface Services {
   oidc: Oidc;
   sessions: Sessions;
   gateway: Gateway;
+  /** What tokens for the management API name as their audience. */
+  managementAudience: string;
+  idempotency: Idempotency;
   /** Opens the handle that every JWT access token carries. */
   handleSeal: Seal;
   setup: Setup;
@@ -93,21 +97,23 @@ export async function openServices(
     applicationName: `gatehouse-${options.role}`,
     log,
   });
+  const redis = openRedis(config, log);
   try {
     options.signal?.throwIfAborted();
     await checkVersion(postgres.db);
     await migrate({ url: database.url, log });
     options.signal?.throwIfAborted();
-    const services = await createServices(config, { postgres, log });
+    const services = await createServices(config, { postgres, redis, log });
     const close = async () => {
       await services.audit.stop();
       await services.changes.stop();
-      await services.redis?.close();
+      await redis?.close();
       await postgres.close();
       await database.release();
     };
     return { services, close };
   } catch (error) {
+    await redis?.close();
     await postgres.close();
     await database.release();
     throw error;
@@ -116,13 +122,12 @@ export async function openServices(
 
 export async function createServices(
   config: Config,
-  deps: { postgres: Postgres; log: Log; clock?: Clock },
+  deps: { postgres: Postgres; redis?: Redis | undefined; log: Log; clock?: Clock },
 ): Promise<Services> {
-  const { postgres, log } = deps;
+  const { postgres, redis, log } = deps;
   const { db } = postgres;
   const clock = deps.clock ?? systemClock;
   const metrics = createMetrics();
-  const redis = openRedis(config, { log, metrics });
   const vault = createVault(await loadMasterKey(config.secrets));
   const serverSecrets = await loadServerSecrets(db, vault);
   const changes = createChanges({ db, log });
@@ -177,6 +182,16 @@ export async function createServices(
       : { isBreached: createBreachCheck({ ...config.passwords, breachedHookUrl }, fetch) }),
   });
 
+  if (redis !== undefined) {
+    metrics.gauge(
+      'gatehouse_redis_up',
+      'Whether Redis answers (1) or the server goes on without it (0).',
+      'server',
+      () => ({
+        shared: redis.state() === 'up' ? 1 : 0,
+      }),
+    );
+  }
   metrics.gauge('gatehouse_password_hashing', 'Passwords being hashed, and waiting for it.', 'state', () => ({
     ...credentials.hashing(),
   }));
@@ -215,6 +230,14 @@ export async function createServices(
     handleSeal,
     grantExists: oidc.state.grantIsAlive,
   });
+  const idempotency = createIdempotency({
+    db,
+    seal: createSeal(serverSecrets.get('idempotency')),
+    async wasDone({ since: from, ...act }) {
+      const { items } = await audit.list({ ...act, from }, { limit: 1, cursor: null });
+      return items.length > 0;
+    },
+  });
   const setup = createSetup({ postgres, audit, accounts, credentials });
   const owner = createOwner({ postgres, audit, accounts, apiKeys });
   await registerOwn({ apis, clients, audience: managementAudience });
@@ -250,6 +273,8 @@ export async function createServices(
     oidc,
     sessions,
     gateway,
+    managementAudience,
+    idempotency,
     handleSeal,
     setup,
     owner,
@@ -275,19 +300,9 @@ async function registerOwn(deps: { apis: Apis; clients: Clients; audience: strin
   });
 }
 
-function openRedis(config: Config, deps: { log: Log; metrics: Metrics }): Redis | undefined {
+export function openRedis(config: Config, log: Log): Redis | undefined {
   const { url, ...settings } = config.redis;
-  if (url === undefined) return undefined;
-  const redis = createRedis({ ...settings, url }, deps);
-  deps.metrics.gauge(
-    'gatehouse_redis_up',
-    'Whether Redis answers: 1, or 0 while the server goes on without it.',
-    'server',
-    () => ({
-      shared: redis.state() === 'up' ? 1 : 0,
-    }),
-  );
-  return redis;
+  return url === undefined ? undefined : createRedis({ ...settings, url }, { log });
 }
 
 async function openDatabase(config: Config, role: Role, log: Log) {

@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll } from 'vitest';
 import { silentLog } from '../../src/platform/telemetry/log.ts';
-import { createServices, type Services } from '../../src/services.ts';
+import { createServices, openRedis, type Services } from '../../src/services.ts';
 import { type TestDatabase, useDatabase } from './database.ts';
 import { freePort, type ServerProcess, spawnServer, testConfig } from './gatehouse.ts';
 
@@ -44,11 +44,16 @@ export function useCluster(options: { size: number; settings?: Record<string, st
     const started = ports.map((port) => spawnServer({ ...environment(), PORT: String(port) }));
     running.processes = await Promise.all(started);
     const config = testConfig(environment());
-    running.services = await createServices(config, { postgres: database.postgres, log: silentLog });
+    running.services = await createServices(config, {
+      postgres: database.postgres,
+      redis: openRedis(config, silentLog),
+      log: silentLog,
+    });
   });
   afterAll(async () => {
     await running.services?.audit.stop();
     await running.services?.changes.stop();
+    await running.services?.redis?.close();
     await Promise.all(running.processes.map((node) => node.end('SIGKILL')));
   });
 

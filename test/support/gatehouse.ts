@@ -10,7 +10,7 @@ import { createApp } from '../../src/app.ts';
 import { type Config, loadConfig } from '../../src/platform/config/load.ts';
 import { type Listener, listen } from '../../src/platform/http/server.ts';
 import { type Log, silentLog } from '../../src/platform/telemetry/log.ts';
-import { createServices, type Services } from '../../src/services.ts';
+import { createServices, openRedis, type Services } from '../../src/services.ts';
 import { type TestDatabase, useDatabase } from './database.ts';
 
 export interface TestServer {
@@ -64,7 +64,11 @@ async function startInProcess(database: TestDatabase, settings: Record<string, s
   const port = settings.PORT ? Number(settings.PORT) : await freePort();
   const keys = await mkdtemp(join(tmpdir(), 'gatehouse-keys-'));
   const config = testConfig({ PORT: String(port), KEYS_DIRECTORY: join(keys, 'keys'), ...settings });
-  const services = await createServices(config, { postgres: database.postgres, log });
+  const services = await createServices(config, {
+    postgres: database.postgres,
+    redis: openRedis(config, log),
+    log,
+  });
   const app = createApp(services);
   await services.changes.start();
   services.audit.start();
@@ -76,6 +80,7 @@ async function startInProcess(database: TestDatabase, settings: Record<string, s
       await listener.stop(1);
       await services.audit.stop();
       await services.changes.stop();
+      await services.redis?.close();
       await rm(keys, { recursive: true, force: true });
     },
   };

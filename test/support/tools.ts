@@ -2,17 +2,19 @@
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
-export type Tool = 'chromium';
+export type Tool = 'chromium' | 'redis-server' | 'nginx';
 
 /** Names under which distributions install each tool. */
 export const tools: Readonly<Record<Tool, readonly string[]>> = {
   chromium: ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'],
+  'redis-server': ['redis-server', 'valkey-server'],
+  nginx: ['nginx'],
 };
 const SYSTEM_PLACES = ['/usr/sbin', '/sbin', '/usr/local/sbin', '/snap/bin'];
 
 /** The path of the program, or undefined where it is not installed. CHROMIUM_PATH and the like win. */
 export function find(tool: Tool): string | undefined {
-  const given = process.env[`${tool.toUpperCase()}_PATH`];
+  const given = process.env[`${tool.toUpperCase().replaceAll('-', '_')}_PATH`];
   if (given !== undefined && given !== '') return isProgram(given) ? given : undefined;
   const places = [...(process.env.PATH ?? '').split(delimiter), ...SYSTEM_PLACES].filter(
     (place) => place !== '',

@@ -1,5 +1,7 @@
 // The kinds of value a setting can have: how its text is read, and what to say when it cannot be.
 import { isIP } from 'node:net';
+import { availableParallelism } from 'node:os';
+import { parseRedisUrl, REDIS_URL_FORMS } from '../redis/url.ts';
 
 export type Parsed<T> = { value: T } | { mistake: string };
 
@@ -25,6 +27,16 @@ export function wholeNumber(minimum: number, maximum: number): Kind<number> {
 }
 
 export const port = wholeNumber(0, 65535);
+
+/** `auto`: one for each core that this process may use. */
+export const workers: Kind<number> = {
+  says: 'whole number, 1 to 256, or auto for one per core',
+  parse(given) {
+    if (given === 'auto') return { value: availableParallelism() };
+    const parsed = wholeNumber(1, 256).parse(given);
+    return 'value' in parsed ? parsed : { mistake: `${parsed.mistake}, or auto` };
+  },
+};
 
 export function choice<const T extends string>(...words: readonly T[]): Kind<T> {
   const list = words.join(', ');
@@ -68,6 +80,22 @@ export const postgresUrl: Kind<string> = {
       ? { value: given }
       : { mistake: 'must be a URL such as postgres://user:password@host:5432/database' };
   },
+};
+
+export const redisUrl: Kind<string> = {
+  says: REDIS_URL_FORMS,
+  parse(given) {
+    const parsed = parseRedisUrl(given);
+    return 'mistake' in parsed ? parsed : { value: given };
+  },
+};
+
+export const redisKeyPrefix: Kind<string> = {
+  says: 'letters, digits and .:_/- (at most 64)',
+  parse: (given) =>
+    /^[\w.:/-]{1,64}$/.test(given)
+      ? { value: given }
+      : { mistake: 'must be 1 to 64 letters, digits and .:_/- (no braces: they place keys in a cluster)' },
 };
 
 export const httpUrl: Kind<string> = {

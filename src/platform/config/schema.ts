@@ -38,6 +38,7 @@ export const settings = {
   http: {
     host: setting('HOST', kind.text, '127.0.0.1', 'Address to listen on; 0.0.0.0 or :: for every interface.'),
     port: setting('PORT', kind.port, 3000, 'TCP port to listen on.'),
+    workers: setting('WORKERS', kind.workers, 1, 'Processes that serve at that port together.'),
     trustedProxies: setting(
       'TRUSTED_PROXIES',
       kind.networks,
@@ -130,6 +131,12 @@ export const settings = {
         value: (of) => (of('ENVIRONMENT') === 'production' ? 'json' : 'text'),
       },
       'One JSON object per line, or lines for people.',
+    ),
+    requests: setting(
+      'LOG_REQUESTS',
+      kind.choice('all', 'errors', 'slow', 'none'),
+      'all',
+      'Which answered requests get a line: all, only what was refused or failed or took a second, all that but what was merely refused, or none.',
     ),
   },
   tokens: {
