@@ -5,6 +5,7 @@ import { grantAdapter } from './grants.ts';
 import { isModelName, type ModelName, models, type StateTable } from './models.ts';
 import { sessionAdapter } from './sessions.ts';
 import type { StateDeps } from './statement.ts';
+import { createTokenRows } from './token-rows.ts';
 import { tokenAdapter } from './tokens.ts';
 
 export interface StateStore {
@@ -17,11 +18,25 @@ export interface StateStore {
 
 export function createStateStore(deps: StateDeps, clientAdapter: Adapter): StateStore {
   const { db, sealing } = deps;
+  const rows = {
+    oidc_tokens: createTokenRows(db, 'oidc_tokens'),
+    oidc_transients: createTokenRows(db, 'oidc_transients'),
+  };
+
+  function adapterFor(name: ModelName): Adapter {
+    const { table } = models[name];
+    if (table === 'oidc_sessions') return sessionAdapter(deps);
+    if (table === 'oidc_grants') return grants;
+    if (table === 'oidc_replays') return replayAdapter;
+    return tokenAdapter(name, rows[table], deps);
+  }
+  const grants = grantAdapter(deps);
+
   return {
     factory(name) {
       if (name === 'Client') return clientAdapter;
       if (!isModelName(name)) throw new Error(`the engine asked for an unknown model: ${name}`);
-      return adapterFor(name, deps);
+      return adapterFor(name);
     },
 
     async unseen(id, lifetimeSeconds) {
@@ -56,14 +71,6 @@ export function createStateStore(deps: StateDeps, clientAdapter: Adapter): State
 }
 
 const tables: readonly StateTable[] = [...new Set(Object.values(models).map((model) => model.table))];
-
-function adapterFor(name: ModelName, deps: StateDeps): Adapter {
-  const { table } = models[name];
-  if (table === 'oidc_sessions') return sessionAdapter(deps);
-  if (table === 'oidc_grants') return grantAdapter(deps);
-  if (table === 'oidc_replays') return replayAdapter;
-  return tokenAdapter(name, deps);
-}
 
 // The engine reads ReplayDetection through `unique`, which replays.ts answers from `unseen`; nothing else may touch it.
 const replayAdapter: Adapter = {
