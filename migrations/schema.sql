@@ -195,6 +195,15 @@ create table consents (
 );
 CREATE INDEX consents_client_id_idx ON consents USING btree (client_id);
 
+create table data_moves (
+  only_one boolean not null default true,
+  moved_to text not null,
+  begun_at timestamp with time zone not null,
+  finished_at timestamp with time zone,
+  constraint data_moves_pkey PRIMARY KEY (only_one),
+  constraint data_moves_only_one_check CHECK (only_one)
+);
+
 create table device_code_guesses (
   address_prefix text not null,
   window_start timestamp with time zone not null,

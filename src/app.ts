@@ -2,10 +2,15 @@
 import { Router } from '@koa/router';
 import Koa from 'koa';
 import { accountRoutes } from './accounts/admin-api.ts';
+import { apiRoutes } from './apis/admin-api.ts';
 import { auditRoutes } from './audit/admin-api.ts';
 import { recordRefusedCalls } from './audit/counted.ts';
+import { clientRoutes } from './clients/admin-api.ts';
+import { credentialRoutes } from './credentials/admin-api.ts';
 import { interactionPages } from './interaction/steps.ts';
+import { jobRoutes } from './jobs/admin-api.ts';
 import { allowMethods, mountRoutes } from './platform/api/mount-routes.ts';
+import type { Route } from './platform/api/route.ts';
 import { areasOf, type ErrorDeps, renderErrors, takeOverKoaErrors } from './platform/http/errors.ts';
 import { securityHeaders } from './platform/http/headers.ts';
 import { createHealth, type Health } from './platform/http/health.ts';
@@ -13,8 +18,10 @@ import { limitMiddleware } from './platform/http/limit.ts';
 import { mountPages } from './platform/http/mount-pages.ts';
 import { observeRequests, requestContext } from './platform/http/request-id.ts';
 import { wellKnownAtRoot, withinBasePath } from './platform/http/site.ts';
+import { createRequestLog } from './platform/telemetry/request-log.ts';
 import type { Services } from './services.ts';
 import { setupPages } from './setup/pages.ts';
+import { signingKeyRoutes } from './signing-keys/admin-api.ts';
 
 /** The engine's endpoints: which limit counts each, and that their errors are OAuth JSON (RFC 6749 §5.2). */
 const protocolLimits = {
@@ -66,8 +73,10 @@ export function createApp(services: Services): App {
   const router = pagesAndRoutes(services);
 
   takeOverKoaErrors(app, errorDeps);
-  app.use(requestContext({ site, trustedProxies: config.http.trustedProxies }));
-  app.use(observeRequests({ metrics: services.metrics, log }));
+  app.use(requestContext({ site, trustedProxies: config.http.trustedProxies, tracing: services.tracing }));
+  app.use(
+    observeRequests({ metrics: services.metrics, requestLog: createRequestLog(config.log.requests, log) }),
+  );
   app.use(securityHeaders(site));
   app.use(renderErrors(errorDeps));
   app.use(wellKnownAtRoot(site));
@@ -99,19 +108,29 @@ function pagesAndRoutes(services: Services): Router {
       minimumLength: config.passwords.minimumLength,
     }),
   ];
-  const routes = [
-    ...accountRoutes({ accounts: services.accounts }),
-    ...auditRoutes({ audit: services.audit }),
-  ];
   const formLimitBytes = config.http.bodyLimitBytes;
   mountPages(router, pages, { site, limits, csrf, i18n, renderer, formLimitBytes });
-  mountRoutes(router, routes, {
+  mountRoutes(router, managementRoutes(services), {
     site,
     limits,
     bodyLimitBytes: config.http.bodyLimitBytes,
     authenticate: gateway.authenticate,
     permits: (caller, permission) => caller.permissions.includes(permission),
     noteRefusal: recordRefusedCalls(services.audit),
+    idempotency: services.idempotency,
   });
   return router;
+}
+
+/** Every route of the management API: what is mounted, documented and tested. */
+export function managementRoutes(services: Services): Route[] {
+  return [
+    ...accountRoutes(services),
+    ...credentialRoutes(services),
+    ...clientRoutes({ clients: services.clients, audience: services.managementAudience }),
+    ...apiRoutes(services),
+    ...signingKeyRoutes(services),
+    ...auditRoutes(services),
+    ...jobRoutes(services),
+  ];
 }

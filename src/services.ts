@@ -14,10 +14,10 @@ import type { AccountId } from './lib/ids.ts';
 import { createLockout, type Lockout } from './lockout/lockout.ts';
 import { createOidc, type Oidc } from './oidc/oidc.ts';
 import { createPages } from './pages.ts';
+import { createIdempotency, type Idempotency } from './platform/api/idempotency.ts';
 import { type Changes, createChanges } from './platform/changes.ts';
 import { type Clock, systemClock } from './platform/clock.ts';
 import type { Config } from './platform/config/load.ts';
-import { createIdempotency, type Idempotency } from './platform/api/idempotency.ts';
 import { migrate } from './platform/database/migrations.ts';
 import { checkVersion, createPostgres, type Db, type Postgres } from './platform/database/postgres.ts';
 import { openEmbeddedPostgres } from './platform/embedded-postgres.ts';
@@ -247,6 +247,7 @@ export async function createServices(
     ...lockout.jobs(),
     ...signingKeys.jobs(),
     ...oidc.jobs(),
+    ...idempotency.jobs(),
   ];
 
   return {

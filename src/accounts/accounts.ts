@@ -19,14 +19,17 @@ export interface Accounts {
   find(id: string, db?: Db): Promise<Account | undefined>;
   findByIdentifier(typed: string, db?: Db): Promise<Account | undefined>;
   list(filter: AccountFilter, page: PageRequest): Promise<Page<Account>>;
-  /** Throws account_version_conflict when `change.version` is not the current one. */
+  /** Throws version_conflict when `change.version` is not the current one. */
   change(id: AccountId, change: AccountChange, by: Actor): Promise<Account>;
   /** Ends sessions, grants and tokens in the same commit. Throws last_admin. */
   suspend(id: AccountId, reason: string | null, by: Actor): Promise<void>;
   /** Nothing from before comes back with it. */
   reinstate(id: AccountId, by: Actor): Promise<void>;
-  /** Deletes every personal field; the ledger keeps the id, which is never given out again. Throws last_admin. */
-  remove(id: AccountId, by: Actor): Promise<void>;
+  /**
+   * Deletes every personal field; the ledger keeps the id, which is never given out again. Throws last_admin, and
+   * version_conflict when `version` is given and not the current one.
+   */
+  remove(id: AccountId, by: Actor, version?: number): Promise<void>;
   hasAny(db?: Db): Promise<boolean>;
 }
 
@@ -64,7 +67,7 @@ export function createAccounts(deps: AccountsDeps): Accounts {
     change: (id, change, by) => postgres.transaction((trx) => changeIn(deps, trx, id, change, by)),
     suspend: (id, reason, by) => postgres.transaction((trx) => suspendIn(deps, trx, { id, reason, by })),
     reinstate: (id, by) => postgres.transaction((trx) => reinstateIn(deps, trx, id, by)),
-    remove: (id, by) => postgres.transaction((trx) => removeIn(deps, trx, id, by)),
+    remove: (id, by, version) => postgres.transaction((trx) => removeIn(deps, trx, { id, by, version })),
     hasAny: (db = postgres.db) => store.anyAccount(db),
   };
 }
@@ -127,11 +130,9 @@ async function changeIn(
   const wanted = changedFields(change);
   // Before the account itself, and always in the order of ids, so that two such changes cannot wait for each other.
   if (wanted.fields.admin === false) await keepOneAdmin(trx, id);
-  const current = await mustLock(trx, id);
-  if (change.version !== undefined && change.version !== current.version) {
-    throw failure('account_version_conflict', { version: current.version });
-  }
+  refuseStale(await mustLock(trx, id), change.version);
   const before = await mustFind(trx, id);
+  if (wanted.names.length === 0) return before;
   const now = deps.clock.now();
   await store.updateAccount(trx, id, wanted.fields, now);
   await changeIdentifiers(trx, before, wanted, now);
@@ -191,12 +192,22 @@ async function reinstateIn(deps: AccountsDeps, trx: Db, id: AccountId, by: Actor
   await deps.audit.record(trx, { type: 'account.reinstated', actor: by, outcome: 'success', accountId: id });
 }
 
-async function removeIn(deps: AccountsDeps, trx: Db, id: AccountId, by: Actor): Promise<void> {
+async function removeIn(
+  deps: AccountsDeps,
+  trx: Db,
+  { id, by, version }: { id: AccountId; by: Actor; version: number | undefined },
+): Promise<void> {
   await keepOneAdmin(trx, id);
-  await mustLock(trx, id);
+  refuseStale(await mustLock(trx, id), version);
   await deps.endAccountState(trx, id);
   await store.deleteAccount(trx, id);
   await deps.audit.record(trx, { type: 'account.deleted', actor: by, outcome: 'success', accountId: id });
+}
+
+function refuseStale(current: { version: number }, version: number | undefined): void {
+  if (version !== undefined && version !== current.version) {
+    throw failure('version_conflict', { version: current.version });
+  }
 }
 
 async function keepOneAdmin(trx: Db, id: AccountId): Promise<void> {

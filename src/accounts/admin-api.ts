@@ -1,64 +1,182 @@
 // /api/v1/accounts and /api/v1/me: people, for administrators and for themselves.
 import { z } from 'zod';
-import { type Route, route } from '../platform/api/route.ts';
+import { IdParams, pageOfQuery, pageQuery, pageReply } from '../platform/api/pages.ts';
+import { answer, type Caller, type Route, route } from '../platform/api/route.ts';
 import { failure } from '../platform/errors.ts';
-import type { Accounts } from './accounts.ts';
-import { AccountView } from './schema.ts';
+import type { Account, Accounts } from './accounts.ts';
+import { AccountChange, AccountView, NewAccount } from './schema.ts';
 
 const ListQuery = z.object({
   status: z.enum(['active', 'suspended']).optional(),
-  search: z.string().min(1).max(254).optional(),
-  limit: z.coerce.number().int().min(1).max(200).default(50),
-  cursor: z.string().min(1).max(2048).optional(),
+  search: z
+    .string()
+    .min(1)
+    .max(254)
+    .optional()
+    .describe('The beginning of a mail address, user name or name, or a whole id.'),
+  ...pageQuery,
 });
 
-export function accountRoutes(deps: { accounts: Accounts }): Route[] {
-  const { accounts } = deps;
+const Suspension = z.strictObject({ reason: z.string().trim().min(1).max(512).optional() }).optional();
+
+const CallerView = z
+  .object({
+    kind: z.enum(['account', 'client']),
+    id: z.string(),
+    clientId: z.string(),
+    permissions: z.array(z.string()),
+    account: AccountView.nullable(),
+  })
+  .meta({ id: 'Caller' });
+
+export function accountRoutes({ accounts }: { accounts: Accounts }): Route[] {
+  async function found(id: string): Promise<Account> {
+    const account = await accounts.find(id);
+    if (!account) throw failure('account_not_found');
+    return account;
+  }
+
+  /** The account, when the caller may change it: an administrator's is for those who may make administrators. */
+  async function changeable(id: string, caller: Caller): Promise<Account> {
+    const account = await found(id);
+    if (account.admin) needAdmin(caller);
+    return account;
+  }
+
   return [
     route({
+      operation: 'listAccounts',
       method: 'GET',
       path: '/accounts',
       permission: 'accounts:read',
       limit: 'admin-read',
-      summary: 'Accounts, page by page.',
+      summary: 'Accounts, the newest first.',
       query: ListQuery,
-      reply: { 200: z.object({ items: z.array(AccountView), nextCursor: z.string().nullable() }) },
-      run: ({ query: { limit, cursor, ...filter } }) =>
-        accounts.list(filter, { limit, cursor: cursor ?? null }),
+      reply: { 200: pageReply(AccountView) },
+      run({ query }) {
+        const { filter, page } = pageOfQuery(query);
+        return accounts.list(filter, page);
+      },
+    }),
+    // Without a password: nobody else chooses one for a person (OWASP ASVS 6.4.6).
+    route({
+      operation: 'createAccount',
+      method: 'POST',
+      path: '/accounts',
+      permission: 'accounts:create',
+      limit: 'admin-write',
+      summary: 'A new account. It has no password: a person chooses their own.',
+      versioned: true,
+      body: NewAccount,
+      reply: { 201: AccountView },
+      errors: ['identifier_taken', 'identifier_invalid'],
+      async run({ body, caller }) {
+        if (body.admin === true) needAdmin(caller);
+        const account = await accounts.create(body, caller);
+        return answer(201, account, { Location: `accounts/${account.id}` });
+      },
     }),
     route({
+      operation: 'getAccount',
       method: 'GET',
       path: '/accounts/:id',
       permission: 'accounts:read',
       limit: 'admin-read',
       summary: 'One account.',
-      params: z.object({ id: z.string().max(64) }),
+      versioned: true,
+      params: IdParams,
       reply: { 200: AccountView },
-      run: async ({ params }) => {
-        const account = await accounts.find(params.id);
-        if (!account) throw failure('account_not_found');
-        return account;
+      errors: ['account_not_found'],
+      run: ({ params }) => found(params.id),
+    }),
+    route({
+      operation: 'changeAccount',
+      method: 'PATCH',
+      path: '/accounts/:id',
+      permission: 'accounts:update',
+      limit: 'admin-write',
+      summary: 'Change the fields that are named; null empties one.',
+      versioned: true,
+      params: IdParams,
+      body: AccountChange.omit({ version: true }),
+      reply: { 200: AccountView },
+      errors: ['account_not_found', 'identifier_taken', 'identifier_invalid', 'last_admin'],
+      async run({ params, body, caller, version }) {
+        const { id } = await changeable(params.id, caller);
+        if (body.admin !== undefined) needAdmin(caller);
+        return accounts.change(id, { ...body, version }, caller);
       },
     }),
     route({
+      operation: 'deleteAccount',
+      method: 'DELETE',
+      path: '/accounts/:id',
+      permission: 'accounts:delete',
+      limit: 'admin-write',
+      summary: 'Delete a person and all their personal fields; the ledger keeps only the id.',
+      versioned: true,
+      params: IdParams,
+      reply: { 204: z.void() },
+      errors: ['account_not_found', 'last_admin'],
+      async run({ params, caller, version }) {
+        const { id } = await changeable(params.id, caller);
+        await accounts.remove(id, caller, version);
+      },
+    }),
+    route({
+      operation: 'suspendAccount',
+      method: 'POST',
+      path: '/accounts/:id/suspend',
+      permission: 'accounts:update',
+      limit: 'admin-write',
+      summary: 'Keep a person from signing in; ends their sessions, grants and tokens at once.',
+      versioned: true,
+      params: IdParams,
+      body: Suspension,
+      reply: { 200: AccountView },
+      errors: ['account_not_found', 'last_admin'],
+      async run({ params, body, caller }) {
+        const { id } = await changeable(params.id, caller);
+        await accounts.suspend(id, body?.reason ?? null, caller);
+        return found(id);
+      },
+    }),
+    route({
+      operation: 'reinstateAccount',
+      method: 'POST',
+      path: '/accounts/:id/reinstate',
+      permission: 'accounts:update',
+      limit: 'admin-write',
+      summary: 'Let a suspended person sign in again. Nothing from before comes back with it.',
+      versioned: true,
+      params: IdParams,
+      reply: { 200: AccountView },
+      errors: ['account_not_found'],
+      async run({ params, caller }) {
+        const { id } = await changeable(params.id, caller);
+        await accounts.reinstate(id, caller);
+        return found(id);
+      },
+    }),
+    route({
+      operation: 'getCaller',
       method: 'GET',
       path: '/me',
       permission: 'authenticated',
       limit: 'admin-read',
       summary: 'Whose token this is.',
-      reply: {
-        200: z.object({
-          kind: z.enum(['account', 'client']),
-          id: z.string(),
-          clientId: z.string(),
-          permissions: z.array(z.string()),
-          account: AccountView.nullable(),
-        }),
-      },
+      reply: { 200: CallerView },
       run: async ({ caller }) => {
         const account = caller.kind === 'account' ? await accounts.find(caller.id) : undefined;
         return { ...caller, permissions: [...caller.permissions], account: account ?? null };
       },
     }),
   ];
+}
+
+/** Who is administrator decides over everything, so changing accounts alone is not enough for it (OWASP ASVS 8.2.3). */
+function needAdmin(caller: Caller): void {
+  if (!caller.permissions.includes('accounts:admin')) {
+    throw failure('permission_denied', { permission: 'accounts:admin' });
+  }
 }

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { parseName } from '../lib/identifiers.ts';
 import type { AccountId } from '../lib/ids.ts';
+import { instant } from '../lib/instant.ts';
 
 export type AccountStatus = 'active' | 'suspended';
 
@@ -82,26 +83,26 @@ export interface AccountFilter {
   search?: string | undefined;
 }
 
-const instant = z.date().transform((date) => date.toISOString());
-
 /** An account as the command line and the management API show it. */
-export const AccountView = z.object({
-  id: z.string(),
-  status: z.enum(['active', 'suspended']),
-  admin: z.boolean(),
-  email: z.string().nullable(),
-  emailVerified: z.boolean(),
-  username: z.string().nullable(),
-  name: z.string().nullable(),
-  givenName: z.string().nullable(),
-  familyName: z.string().nullable(),
-  picture: z.string().nullable(),
-  locale: z.string().nullable(),
-  zoneinfo: z.string().nullable(),
-  version: z.number(),
-  createdAt: instant,
-  updatedAt: instant,
-});
+export const AccountView = z
+  .object({
+    id: z.string(),
+    status: z.enum(['active', 'suspended']),
+    admin: z.boolean(),
+    email: z.string().nullable(),
+    emailVerified: z.boolean(),
+    username: z.string().nullable(),
+    name: z.string().nullable(),
+    givenName: z.string().nullable(),
+    familyName: z.string().nullable(),
+    picture: z.string().nullable(),
+    locale: z.string().nullable(),
+    zoneinfo: z.string().nullable(),
+    version: z.int(),
+    createdAt: instant,
+    updatedAt: instant,
+  })
+  .meta({ id: 'Account' });
 export type AccountView = z.output<typeof AccountView>;
 
 function isLocale(text: string): boolean {

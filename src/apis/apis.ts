@@ -33,10 +33,10 @@ export interface Apis {
   findByAudience(audience: string): Promise<Api | undefined>;
   /** In the order of registration. */
   list(page: PageRequest): Promise<Page<Api>>;
-  /** Throws api_not_found, api_version_conflict, api_protected, permission_invalid, api_invalid. */
+  /** Throws api_not_found, version_conflict, api_protected, permission_invalid, api_invalid. */
   change(id: ApiId, change: ApiChange, by: Actor): Promise<Api>;
-  /** Throws api_not_found, api_in_use, api_protected. */
-  remove(id: ApiId, by: Actor): Promise<void>;
+  /** Throws api_not_found, api_in_use, api_protected, and version_conflict when `version` is given. */
+  remove(id: ApiId, by: Actor, version?: number): Promise<void>;
   /** Registers an API of the server itself, or brings its name and permissions up to date. For the start. */
   ensureSystem(input: { audience: string; name: string; permissions: ApiPermission[] }): Promise<Api>;
   /** From the snapshot: at once on this node after a change of its own, within a second or two after others'. */
@@ -135,15 +135,16 @@ export function createApis(deps: ApisDeps): Apis {
       const change = definedFields(given);
       return commit(undefined, async (trx) => {
         const api = await lock(trx, id);
-        if (version !== undefined && version !== api.version) throw failure('api_version_conflict');
+        if (version !== undefined && version !== api.version) throw failure('version_conflict');
         if (api.system && !changedFields(api, change).every(isOperational)) throw failure('api_protected');
         return applyChange(trx, api, change, by);
       });
     },
 
-    async remove(id, by) {
+    async remove(id, by, version) {
       return commit(undefined, async (trx) => {
         const api = await lock(trx, id);
+        if (version !== undefined && version !== api.version) throw failure('version_conflict');
         // The management API of a former issuer is a system API too, but nothing relies on it any more.
         if (api.system && ensured.has(api.audience)) throw failure('api_protected');
         if (await deps.isUsed(trx, api.audience)) throw failure('api_in_use');

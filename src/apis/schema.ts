@@ -1,6 +1,7 @@
 // The shapes of an API: what may be registered and changed, what is kept, and what is shown.
 import { z } from 'zod';
 import type { ApiId, ClientId } from '../lib/ids.ts';
+import { instant } from '../lib/instant.ts';
 import { parsePermission } from '../lib/permission.ts';
 import { audienceProblem } from '../lib/url.ts';
 
@@ -85,3 +86,21 @@ export const ApiChange = z.strictObject(fields).partial().extend({
   version: z.int().optional(),
 });
 export type ApiChange = z.input<typeof ApiChange>;
+
+/** An API as the management API shows it. */
+export const ApiView = z
+  .object({
+    id: z.string(),
+    audience: z.string(),
+    name: z.string(),
+    permissions: z.array(z.object({ name: z.string(), sentence: z.string() })),
+    tokenFormat: fields.tokenFormat,
+    tokenLifetimeSeconds: z.int(),
+    signingAlgorithm: fields.signingAlgorithm,
+    ownerClientId: z.string().nullable(),
+    system: z.boolean(),
+    version: z.int(),
+    createdAt: instant,
+    updatedAt: instant,
+  })
+  .meta({ id: 'Api' });

@@ -77,30 +77,32 @@ export interface RefusalCount {
 /** An event as the command line, the export and the management API show it. */
 export const AuditEventView = z
   .object({
-  id: z.string(),
-  occurredAt: instant,
-  type: z.string(),
-  outcome: z.enum(['success', 'failure', 'denied']),
-  actor: z.object({
-    kind: z.enum(['account', 'client', 'operator', 'system', 'anonymous']),
-    id: z.string().nullable(),
-  }),
-  accountId: z.string().nullable(),
-  clientId: z.string().nullable(),
-  target: z.object({ kind: z.string(), id: z.string() }).nullable(),
-  reason: z.string().nullable(),
-  details: z.record(z.string(), z.unknown()),
-  address: z.string().nullable(),
-  userAgent: z.string().nullable(),
-  requestId: z.string().nullable(),
-}).meta({ id: 'AuditEvent' });
+    id: z.string(),
+    occurredAt: instant,
+    type: z.string(),
+    outcome: z.enum(['success', 'failure', 'denied']),
+    actor: z.object({
+      kind: z.enum(['account', 'client', 'operator', 'system', 'anonymous']),
+      id: z.string().nullable(),
+    }),
+    accountId: z.string().nullable(),
+    clientId: z.string().nullable(),
+    target: z.object({ kind: z.string(), id: z.string() }).nullable(),
+    reason: z.string().nullable(),
+    details: z.record(z.string(), z.unknown()),
+    address: z.string().nullable(),
+    userAgent: z.string().nullable(),
+    requestId: z.string().nullable(),
+  })
+  .meta({ id: 'AuditEvent' });
 export type AuditEventView = z.output<typeof AuditEventView>;
 
 export const RefusalCountView = z
   .object({
-  minute: instant,
-  kind: z.string(),
-  reason: z.string(),
-  network: z.string(),
-  count: z.int(),
-}).meta({ id: 'RefusalCount' });
+    minute: instant,
+    kind: z.string(),
+    reason: z.string(),
+    network: z.string(),
+    count: z.int(),
+  })
+  .meta({ id: 'RefusalCount' });

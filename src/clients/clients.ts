@@ -53,10 +53,10 @@ export interface Clients {
   find(id: string): Promise<Client | undefined>;
   /** In the order of ids. */
   list(filter: ClientFilter, page: PageRequest): Promise<Page<Client>>;
-  /** Throws as register does, and client_not_found, client_version_conflict, client_protected. */
+  /** Throws as register does, and client_not_found, version_conflict, client_protected. */
   change(id: string, change: ClientChange, by: Actor): Promise<Client>;
-  /** With everything that was granted to it and issued from that. Throws client_not_found, client_protected. */
-  remove(id: string, by: Actor): Promise<void>;
+  /** With everything that was granted to it and issued from that. Throws client_not_found, client_protected, version_conflict. */
+  remove(id: string, by: Actor, version?: number): Promise<void>;
   /** Throws client_secret_limit, or client_metadata_invalid when the client does not use secrets. */
   addSecret(id: string, input: NewSecret, by: Actor): Promise<{ secretId: ClientSecretId; secret: string }>;
   /** Throws client_secret_not_found. */
@@ -197,15 +197,16 @@ export function createClients(deps: ClientsDeps): Clients {
       const change = definedFields(given);
       return commit(undefined, async (trx) => {
         const client = await lock(trx, id);
-        if (version !== undefined && version !== client.version) throw failure('client_version_conflict');
+        if (version !== undefined && version !== client.version) throw failure('version_conflict');
         if (client.system) throw failure('client_protected');
         return applyChange(trx, client, change, by);
       });
     },
 
-    async remove(id, by) {
+    async remove(id, by, version) {
       return commit(undefined, async (trx) => {
         const client = await lock(trx, id);
+        if (version !== undefined && version !== client.version) throw failure('version_conflict');
         if (client.system) throw failure('client_protected');
         await deps.endClientState(trx, client.id);
         await deps.apis.forgetOwner(trx, client.id);

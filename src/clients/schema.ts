@@ -1,6 +1,7 @@
 // The shapes of a client: what may be registered and changed, what is kept, and what is shown.
 import { z } from 'zod';
 import type { ClientId, ClientSecretId } from '../lib/ids.ts';
+import { instant } from '../lib/instant.ts';
 import { originProblem, webAddressProblem } from '../lib/url.ts';
 
 export const grantTypes = [
@@ -149,7 +150,45 @@ export const ClientChange = z
 export type ClientChange = z.input<typeof ClientChange>;
 
 /** A client as it is shown. A record of a client holds no secret: hashes are in a table of their own. */
-export function clientView(client: Client): Record<string, unknown> {
-  const { createdAt, updatedAt, ...rest } = client;
-  return { ...rest, createdAt: createdAt.toISOString(), updatedAt: updatedAt.toISOString() };
+export const ClientView = z
+  .object({
+    id: z.string(),
+    kind: z.enum(['web', 'spa', 'native', 'machine']),
+    status: z.enum(['active', 'disabled']),
+    name: z.string(),
+    redirectUris: z.array(z.string()),
+    postLogoutRedirectUris: z.array(z.string()),
+    logoUri: z.string().nullable(),
+    clientUri: z.string().nullable(),
+    policyUri: z.string().nullable(),
+    tosUri: z.string().nullable(),
+    grantTypes: z.array(z.enum(grantTypes)),
+    authMethod: fields.authMethod,
+    jwks: z.object({ keys: z.array(z.record(z.string(), z.unknown())) }).nullable(),
+    jwksUri: z.string().nullable(),
+    firstParty: z.boolean(),
+    scopes: z.array(z.string()),
+    apis: z.array(z.object({ audience: z.string(), permissions: z.array(z.string()) })),
+    subjectType: fields.subjectType,
+    sectorIdentifierUri: z.string().nullable(),
+    backchannelLogoutUri: z.string().nullable(),
+    backchannelLogoutSessionRequired: z.boolean(),
+    corsOrigins: z.array(z.string()),
+    dpopBound: z.boolean(),
+    requirePar: z.boolean(),
+    pkceExempt: z.boolean(),
+    mayIntrospectAny: z.boolean(),
+    idTokenAlgorithm: fields.idTokenAlgorithm,
+    accessTokenLifetimeSeconds: z.int().nullable(),
+    refreshIdleSeconds: z.int().nullable(),
+    refreshAbsoluteSeconds: z.int().nullable(),
+    system: z.boolean(),
+    version: z.int(),
+    createdAt: instant,
+    updatedAt: instant,
+  })
+  .meta({ id: 'Client' });
+
+export function clientView(client: Client): z.output<typeof ClientView> {
+  return ClientView.parse(client);
 }

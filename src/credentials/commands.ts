@@ -12,6 +12,7 @@ import {
 } from '../platform/command.ts';
 import type { Postgres } from '../platform/database/postgres.ts';
 import type { Credentials } from './credentials.ts';
+import { lockedUntilOf, passwordStateOf, releaseAccount } from './sign-in-state.ts';
 
 interface Services {
   postgres: Pick<Postgres, 'transaction'>;
@@ -98,8 +99,8 @@ async function createUser({ services, options, io, by }: CommandInput<Services>)
 
 async function showUser({ services, args }: CommandInput<Services>): Promise<CommandResult> {
   const account = await accountNamed(services.accounts, args.text('account'));
-  const password = await passwordState(services, account);
-  const lockedUntil = await lockedUntilOf(services, account);
+  const password = await passwordStateOf(services, account);
+  const lockedUntil = (await lockedUntilOf(services, account))?.toISOString() ?? null;
   const view = { ...AccountView.parse(account), password, lockedUntil };
   return {
     json: view,
@@ -109,21 +110,6 @@ async function showUser({ services, args }: CommandInput<Services>): Promise<Com
       empty: '',
     },
   };
-}
-
-async function passwordState(services: Services, account: Account): Promise<'none' | 'set' | 'disabled'> {
-  if (!(await services.credentials.hasPassword(account.id))) return 'none';
-  return (await services.credentials.isPasswordDisabled(account.id)) ? 'disabled' : 'set';
-}
-
-async function lockedUntilOf(services: Services, account: Account): Promise<string | null> {
-  const ends = await Promise.all(
-    identifiersOf(account).map(
-      async (identifier) => (await services.lockout.standing(identifier)).blockedUntil,
-    ),
-  );
-  const times = ends.flatMap((end) => (end === null ? [] : [end.getTime()]));
-  return times.length === 0 ? null : new Date(Math.max(...times)).toISOString();
 }
 
 async function release({ services, args, options, by }: CommandInput<Services>): Promise<CommandResult> {
@@ -137,19 +123,12 @@ async function release({ services, args, options, by }: CommandInput<Services>):
     return { json: { address, released }, text: `${address} ${sentenceOf(released)}` };
   }
   const account = await accountNamed(services.accounts, named ?? '');
-  let released = false;
-  for (const identifier of identifiersOf(account)) {
-    released = (await services.lockout.releaseIdentifier(identifier, account.id, by)) || released;
-  }
+  const released = await releaseAccount(services, account, by);
   return { json: { id: account.id, released }, text: `${nameOf(account)} ${sentenceOf(released)}` };
 }
 
 function sentenceOf(released: boolean): string {
   return released ? 'may try again at once.' : 'was not waiting; the failures counted so far are cleared.';
-}
-
-function identifiersOf(account: Account): string[] {
-  return [account.email, account.username].filter((identifier) => identifier !== null);
 }
 
 function nameOf(account: Account): string {

@@ -50,6 +50,7 @@ export const retention: Readonly<Record<string, Rule>> = {
     job: engine,
     by: 'window_start',
   },
+  idempotency_keys: expired('idempotency-keys-expiry', 'A day after the request.'),
   jobs: { holds: 'One row per job that a release had.' },
   knex_migrations: { holds: 'One row per migration.' },
   knex_migrations_lock: { holds: 'One row.' },
@@ -65,9 +66,5 @@ export const retention: Readonly<Record<string, Rule>> = {
     'sign-in-attempts-expiry',
     'A while after the last attempt; longest for a known address.',
   ),
-  signing_keys: {
-    until: 'SIGNING_KEY_RETAIN_RETIRED_SECONDS after the key was retired. A handful of rows.',
-    job: 'signing-keys-remove',
-    by: 'remove_after',
-  },
+  signing_keys: { holds: 'Two per algorithm, and retired ones for SIGNING_KEY_RETAIN_RETIRED_SECONDS.' },
 };

@@ -2,9 +2,27 @@
 // A name never changes meaning. docs/permissions.md is generated from this table.
 
 export const permissions = {
+  'accounts:admin': 'Make and unmake administrators, and change their accounts.',
+  'accounts:create': 'Create accounts.',
+  'accounts:delete': 'Delete accounts.',
   'accounts:read': 'See accounts.',
+  'accounts:update': 'Change, suspend and reinstate accounts, and end their lockouts.',
+  'apis:create': 'Register APIs.',
+  'apis:delete': 'Delete APIs.',
+  'apis:read': 'See APIs.',
+  'apis:update': 'Change APIs.',
   'audit-events:create': 'Report events of other services to the ledger.',
   'audit-events:read': 'Read and export the ledger.',
+  'clients:create': 'Register clients.',
+  'clients:delete': 'Delete clients.',
+  'clients:read': 'See clients.',
+  'clients:update': 'Change and disable clients, give them secrets and retire those.',
+  'jobs:execute': 'Let scheduled work run now.',
+  'jobs:read': 'See scheduled work and how it went.',
+  'settings:read': 'See how the server is configured, without the secrets.',
+  'signing-keys:delete': 'Withdraw signing keys that leaked.',
+  'signing-keys:read': 'See the signing keys, without their private parts.',
+  'signing-keys:update': 'Rotate the signing keys.',
 } as const satisfies Record<string, string>;
 
 export type Permission = keyof typeof permissions;

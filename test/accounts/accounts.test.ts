@@ -107,7 +107,7 @@ describe('changing an account', () => {
     const { id, version } = await accounts.create(fresh(), operator);
     await accounts.change(id, { name: 'First', version }, operator);
     await expect(accounts.change(id, { name: 'Second', version }, operator)).rejects.toMatchObject({
-      code: 'account_version_conflict',
+      code: 'version_conflict',
       details: { version: 2 },
     });
     expect((await accounts.find(id))?.name).toBe('First');

@@ -111,7 +111,7 @@ describe('change', () => {
   it('refuses a change of an older version, so that two operators do not overwrite each other', async () => {
     const api = await apis.create(orders(), operator);
     const changes = ['one', 'two'].map((name) => codeOf(apis.change(api.id, { name, version: 1 }, operator)));
-    expect((await Promise.all(changes)).sort()).toEqual(['api_version_conflict', 'fulfilled']);
+    expect((await Promise.all(changes)).sort()).toEqual(['fulfilled', 'version_conflict']);
   });
 
   it('does not change the audience', async () => {

@@ -135,7 +135,7 @@ describe('change', () => {
     const changes = ['one', 'two'].map((name) =>
       codeOf(clients.change(client.id, { name, version: 1 }, operator)),
     );
-    expect((await Promise.all(changes)).sort()).toEqual(['client_version_conflict', 'fulfilled']);
+    expect((await Promise.all(changes)).sort()).toEqual(['fulfilled', 'version_conflict']);
   });
 
   it('makes a disabled client unknown at once, and known again when it is active', async () => {

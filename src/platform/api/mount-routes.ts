@@ -3,13 +3,16 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { Router, RouterContext } from '@koa/router';
 import type { Context, Middleware } from 'koa';
 import type { Permission } from '../../vocabulary/permissions.ts';
-import { type AppError, failure } from '../errors.ts';
+import { AppError, failure } from '../errors.ts';
 import { parsePart, readJson, readQuery, refuseNullBytes, strictly } from '../http/input.ts';
 import { takeFromLimit } from '../http/limit.ts';
 import { requestOf } from '../http/request-id.ts';
 import type { Site } from '../http/site.ts';
 import type { Limits } from '../limits/rate-limit.ts';
-import { type Caller, isAnswer, type Route } from './route.ts';
+import { type Idempotency, idempotencyKeyOf } from './idempotency.ts';
+import { type Reply, replyOf, sendReply } from './reply.ts';
+import type { Caller, Route, RouteInput } from './route.ts';
+import { needsVersion, versionOf } from './versions.ts';
 
 export interface RouteDeps {
   site: Site;
@@ -23,13 +26,19 @@ export interface RouteDeps {
   permits(caller: Caller, permission: Permission): boolean | Promise<boolean>;
   /** Told of a request without a token that is good for it, before it is answered; the caller is unknown without any. */
   noteRefusal(refusal: AppError, caller: Caller | undefined): void | Promise<void>;
+  idempotency: Pick<Idempotency, 'once'>;
 }
 
 const API_ROOT = '/api/v1';
 
+/** The address of a route below the issuer, with its parameters as `:name`. */
+export function pathOf(route: Pick<Route, 'path' | 'absolute'>): string {
+  return route.absolute ? route.path : `${API_ROOT}${route.path}`;
+}
+
 export function mountRoutes(router: Router, routes: readonly Route[], deps: RouteDeps): void {
   for (const route of routes) {
-    const path = route.absolute ? route.path : `${API_ROOT}${route.path}`;
+    const path = pathOf(route);
     const answerRoute = pipeline(route, path, deps);
     router.register(`${deps.site.basePath}${path}`, [route.method], (ctx) => answerRoute(ctx, ctx.params));
   }
@@ -59,6 +68,7 @@ function pipeline(route: Route, path: string, deps: RouteDeps) {
     requestOf(ctx).route = path;
     ctx.res.setHeader('Cache-Control', 'no-store');
     const { caller, refusal } = await access(ctx, route, deps);
+    if (caller !== undefined) noteCaller(ctx, caller);
     // Refused requests count as well, so that nobody guesses tokens at full speed.
     await takeFromLimit(ctx, deps.limits, route.limit, caller?.id);
     if (refusal !== undefined) {
@@ -69,14 +79,43 @@ function pipeline(route: Route, path: string, deps: RouteDeps) {
     const params = parsePart('params', route.params, route.params === undefined ? undefined : rawParams);
     const parsedQuery = parsePart('query', query, readQuery(ctx));
     const parsedBody = await readBody(ctx, body, deps.bodyLimitBytes);
-    const result = await route.run({ params, query: parsedQuery, body: parsedBody, caller });
-    sendReply(ctx, route, result);
+    const version = needsVersion(route) ? versionOf(ctx.req.headers['if-match']) : undefined;
+    const input = { params, query: parsedQuery, body: parsedBody, caller, version };
+    sendReply(ctx, await once(ctx, route, input, deps.idempotency));
   };
 }
 
 async function readBody(ctx: Context, schema: ReturnType<typeof strictly>, limitBytes: number) {
   if (ctx.method === 'GET') return undefined;
-  return parsePart('body', schema, await readJson(ctx, limitBytes));
+  // RFC 7396: a PATCH changes the fields it names, null empties one.
+  const also = ctx.method === 'PATCH' ? ['application/merge-patch+json'] : [];
+  return parsePart('body', schema, await readJson(ctx, limitBytes, also));
+}
+
+type Input = RouteInput<unknown, unknown, unknown, Caller | undefined>;
+
+/** Runs the route; a POST that names a key, once for that key. */
+async function once(
+  ctx: Context,
+  route: Route,
+  input: Input,
+  idempotency: RouteDeps['idempotency'],
+): Promise<Reply> {
+  const act = async () => replyOf(route, await route.run(input));
+  const key = route.method === 'POST' ? idempotencyKeyOf(ctx.req.headers['idempotency-key']) : undefined;
+  const { caller, params, query, body } = input;
+  if (key === undefined || caller === undefined) return act();
+  const request = { key, caller, route: `${route.method} ${pathOf(route)}`, input: [params, query, body] };
+  const { answer, replayed } = await idempotency.once(request, act);
+  if (replayed) ctx.res.setHeader('Idempotency-Replayed', 'true');
+  if (answer instanceof AppError) throw answer;
+  return answer;
+}
+
+function noteCaller(ctx: Context, caller: Caller): void {
+  const facts = requestOf(ctx);
+  facts.clientId = caller.clientId;
+  if (caller.kind === 'account') facts.accountId = caller.id;
 }
 
 interface Admission {
@@ -107,29 +146,4 @@ function unauthenticated(ctx: Context, site: Site): AppError {
 
 function challenge(ctx: Context, site: Site, rest: string): void {
   ctx.res.setHeader('WWW-Authenticate', `Bearer realm="${site.issuer}"${rest}`);
-}
-
-function sendReply(ctx: Context, route: Route, result: unknown): void {
-  const reply = isAnswer(result) ? result : { status: onlyStatus(route), body: result, headers: {} };
-  const schema = route.reply[reply.status];
-  if (schema === undefined) throw new Error(`${route.method} ${route.path} does not declare ${reply.status}`);
-  const body = schema.parse(reply.body);
-  for (const [name, value] of Object.entries(reply.headers)) ctx.res.setHeader(name, value);
-  if (body === undefined) {
-    // In this order: Koa turns the status to 204 when the body is taken away.
-    ctx.body = null;
-    ctx.status = reply.status;
-    return;
-  }
-  ctx.status = reply.status;
-  // Serialised here and not by Koa, so that a value JSON cannot hold fails inside our error handling.
-  ctx.type = 'application/json';
-  ctx.body = JSON.stringify(body);
-}
-
-function onlyStatus(route: Route): number {
-  const statuses = Object.keys(route.reply);
-  if (statuses.length !== 1)
-    throw new Error(`${route.method} ${route.path} must say which status it answers`);
-  return Number(statuses[0]);
 }

@@ -1,5 +1,6 @@
 // The Route value: what one address of the JSON API takes, needs and answers. Mounted by mount-routes.ts.
 import type { z } from 'zod';
+import type { ErrorCode } from '../../vocabulary/errors.ts';
 import type { Permission } from '../../vocabulary/permissions.ts';
 import type { LimitName } from '../limits/rate-limit.ts';
 
@@ -62,12 +63,16 @@ export interface RouteInput<P, Q, B, C> {
   readonly body: B;
   /** Undefined on public routes only. */
   readonly caller: C;
+  /** What If-Match names, where the route needs one; undefined for `*`: whatever the version is now. */
+  readonly version: number | undefined;
 }
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 export type Access = Permission | 'public' | 'authenticated';
 
 interface RouteHead {
+  /** The operationId of the API document: a verb and a noun, and no other route has it. */
+  readonly operation: string;
   readonly method: Method;
   /** Below /api/v1, unless `absolute`. */
   readonly path: string;
@@ -76,6 +81,10 @@ interface RouteHead {
   readonly limit: LimitName;
   /** One line for the API document. */
   readonly summary: string;
+  /** The thing has a `version`: every answer carries it as ETag, and PATCH and DELETE need it as If-Match. */
+  readonly versioned?: true;
+  /** The failures of `run`, for the API document; those of the pipeline are added to it. */
+  readonly errors?: readonly ErrorCode[];
 }
 
 export interface RouteSpec<

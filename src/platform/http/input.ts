@@ -8,9 +8,13 @@ const DEEPEST_JSON = 32;
 const MOST_FIELDS = 200;
 
 /** The JSON value, or undefined when there is no body. 415 for another type, 413 when too large, 400 when broken. */
-export async function readJson(ctx: Context, limitBytes: number): Promise<unknown> {
+export async function readJson(
+  ctx: Context,
+  limitBytes: number,
+  alsoTypes: readonly string[] = [],
+): Promise<unknown> {
   if (!hasBody(ctx.req)) return undefined;
-  requireType(ctx, 'application/json');
+  requireType(ctx, 'application/json', ...alsoTypes);
   const text = await readText(ctx, limitBytes);
   if (text === '') return undefined;
   const value = parseJson(text);
@@ -82,13 +86,13 @@ function hasBody(req: IncomingMessage): boolean {
   return req.headers['transfer-encoding'] !== undefined || (length !== undefined && length !== '0');
 }
 
-function requireType(ctx: Context, type: string): void {
+function requireType(ctx: Context, ...types: string[]): void {
   const [given = '', ...parameters] = (ctx.req.headers['content-type'] ?? '').toLowerCase().split(';');
   const charset = parameters.map((p) => p.trim()).find((p) => p.startsWith('charset='));
   const isUtf8 = charset === undefined || /^charset="?utf-8"?$/.test(charset);
   const encoding = ctx.req.headers['content-encoding'] ?? 'identity';
-  if (given.trim() === type && isUtf8 && encoding === 'identity') return;
-  throw failure('content_type_unsupported', { accepted: type });
+  if (types.includes(given.trim()) && isUtf8 && encoding === 'identity') return;
+  throw failure('content_type_unsupported', { accepted: types.join(', ') });
 }
 
 async function readText(ctx: Context, limitBytes: number): Promise<string> {

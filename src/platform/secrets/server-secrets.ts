@@ -4,7 +4,18 @@ import type { Db } from '../database/postgres.ts';
 import { SecretsProblem } from './master-key.ts';
 import { SealBroken, type Vault } from './vault.ts';
 
-const names = ['cookie', 'csrf', 'state', 'handle', 'pairwise', 'dpop-nonce', 'identifier', 'token', 'api-key'] as const;
+const names = [
+  'cookie',
+  'csrf',
+  'state',
+  'handle',
+  'pairwise',
+  'dpop-nonce',
+  'identifier',
+  'token',
+  'api-key',
+  'idempotency',
+] as const;
 
 export type ServerSecretName = (typeof names)[number];
 

@@ -15,6 +15,7 @@ const writer: Caller = {
 
 const routes = [
   route({
+    operation: 'getThing',
     method: 'GET',
     path: '/things/:id',
     permission: 'accounts:read',
@@ -29,6 +30,7 @@ const routes = [
     },
   }),
   route({
+    operation: 'createThing',
     method: 'POST',
     path: '/things',
     permission: 'audit-events:create',
@@ -45,6 +47,7 @@ const routes = [
     },
   }),
   route({
+    operation: 'deleteThing',
     method: 'DELETE',
     path: '/things/:id',
     permission: 'authenticated',
@@ -55,6 +58,7 @@ const routes = [
     run: () => {},
   }),
   route({
+    operation: 'getStatus',
     method: 'GET',
     path: '/status',
     absolute: true,
@@ -65,6 +69,7 @@ const routes = [
     run: () => ({ status: 'fine' as const }),
   }),
   route({
+    operation: 'getBroken',
     method: 'GET',
     path: '/broken',
     permission: 'public',

@@ -156,6 +156,7 @@ function compose(app: Koa, settings: Settings, { site, log, metrics, health }: P
     authenticate: async (headers) => settings.callers?.[headers.authorization ?? ''],
     permits: (caller, permission) => caller.permissions.includes(permission),
     noteRefusal: () => {},
+    idempotency: { once: async (_request, act) => ({ answer: await act(), replayed: false }) },
   });
   mountPages(router, settings.pages ?? [], { site, limits, csrf, i18n, renderer, formLimitBytes: 1000 });
   const errors = {

@@ -144,6 +144,7 @@ describe('limits', () => {
 describe('limits of routes and pages', () => {
   const routes = [
     route({
+      operation: 'readThing',
       method: 'GET',
       path: '/things',
       permission: 'accounts:read',

@@ -1,0 +1,79 @@
+// /api/v1/accounts/…/sign-in and lockouts: what stands against a person's sign-in, and its release.
+import { z } from 'zod';
+import type { Account, Accounts } from '../accounts/accounts.ts';
+import { instant } from '../lib/instant.ts';
+import type { Lockout } from '../lockout/lockout.ts';
+import { IdParams } from '../platform/api/pages.ts';
+import { type Route, route } from '../platform/api/route.ts';
+import { failure } from '../platform/errors.ts';
+import type { Credentials } from './credentials.ts';
+import { lockedUntilOf, passwordStateOf, releaseAccount } from './sign-in-state.ts';
+
+const SignInState = z
+  .object({
+    password: z.enum(['none', 'set', 'disabled']),
+    lockedUntil: instant.nullable().describe('The end of the wait after failed attempts.'),
+  })
+  .meta({ id: 'SignInState' });
+
+const Released = z.object({ released: z.boolean().describe('Whether anything was locked.') });
+
+export interface CredentialRouteDeps {
+  accounts: Accounts;
+  credentials: Credentials;
+  lockout: Lockout;
+}
+
+export function credentialRoutes(deps: CredentialRouteDeps): Route[] {
+  async function found(id: string): Promise<Account> {
+    const account = await deps.accounts.find(id);
+    if (!account) throw failure('account_not_found');
+    return account;
+  }
+
+  return [
+    route({
+      operation: 'getSignInState',
+      method: 'GET',
+      path: '/accounts/:id/sign-in-state',
+      permission: 'accounts:read',
+      limit: 'admin-read',
+      summary: 'Whether an account has a password, and what stands against its sign-in.',
+      params: IdParams,
+      reply: { 200: SignInState },
+      errors: ['account_not_found'],
+      async run({ params }) {
+        const account = await found(params.id);
+        const password = await passwordStateOf(deps, account);
+        return { password, lockedUntil: await lockedUntilOf(deps, account) };
+      },
+    }),
+    route({
+      operation: 'releaseAccount',
+      method: 'POST',
+      path: '/accounts/:id/release',
+      permission: 'accounts:update',
+      limit: 'admin-write',
+      summary: 'End the wait of an account after failed sign-ins.',
+      params: IdParams,
+      reply: { 200: Released },
+      errors: ['account_not_found'],
+      run: async ({ params, caller }) => ({
+        released: await releaseAccount(deps, await found(params.id), caller),
+      }),
+    }),
+    route({
+      operation: 'releaseAddress',
+      method: 'POST',
+      path: '/addresses/release',
+      permission: 'accounts:update',
+      limit: 'admin-write',
+      summary: 'End the wait of an address after failed sign-ins.',
+      body: z.object({ address: z.union([z.ipv4(), z.ipv6()]) }),
+      reply: { 200: Released },
+      run: async ({ body, caller }) => ({
+        released: await deps.lockout.releaseAddress(body.address, caller),
+      }),
+    }),
+  ];
+}

@@ -1,0 +1,42 @@
+// What a route answers: built through its schema, so that what the schema does not name is not sent; kept, and sent.
+import type { Context } from 'koa';
+import { isAnswer, type Route } from './route.ts';
+import { etagOf } from './versions.ts';
+
+/** An answer that is ready to be sent, now or again. */
+export interface Reply {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  /** JSON text; null for an answer without a body. */
+  readonly body: string | null;
+}
+
+export function replyOf(route: Route, result: unknown): Reply {
+  const answered = isAnswer(result) ? result : { status: onlyStatus(route), body: result, headers: {} };
+  const schema = route.reply[answered.status];
+  if (schema === undefined) {
+    throw new Error(`${route.method} ${route.path} does not declare ${answered.status}`);
+  }
+  const body = schema.parse(answered.body);
+  const etag = route.versioned === true ? etagOf(body) : undefined;
+  const headers = etag === undefined ? answered.headers : { ...answered.headers, ETag: etag };
+  // Serialised here and not by Koa, so that a value JSON cannot hold fails inside our error handling.
+  return { status: answered.status, headers, body: body === undefined ? null : JSON.stringify(body) };
+}
+
+export function sendReply(ctx: Context, reply: Reply): void {
+  for (const [name, value] of Object.entries(reply.headers)) ctx.res.setHeader(name, value);
+  // In this order: Koa turns the status to 204 when the body is taken away.
+  if (reply.body === null) ctx.body = null;
+  ctx.status = reply.status;
+  if (reply.body === null) return;
+  ctx.type = 'application/json';
+  ctx.body = reply.body;
+}
+
+function onlyStatus(route: Route): number {
+  const statuses = Object.keys(route.reply);
+  if (statuses.length !== 1)
+    throw new Error(`${route.method} ${route.path} must say which status it answers`);
+  return Number(statuses[0]);
+}
