@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { program } from '../src/cli.ts';
 import { floors } from '../src/floors.ts';
+import { retention } from '../src/jobs/retention.ts';
 import { exitCodes } from '../src/platform/command-line/report.ts';
 import { configurationPage, envExample } from '../src/platform/config/describe.ts';
 import { errors } from '../src/vocabulary/errors.ts';
@@ -28,6 +29,7 @@ export function generatedFiles(): GeneratedFile[] {
     page('docs/events.md', eventsPage()),
     page('docs/permissions.md', permissionsPage()),
     page('docs/cli.md', cliPage()),
+    page('docs/operations/retention.md', retentionPage()),
     { path: 'README.md', text: withMap(textOnDisk('README.md') ?? '') },
   ];
 }
@@ -93,6 +95,27 @@ function permissionsPage(): string {
 A permission is \`resource:action\` or \`resource:action:selector\`, and the same text is an OAuth scope. \`*\` stands for every resource, action or selector. These are the permissions of the server's own management API, whose audience is the issuer followed by \`/api\`; other APIs bring their own.
 
 ${table(['Permission', 'Allows'], rows)}`;
+}
+
+function retentionPage(): string {
+  const named = Object.entries(retention);
+  const removed = named.flatMap(([name, rule]) =>
+    'job' in rule ? [[`\`${name}\``, rule.until, `\`${rule.job}\``]] : [],
+  );
+  const held = named.flatMap(([name, rule]) => ('holds' in rule ? [[`\`${name}\``, rule.holds]] : []));
+  return `# What is kept for how long
+
+Every table has a rule, and a test fails for one that has none. Rows past their time are removed by scheduled jobs: by one node at a time, a thousand rows per statement, skipping rows that a request holds, with a pause as long as the statement took, until nothing is left. \`gatehouse jobs\` shows when each job last went well, \`gatehouse job run NAME\` runs one now, and the metrics \`gatehouse_job_last_success_timestamp_seconds\`, \`gatehouse_job_last_duration_seconds\`, \`gatehouse_job_consecutive_failures\` and \`gatehouse_job_failures_total\` tell Prometheus. A job that failed is tried again after a minute, then after two, four and so on up to its interval; the third failure in a row is an event of the ledger, \`job.failing\`. A run is ended after ten minutes and counts as failed; another node may try then, so every job is made to do no harm when two of it run.
+
+## Removed by time
+
+${table(['Table', 'Kept until', 'Removed by'], removed)}
+
+The ledger is partitioned by month. A month whose last day lies further back than \`AUDIT_RETENTION_DAYS\` is taken off the ledger and dropped whole, which costs the same for ten rows as for ten million. Taking it off locks the ledger for an instant; behind a long reader, such as a dump, the job gives up after 200 milliseconds instead of letting requests queue up, and tries again later. The months to come are made three months ahead. Should one be missing all the same, its events go to \`audit_events_default\` and move to their month when that is made: no act fails for want of a partition.
+
+## Kept as long as what it stands for
+
+${table(['Table', 'Holds'], held)}`;
 }
 
 function cliPage(): string {

@@ -45,6 +45,7 @@ export const retention: Readonly<Record<string, Rule>> = {
   },
   clients: { holds: 'One row per client, until it is deleted.' },
   consents: { holds: 'One row per account and client; deleted with either.' },
+  data_moves: { holds: 'One row, from a move of the data to another database until it is undone.' },
   device_code_guesses: {
     until: 'Half an hour after its quarter of an hour began.',
     job: engine,
@@ -62,6 +63,7 @@ export const retention: Readonly<Record<string, Rule>> = {
   passwords: { holds: 'One row per account; deleted with it.' },
   server_secrets: { holds: 'One row per secret that the release has.' },
   setup_links: { holds: 'One row, until there is an administrator.' },
+  single_user_owner: { holds: 'One row, in single-user mode.' },
   sign_in_attempts: expired(
     'sign-in-attempts-expiry',
     'A while after the last attempt; longest for a known address.',

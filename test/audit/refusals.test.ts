@@ -110,7 +110,13 @@ describe('refusals', () => {
     time += 31 * 86_400_000;
     refuseFrom('198.51.100.7');
     await audit.stop();
-    for (const job of auditJobs({ db, clock, log: silentLog })) {
+    for (const job of auditJobs({
+      db,
+      clock,
+      log: silentLog,
+      audit,
+      settings: { auditDays: 0, refusalDays: 30 },
+    })) {
       if (job.name === 'audit-refusals-cleanup') await job.run();
     }
     expect((await counts()).map(({ minute }) => minute)).toEqual([new Date(time)]);

@@ -52,7 +52,6 @@ const BUSY_POLL_MILLISECONDS = 100;
 export function createJobs(deps: RunDeps, jobs: readonly Job[]): Jobs {
   const { db, log } = deps;
   const runner = randomUUID();
-  const names = jobs.map(({ name }) => name);
   const stopping = new AbortController();
   const running = new Map<string, Promise<unknown>>();
   const hanging = new Set<string>();
@@ -81,7 +80,7 @@ export function createJobs(deps: RunDeps, jobs: readonly Job[]): Jobs {
   const look = async () => {
     if (!registered) await register(db, jobs);
     registered = true;
-    seen = await readJobs(db, names);
+    seen = await readJobs(db, jobs);
     const due = new Set(seen.filter((job) => job.due).map((job) => job.name));
     const free = (name: string) => !running.has(name) && !hanging.has(name);
     for (const job of jobs) {
@@ -120,7 +119,7 @@ export function createJobs(deps: RunDeps, jobs: readonly Job[]): Jobs {
       await ticking;
       await Promise.all(running.values());
     },
-    list: async () => viewsOf(jobs, await readJobs(db, names)),
+    list: async () => viewsOf(jobs, await readJobs(db, jobs)),
     snapshot: () => viewsOf(jobs, seen),
     runNow: async (name) => {
       const job = named(name);

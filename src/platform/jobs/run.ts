@@ -7,6 +7,8 @@ import { fail, finish, renew } from './store.ts';
 export interface RunDeps {
   db: Db;
   log: Log;
+  /** How often a claim is renewed; tests shorten it. */
+  renewMilliseconds?: number;
   /** Told when a job has failed so often in a row that somebody should look at it. */
   onFailing?: ((job: string, failures: number) => Promise<void>) | undefined;
 }
@@ -40,7 +42,10 @@ export async function runClaimed(
   const { db, log } = deps;
   const begun = performance.now();
   const limit = new AbortController();
-  const renewal = setInterval(() => void keepClaim(deps, job, runner, limit), RENEW_MILLISECONDS);
+  const renewal = setInterval(
+    () => void keepClaim(deps, job, runner, limit),
+    deps.renewMilliseconds ?? RENEW_MILLISECONDS,
+  );
   renewal.unref();
   const work = job.run(AbortSignal.any([stopping, limit.signal]));
   const failure = await withinLimit(work, job.limitSeconds ?? LIMIT_SECONDS, limit).then(

@@ -53,14 +53,14 @@ export async function register(db: Db, jobs: readonly Named[]): Promise<void> {
   }
 }
 
-export async function readJobs(db: Db, names: readonly string[]): Promise<JobRecord[]> {
+export async function readJobs(db: Db, jobs: readonly Named[]): Promise<JobRecord[]> {
   const { rows } = await db.raw<{ rows: JobRow[] }>(
     `select name, next_run_at, last_started_at, last_succeeded_at, last_outcome, last_error,
        last_duration_milliseconds, failures, failures_total,
        running_until is not null and running_until >= now() as running,
        next_run_at <= now() and (running_until is null or running_until < now()) as due
      from jobs where name = any(?)`,
-    [[...names]],
+    [jobs.map(({ name }) => name)],
   );
   return rows.map(recordOf);
 }
