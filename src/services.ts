@@ -20,6 +20,7 @@ import { type Clock, systemClock } from './platform/clock.ts';
 import type { Config } from './platform/config/load.ts';
 import { migrate } from './platform/database/migrations.ts';
 import { checkVersion, createPostgres, type Db, type Postgres } from './platform/database/postgres.ts';
+import { startErrorOf } from './platform/database/start-error.ts';
 import { openEmbeddedPostgres } from './platform/embedded-postgres.ts';
 import { createOutgoingFetch } from './platform/fetch.ts';
 import type { Csrf } from './platform/http/csrf.ts';
@@ -116,7 +117,8 @@ export async function openServices(
     await redis?.close();
     await postgres.close();
     await database.release();
-    throw error;
+    // The embedded database says itself why it does not start.
+    throw config.database.url === undefined ? error : startErrorOf(error, config.database.url);
   }
 }
 
@@ -130,7 +132,7 @@ export async function createServices(
   const metrics = createMetrics();
   const vault = createVault(await loadMasterKey(config.secrets));
   const serverSecrets = await loadServerSecrets(db, vault);
-  const changes = createChanges({ db, log });
+  const changes = createChanges({ db, log, listen: postgres.listen, redis });
   const pages = createPages(config, serverSecrets);
   const audit = createAudit({ postgres, log, clock });
 

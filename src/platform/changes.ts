@@ -1,6 +1,9 @@
-// How a change made on one node reaches the others: a counter per topic, raised in the change's own transaction, polled.
-
-import type { Db } from './database/postgres.ts';
+// How a change made on one node reaches the others: a counter per topic, raised in the change's own transaction. Messages
+// of PostgreSQL and Redis say "look now"; a look every second makes a lost one harmless.
+import type { Knex } from 'knex';
+import type { Listener } from './database/listener.ts';
+import type { Db, Postgres } from './database/postgres.ts';
+import type { Redis } from './redis/redis.ts';
 import type { Log } from './telemetry/log.ts';
 
 export type ChangeTopic = 'clients' | 'apis' | 'signing-keys';
@@ -12,23 +15,35 @@ export interface Changes {
   on(topic: ChangeTopic, listener: () => Promise<void> | void): void;
   /** Looks now, and resolves when the listeners have run. */
   poll(): Promise<void>;
-  /** Looks once and then every second. Topics that ever changed are told at the first look. */
+  /** Looks once, and then at each message and every second. Topics that ever changed are told at the first look. */
   start(): Promise<void>;
   stop(): Promise<void>;
 }
 
-const POLL_MILLISECONDS = 1_000;
+interface ChangesDeps {
+  db: Db;
+  log: Log;
+  /** Where messages come by; without them the look of every second is all there is. */
+  listen?: Postgres['listen'];
+  redis?: Pick<Redis, 'publish' | 'subscribe'> | undefined;
+}
 
-export function createChanges(deps: { db: Db; log: Log }): Changes {
+const POLL_MILLISECONDS = 1_000;
+const CHANNEL = 'gatehouse_changes';
+
+export function createChanges(deps: ChangesDeps): Changes {
+  const { db, log, redis } = deps;
   const listeners = new Map<string, (() => Promise<void> | void)[]>();
   const seen = new Map<string, string>();
   let timer: NodeJS.Timeout | undefined;
-  let stopped = false;
+  let bus: Listener | undefined;
+  let running = false;
+  let queued = false;
   let failing = false;
   let last: Promise<void> = Promise.resolve();
 
   const look = async () => {
-    for (const { topic, revision } of await revisions(deps.db)) {
+    for (const { topic, revision } of await revisions(db)) {
       if (seen.get(topic) === revision) continue;
       for (const listener of listeners.get(topic) ?? []) await listener();
       // Only now: a listener that threw is called again.
@@ -42,47 +57,82 @@ export function createChanges(deps: { db: Db; log: Log }): Changes {
     return last;
   };
 
-  const tick = async () => {
+  const pollOrSay = async () => {
     try {
       await poll();
-      if (failing) deps.log.info('changes of other nodes are seen again');
+      if (failing) log.info('changes of other nodes are seen again');
       failing = false;
     } catch (error) {
-      if (!failing) deps.log.warn('changes of other nodes cannot be seen', { error });
+      if (!failing) log.warn('changes of other nodes cannot be seen', { error });
       failing = true;
     }
-    schedule();
   };
 
   const schedule = () => {
-    if (stopped) return;
-    timer = setTimeout(() => void tick(), POLL_MILLISECONDS);
+    if (!running) return;
+    timer = setTimeout(() => void pollOrSay().then(schedule), POLL_MILLISECONDS);
     timer.unref();
   };
 
+  /** Any number of messages before a look begins are one look. */
+  const soon = () => {
+    if (!running || queued) return;
+    queued = true;
+    const begun = () => {
+      queued = false;
+    };
+    last.then(begun, begun);
+    void pollOrSay();
+  };
+
   return {
-    bump,
+    bump: async (trx, topic) => {
+      await raise(trx, topic);
+      afterCommit(trx, () => {
+        soon();
+        void redis?.publish(CHANNEL, topic).catch(() => {});
+      });
+    },
     on: (topic, listener) => {
       listeners.set(topic, [...(listeners.get(topic) ?? []), listener]);
     },
     poll,
     start: async () => {
       await poll();
+      running = true;
+      bus = deps.listen?.(CHANNEL, soon);
+      redis?.subscribe(CHANNEL, soon);
       schedule();
     },
     stop: async () => {
-      stopped = true;
+      running = false;
       clearTimeout(timer);
+      await bus?.stop();
       await last.catch(() => {});
     },
   };
 }
 
-async function bump(db: Db, topic: ChangeTopic): Promise<void> {
-  await db('change_counters')
-    .insert({ topic, revision: 1 })
-    .onConflict('topic')
-    .merge({ revision: db.raw('change_counters.revision + 1') });
+/** PostgreSQL itself sends the message when the transaction commits, and never when it does not. */
+async function raise(db: Db, topic: ChangeTopic): Promise<void> {
+  await db.raw(
+    `with raised as (
+       insert into change_counters as c (topic, revision) values (?, 1)
+       on conflict (topic) do update set revision = c.revision + 1
+       returning topic
+     )
+     select pg_notify(?, topic) from raised`,
+    [topic, CHANNEL],
+  );
+}
+
+/** At once when it is no transaction; never after a rollback. */
+function afterCommit(db: Db, run: () => void): void {
+  // `as`: knex hands out its transactions as plain handles; these two fields tell them apart.
+  let handle = db as Partial<Pick<Knex.Transaction, 'executionPromise' | 'parentTransaction'>>;
+  while (handle.parentTransaction) handle = handle.parentTransaction;
+  if (handle.executionPromise === undefined) run();
+  else handle.executionPromise.then(run, () => {});
 }
 
 async function revisions(db: Db): Promise<{ topic: string; revision: string }[]> {

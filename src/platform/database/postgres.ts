@@ -2,6 +2,7 @@
 import knex, { type Knex } from 'knex';
 import { type Log, silentLog } from '../telemetry/log.ts';
 import { createBreaker, type PgConnection } from './breaker.ts';
+import { type Listener, startListener } from './listener.ts';
 import { timeStatements, timeWaitForConnection } from './timed-connection.ts';
 
 export { isDatabaseUnavailable } from './unavailable.ts';
@@ -14,6 +15,8 @@ export interface Postgres {
   transaction<T>(run: (trx: Db) => Promise<T>): Promise<T>;
   /** True when the database answers; never throws. */
   health(): Promise<boolean>;
+  /** Hears what is notified on the channel, on a connection of its own; once more after each return of the connection. */
+  listen(channel: string, heard: () => void): Listener;
   close(): Promise<void>;
 }
 
@@ -61,6 +64,7 @@ export function createPostgres(settings: PostgresSettings): Postgres {
     db,
     transaction: (run) => db.transaction((trx) => run(trx)),
     health: () => answers(db),
+    listen: (channel, heard) => startListener({ url, applicationName }, channel, heard),
     close: () => {
       breaker.stop();
       return db.destroy();

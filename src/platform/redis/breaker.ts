@@ -1,6 +1,7 @@
 // Bounds every use of Redis and stops asking one that does not answer, until a probe is answered again.
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Log } from '../telemetry/log.ts';
+import { measure } from '../telemetry/timings.ts';
 import type { RedisClient } from './connection.ts';
 import { Late, reasonOf, SILENCE, saysAway } from './failures.ts';
 
@@ -92,7 +93,7 @@ export function createBreaker(deps: BreakerDeps): Breaker {
     async use(run) {
       if (!usable) return undefined;
       try {
-        return { value: await within(deps.timeoutMilliseconds, run(client)) };
+        return { value: await measure('redis', () => within(deps.timeoutMilliseconds, run(client))) };
       } catch (error) {
         if (!saysAway(error)) throw error;
         doubt(reasonOf(error));

@@ -5,7 +5,6 @@ import { describe, expect, it, test } from 'vitest';
 import { createRedis, type Redis } from '../../../src/platform/redis/redis.ts';
 import { createScript } from '../../../src/platform/redis/script.ts';
 import type { Log } from '../../../src/platform/telemetry/log.ts';
-import { silentLog } from '../../../src/platform/telemetry/log.ts';
 import { untilUp, useRedis } from '../../support/redis.ts';
 import { needs } from '../../support/tools.ts';
 
