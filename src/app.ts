@@ -20,6 +20,7 @@ import { observeRequests, requestContext } from './platform/http/request-id.ts';
 import { wellKnownAtRoot, withinBasePath } from './platform/http/site.ts';
 import { createRequestLog } from './platform/telemetry/request-log.ts';
 import type { Services } from './services.ts';
+import { settingRoutes } from './settings/admin-api.ts';
 import { setupPages } from './setup/pages.ts';
 import { signingKeyRoutes } from './signing-keys/admin-api.ts';
 
@@ -132,5 +133,6 @@ export function managementRoutes(services: Services): Route[] {
     ...signingKeyRoutes(services),
     ...auditRoutes(services),
     ...jobRoutes(services),
+    ...settingRoutes(services),
   ];
 }

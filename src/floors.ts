@@ -5,11 +5,15 @@ export const floors = {
   vocabulary: { floor: 1, is: 'The words the product says in public: permissions, events, error codes.' },
   platform: { floor: 2, is: 'The outside world: config, PostgreSQL, HTTP, secrets, clock, logs.' },
   audit: { floor: 3, is: 'The ledger of who did what.' },
+  settings: { floor: 3, is: 'How the server is configured, for operators to see.' },
   terminal: { floor: 3, is: 'The signed-in terminal: device-flow login, the token file, who am I.' },
   accounts: { floor: 4, is: 'People who can sign in.' },
   apis: { floor: 4, is: 'Resource servers: audience, permissions, token format and lifetime.' },
   'signing-keys': { floor: 4, is: 'The keys that sign tokens: next, current, retired.' },
-  jobs: { floor: 4, is: 'Scheduled work seen from outside: its state, runs by hand, and how long each table keeps what.' },
+  jobs: {
+    floor: 4,
+    is: 'Scheduled work seen from outside: its state, runs by hand, and how long each table keeps what.',
+  },
   lockout: { floor: 4, is: 'Failed attempts per account, address and pair, and their release.' },
   clients: { floor: 5, is: 'OAuth clients: registration rules, secrets and metadata.' },
   credentials: { floor: 6, is: 'Every way a person proves who they are, behind one door.' },
@@ -19,6 +23,7 @@ export const floors = {
   gateway: { floor: 9, is: 'One question, any credential: whose token is this, and is it still good?' },
   interaction: { floor: 10, is: 'The hosted pages between /authorize and the redirect back.' },
   setup: { floor: 10, is: 'The first administrator, once, and the page that says who this server is.' },
+  backup: { floor: 10, is: 'Copies of everything: backup, restore, and the move to another database.' },
 } as const;
 
 export type Folder = keyof typeof floors;

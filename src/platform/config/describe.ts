@@ -8,6 +8,8 @@ export interface SettingLine {
   /** Never the value of a secret. */
   readonly value: string;
   readonly origin: string;
+  readonly secret: boolean;
+  readonly sentence: string;
 }
 
 /** Every setting with the value that holds and where it comes from. */
@@ -16,7 +18,8 @@ export function describeConfig(config: Config, origins: ConfigReading['origins']
   return allSettings(settings).map(({ setting }) => {
     const value = values.get(setting.env);
     const shown = setting.secret && value !== undefined ? '(secret)' : textOf(value);
-    return { name: setting.env, value: shown, origin: origins.get(setting.env) ?? 'default' };
+    const { env: name, secret, sentence } = setting;
+    return { name, value: shown, origin: origins.get(name) ?? 'default', secret, sentence };
   });
 }
 
@@ -96,6 +99,7 @@ const titles: Partial<Record<keyof Config, string>> = {
   branding: 'Branding',
   outgoing: 'Outgoing requests',
   metrics: 'Metrics',
+  tracing: 'Traces',
 };
 
 const introduction = [

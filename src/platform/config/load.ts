@@ -53,21 +53,30 @@ export function loadConfig(
   return config;
 }
 
+const ORIGINS = Symbol('where each value came from');
+
+/** Where each value of this config that was given came from, by the name of the setting; the others are defaults. */
+export function originsOf(config: Config): ReadonlyMap<string, string> {
+  return (config as { [ORIGINS]?: ReadonlyMap<string, string> })[ORIGINS] ?? new Map();
+}
+
 export function readConfig(sources: ConfigSources = processSources()): ConfigReading {
   const every = allSettings(settings).map(({ setting }) => setting);
   const secret = new Set(every.filter((setting) => setting.secret).map((setting) => setting.env));
   const gathered = gather(sources, { all: every.map((setting) => setting.env), secret });
   const mistakes = [...gathered.mistakes];
   const values = valuesOf(every, gathered.given, mistakes);
+  const origins = new Map([...gathered.given].map(([name, given]) => [name, given.from]));
   // `as`: `values` has an entry for each setting of the table, each made by that setting's own kind or default.
-  const config = shape(settings, values) as Config;
+  const config = Object.freeze(
+    Object.defineProperty({ ...shape(settings, values) }, ORIGINS, { value: origins }),
+  ) as Config;
   const broken = rules.filter((rule) => rule.when(config));
   mistakes.push(...broken.filter((rule) => rule.stops).map((rule) => rule.message));
   const warnings = [
     ...gathered.warnings,
     ...broken.filter((rule) => !rule.stops).map((rule) => rule.message),
   ];
-  const origins = new Map([...gathered.given].map(([name, given]) => [name, given.from]));
   return { config: mistakes.length === 0 ? config : undefined, mistakes, warnings, origins };
 }
 
