@@ -8,6 +8,7 @@ import { exitCodes } from '../src/platform/command-line/report.ts';
 import { configurationPage, envExample } from '../src/platform/config/describe.ts';
 import { errors } from '../src/vocabulary/errors.ts';
 import { events, refusalKinds } from '../src/vocabulary/events.ts';
+import { type MetricDefinition, metrics } from '../src/vocabulary/metrics.ts';
 import { permissions } from '../src/vocabulary/permissions.ts';
 
 const ROOT = join(import.meta.dirname, '..');
@@ -27,6 +28,7 @@ export function generatedFiles(): GeneratedFile[] {
     page('docs/configuration.md', configurationPage()),
     page('docs/errors.md', errorsPage()),
     page('docs/events.md', eventsPage()),
+    page('docs/metrics.md', metricsPage()),
     page('docs/permissions.md', permissionsPage()),
     page('docs/cli.md', cliPage()),
     page('docs/operations/retention.md', retentionPage()),
@@ -52,8 +54,8 @@ function withMap(readme: string): string {
     .map(([folder, { floor, is }]) => [String(floor), `\`${folder}/\``, is]);
   const top = [
     'top',
-    '`main.ts`, `app.ts`, `services.ts`, `cli.ts`',
-    'Start, the HTTP application, everything built once in floor order, the command line.',
+    '`main.ts`, `start.ts`, `app.ts`, `services.ts`, `cli.ts`, `workers.ts`, `worker.ts`',
+    'The entry and the start of one process, the HTTP application, everything built once in floor order, the command line, several processes at one port.',
   ];
   const map = table(['Floor', 'Folder', 'Is'], [top, ...rows]);
   return readme.replace(/(<!-- map:[^>]*-->\n)[\s\S]*?(<!-- \/map -->)/, `$1${map}\n$2`);
@@ -86,6 +88,28 @@ ${table(['Event', 'Meaning'], rows(events))}
 Requests of strangers that are refused are counted by kind, reason, address prefix and minute, so that nobody can fill the ledger from outside.
 
 ${table(['Kind', 'Meaning'], rows(refusalKinds))}`;
+}
+
+function metricsPage(): string {
+  const rows = Object.entries<MetricDefinition>(metrics).map(
+    ([name, { type, labels, unit, help, across }]) => [
+      `\`${name}\``,
+      type,
+      labels.map((label) => `\`${label}\``).join(', '),
+      unit,
+      help,
+      across,
+    ],
+  );
+  return `# Metrics
+
+\`/metrics\` is answered on a listener of its own, which \`METRICS_PORT\` opens, in the text format of Prometheus. A name never changes meaning. Every value of a label comes from a list of the server's own: no address, no id and nothing that a request brings along, so the number of series stays bounded.
+
+With several workers a node answers one number for all of them: the last column says how they become one. What is beside these are the numbers of the process itself by their usual names (\`process_*\`, \`nodejs_*\`), among them the delay of the event loop: \`nodejs_eventloop_lag_p99_seconds\` since it was last asked for.
+
+How to use them, and rules for alerts: [operations/observability.md](operations/observability.md).
+
+${table(['Metric', 'Type', 'Labels', 'Unit', 'Says', 'Workers'], rows)}`;
 }
 
 function permissionsPage(): string {

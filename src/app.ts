@@ -1,6 +1,7 @@
 // The HTTP application: global middleware in order, every list of routes and pages, and the protocol engine behind them.
 import { Router } from '@koa/router';
 import Koa from 'koa';
+import packageFile from '../package.json' with { type: 'json' };
 import { accountRoutes } from './accounts/admin-api.ts';
 import { apiRoutes } from './apis/admin-api.ts';
 import { auditRoutes } from './audit/admin-api.ts';
@@ -9,6 +10,8 @@ import { clientRoutes } from './clients/admin-api.ts';
 import { credentialRoutes } from './credentials/admin-api.ts';
 import { interactionPages } from './interaction/steps.ts';
 import { jobRoutes } from './jobs/admin-api.ts';
+import { docsPage } from './platform/api/docs-page.ts';
+import { documented } from './platform/api/document-route.ts';
 import { allowMethods, mountRoutes } from './platform/api/mount-routes.ts';
 import type { Route } from './platform/api/route.ts';
 import { areasOf, type ErrorDeps, renderErrors, takeOverKoaErrors } from './platform/http/errors.ts';
@@ -23,6 +26,7 @@ import type { Services } from './services.ts';
 import { settingRoutes } from './settings/admin-api.ts';
 import { setupPages } from './setup/pages.ts';
 import { signingKeyRoutes } from './signing-keys/admin-api.ts';
+import { permissions } from './vocabulary/permissions.ts';
 
 /** The engine's endpoints: which limit counts each, and that their errors are OAuth JSON (RFC 6749 §5.2). */
 const protocolLimits = {
@@ -95,7 +99,10 @@ export function createApp(services: Services): App {
 function pagesAndRoutes(services: Services): Router {
   const { config, site, limits, csrf, i18n, renderer, gateway } = services;
   const router = new Router();
+  const { version } = packageFile;
+  const api = documented(managementRoutes(services), { issuer: config.issuer, version, permissions });
   const pages = [
+    docsPage({ document: api.document, version, issuer: config.issuer }),
     ...interactionPages({
       interactions: services.oidc.interactions,
       accounts: services.accounts,
@@ -111,7 +118,7 @@ function pagesAndRoutes(services: Services): Router {
   ];
   const formLimitBytes = config.http.bodyLimitBytes;
   mountPages(router, pages, { site, limits, csrf, i18n, renderer, formLimitBytes });
-  mountRoutes(router, managementRoutes(services), {
+  mountRoutes(router, api.routes, {
     site,
     limits,
     bodyLimitBytes: config.http.bodyLimitBytes,

@@ -12,6 +12,7 @@ import { createGateway, type Gateway } from './gateway/gateway.ts';
 import { createScheduler, type Scheduler } from './jobs/jobs.ts';
 import type { AccountId } from './lib/ids.ts';
 import { createLockout, type Lockout } from './lockout/lockout.ts';
+import { countEvents, countLimits, countSignIns, readServices } from './numbers.ts';
 import { createOidc, type Oidc } from './oidc/oidc.ts';
 import { createPages } from './pages.ts';
 import { createIdempotency, type Idempotency } from './platform/api/idempotency.ts';
@@ -19,6 +20,7 @@ import { type Changes, createChanges } from './platform/changes.ts';
 import { type Clock, systemClock } from './platform/clock.ts';
 import type { Config } from './platform/config/load.ts';
 import { migrate } from './platform/database/migrations.ts';
+import { refuseMoved } from './platform/database/moved.ts';
 import { checkVersion, createPostgres, type Db, type Postgres } from './platform/database/postgres.ts';
 import { startErrorOf } from './platform/database/start-error.ts';
 import { openEmbeddedPostgres } from './platform/embedded-postgres.ts';
@@ -31,12 +33,13 @@ import type { I18n } from './platform/i18n.ts';
 import type { Job } from './platform/jobs/jobs.ts';
 import { createLimits, type Limits } from './platform/limits/rate-limit.ts';
 import { createRedis, type Redis } from './platform/redis/redis.ts';
-import { loadMasterKey } from './platform/secrets/master-key.ts';
+import { openVault } from './platform/secrets/open-vault.ts';
 import { createSeal, type Seal } from './platform/secrets/seal.ts';
 import { loadServerSecrets, type ServerSecrets } from './platform/secrets/server-secrets.ts';
-import { createVault, type Vault } from './platform/secrets/vault.ts';
+import type { Vault } from './platform/secrets/vault.ts';
 import { createLog, type Log, silentLog } from './platform/telemetry/log.ts';
 import { createMetrics, type Metrics } from './platform/telemetry/metrics.ts';
+import { startTracing, type Tracing } from './platform/telemetry/tracing.ts';
 import { createSessions, type Sessions } from './sessions/sessions.ts';
 import { createOwner, type Owner } from './setup/owner.ts';
 import { createSetup, type Setup } from './setup/setup.ts';
@@ -48,6 +51,8 @@ export interface Services {
   clock: Clock;
   log: Log;
   metrics: Metrics;
+  /** Undefined unless a receiver of traces is set. */
+  tracing: Tracing | undefined;
   postgres: Postgres;
   /** Undefined without REDIS_URL. */
   redis: Redis | undefined;
@@ -103,11 +108,14 @@ export async function openServices(
     options.signal?.throwIfAborted();
     await checkVersion(postgres.db);
     await migrate({ url: database.url, log });
+    await refuseMoved(postgres.db);
     options.signal?.throwIfAborted();
-    const services = await createServices(config, { postgres, redis, log });
+    const tracing = options.role === 'serve' ? await startTracing(config, log) : undefined;
+    const services = await createServices(config, { postgres, redis, log, tracing });
     const close = async () => {
       await services.audit.stop();
       await services.changes.stop();
+      await tracing?.stop();
       await redis?.close();
       await postgres.close();
       await database.release();
@@ -124,17 +132,23 @@ export async function openServices(
 
 export async function createServices(
   config: Config,
-  deps: { postgres: Postgres; redis?: Redis | undefined; log: Log; clock?: Clock },
+  deps: {
+    postgres: Postgres;
+    redis?: Redis | undefined;
+    log: Log;
+    clock?: Clock;
+    tracing?: Tracing | undefined;
+  },
 ): Promise<Services> {
   const { postgres, redis, log } = deps;
   const { db } = postgres;
   const clock = deps.clock ?? systemClock;
   const metrics = createMetrics();
-  const vault = createVault(await loadMasterKey(config.secrets));
+  const vault = await openVault(db, config.secrets);
   const serverSecrets = await loadServerSecrets(db, vault);
   const changes = createChanges({ db, log, listen: postgres.listen, redis });
   const pages = createPages(config, serverSecrets);
-  const audit = createAudit({ postgres, log, clock });
+  const audit = countEvents(createAudit({ postgres, log, clock }), metrics);
 
   // Engine state lives on a higher floor, but what ends with an account or a client ends in the same transaction.
   const ended = { state: undefined as Oidc['state'] | undefined };
@@ -166,7 +180,7 @@ export async function createServices(
     endClientState: async (trx, clientId) => ended.state?.endClient(trx, clientId),
   });
   const { breachedHookUrl } = config.passwords;
-  const credentials = createCredentials({
+  const passwords = createCredentials({
     postgres,
     audit,
     clock,
@@ -183,20 +197,7 @@ export async function createServices(
       ? {}
       : { isBreached: createBreachCheck({ ...config.passwords, breachedHookUrl }, fetch) }),
   });
-
-  if (redis !== undefined) {
-    metrics.gauge(
-      'gatehouse_redis_up',
-      'Whether Redis answers (1) or the server goes on without it (0).',
-      'server',
-      () => ({
-        shared: redis.state() === 'up' ? 1 : 0,
-      }),
-    );
-  }
-  metrics.gauge('gatehouse_password_hashing', 'Passwords being hashed, and waiting for it.', 'state', () => ({
-    ...credentials.hashing(),
-  }));
+  const credentials = countSignIns(passwords, metrics);
 
   await signingKeys.start();
   await apis.start();
@@ -252,11 +253,12 @@ export async function createServices(
     ...idempotency.jobs(),
   ];
 
-  return {
+  const services = {
     config,
     clock,
     log,
     metrics,
+    tracing: deps.tracing,
     postgres,
     redis,
     vault,
@@ -264,7 +266,7 @@ export async function createServices(
     changes,
     ...pages,
     csrf: countRefusedForms(pages.csrf, audit),
-    limits: countRefusedRequests(createLimits(config.limits), audit),
+    limits: countLimits(countRefusedRequests(createLimits(config.limits), audit), metrics),
     audit,
     accounts,
     apis,
@@ -284,6 +286,8 @@ export async function createServices(
     jobs,
     scheduler: createScheduler({ db, log, audit, metrics }, jobs),
   };
+  readServices(services);
+  return services;
 }
 
 /** The management API is an API of the server like any other, and the command line a client like any other. */

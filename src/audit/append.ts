@@ -6,6 +6,7 @@ import { type EventRow, insertRowsSql } from './row.ts';
 export interface Appender {
   /** Resolves when the row is durable; rejects when it is not, and the caller's act must fail with it. */
   append(row: EventRow): Promise<void>;
+  waiting(): number;
   /** Resolves when everything accepted so far is written or rejected. */
   drained(): Promise<void>;
 }
@@ -23,5 +24,5 @@ export function createAppender(deps: { db: Db }): Appender {
       return [];
     },
   });
-  return { append: batch.run, drained: batch.drained };
+  return { append: batch.run, waiting: batch.waiting, drained: batch.drained };
 }

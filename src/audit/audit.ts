@@ -23,6 +23,8 @@ export interface Audit {
   record(db: Db, event: NewEvent): Promise<void>;
   /** For events without a change of ours, at high rates. Resolves when durable; when it rejects, refuse the act. */
   append(event: NewEvent): Promise<void>;
+  /** How many appended events wait to be written together, for the metrics. */
+  waiting(): number;
   /** Counts the refusal of a caller that proved nothing, by kind, reason (a fixed word), network and minute. */
   refuse(kind: RefusalKind, reason: string): void;
   /** The newest first. Throws request_invalid for a cursor that is not ours. */
@@ -57,6 +59,7 @@ export function createAudit(deps: { postgres: Postgres; log: Log; clock: Clock }
       listeners.wake(event.type);
       return appender.append(eventRow(event, clock.now()));
     },
+    waiting: appender.waiting,
     refuse: (kind, reason) => refusals.count(kind, reason, currentOrigin().address),
     list: (filter, page) => listEvents(db, filter, page),
     stream: (filter) => streamEvents(db, filter),

@@ -3,6 +3,7 @@
 import { z } from 'zod';
 import type { Interactions, PendingInteraction, StepOutcome } from '../oidc/oidc.ts';
 import type { PageInput, PageResult } from '../platform/http/page.ts';
+import { requestOf } from '../platform/http/request-id.ts';
 import type { Translate } from '../platform/i18n.ts';
 
 export interface StepDeps {
@@ -42,6 +43,9 @@ export async function withStep(
   const { ctx, params } = input;
   const pending = await deps.interactions.find(ctx.req, ctx.res, params.uid);
   if (!pending) return lost(input);
+  const facts = requestOf(ctx);
+  facts.clientId = pending.client.id;
+  facts.accountId = pending.accountId;
   const { locale, t } = input.speak(pending.params.ui_locales);
   const path = (page?: string) => `/interaction/${pending.uid}${page ? `/${page}` : ''}`;
   return take({
@@ -59,10 +63,10 @@ export async function withStep(
       headers,
       formAction: pending.redirectUri ? [pending.redirectUri] : [],
     }),
-    finish: async (outcome) => ({
-      kind: 'redirect',
-      to: await deps.interactions.finish(ctx.req, ctx.res, outcome),
-    }),
+    finish: async (outcome) => {
+      if (outcome.kind === 'signed_in') facts.accountId = outcome.accountId;
+      return { kind: 'redirect', to: await deps.interactions.finish(ctx.req, ctx.res, outcome) };
+    },
   });
 }
 

@@ -2,6 +2,7 @@
 // which leave no row, refusals, and what only the protocol knows. Writes are awaited before the answer leaves.
 import type { Client as EngineClient, errors, KoaContextWithOIDC, Provider } from 'oidc-provider';
 import type { Audit, NewEvent } from '../audit/audit.ts';
+import { requestOf } from '../platform/http/request-id.ts';
 import type { Log } from '../platform/telemetry/log.ts';
 import type { RefusalKind } from '../vocabulary/events.ts';
 
@@ -59,6 +60,7 @@ export function createEngineEvents(deps: { audit: Audit; log: Log }): EngineEven
       for (const [name, kind] of Object.entries(refusalKinds)) {
         // The typings know each event by its literal name; these share one signature.
         (provider as EventSource).on(name, (ctx, error) => {
+          requestOf(ctx).outcome = fixedWord(error.message);
           // RFC 8628 §3.5: how a device waits, every few seconds, and refused nothing.
           if (error.message === 'authorization_pending') return;
           const event = reuse(ctx, error) ?? refused(ctx, error);
@@ -74,6 +76,7 @@ export function createEngineEvents(deps: { audit: Audit; log: Log }): EngineEven
       }
       provider.on('server_error', (ctx, error) => {
         failures.set(ctx, error);
+        requestOf(ctx).outcome = 'server_error';
         log.error('protocol request failed', { route: ctx.oidc?.route, error });
       });
       provider.on('end_session.success', (ctx) => note(ctx, loggedOut(ctx)));
@@ -86,6 +89,11 @@ export function createEngineEvents(deps: { audit: Audit; log: Log }): EngineEven
       });
     },
   };
+}
+
+/** The codes of OAuth are words; whatever else an error may be called stays out of the request log. */
+function fixedWord(code: string): string {
+  return /^[a-z_]{1,40}$/.test(code) ? code : 'refused';
 }
 
 /** Theft signals (RFC 9700 §4.14.2, RFC 6749 §4.1.2): the engine tells them apart only by its private detail. */

@@ -135,6 +135,7 @@ export function createOidc(deps: OidcDeps): Oidc {
         if (retryAfterSeconds > 0) throw failure('rate_limited', { retryAfterSeconds });
       }
       await engine.current.run(ctx, next);
+      noteParties(ctx);
       allowCaching(ctx, config.signingKeys.publishDelaySeconds);
       drawPassingOn(ctx, deps.renderer);
       noteIntrospection(ctx, events.note);
@@ -180,6 +181,15 @@ export function createOidc(deps: OidcDeps): Oidc {
       },
     ],
   };
+}
+
+/** Whom the engine found to be asking, for the request log; a name that nobody has is not noted. */
+function noteParties(ctx: Context): void {
+  const oidc = oidcOf(ctx);
+  if (!oidc) return;
+  const facts = requestOf(ctx);
+  facts.clientId = oidc.client?.clientId ?? null;
+  facts.accountId = oidc.account?.accountId ?? oidc.session?.accountId ?? null;
 }
 
 interface BackchannelClient {

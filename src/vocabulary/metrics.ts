@@ -146,9 +146,9 @@ export const metrics = {
   },
   gatehouse_signing_key_age_seconds: {
     type: 'gauge',
-    labels: [],
+    labels: ['algorithm'],
     unit: 'seconds',
-    help: 'Age of the key that signs, since it was made.',
+    help: 'Age of the keys that sign, since they were made.',
     across: 'max',
   },
   gatehouse_trace_spans_lost_total: {

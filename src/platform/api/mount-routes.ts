@@ -9,9 +9,9 @@ import { takeFromLimit } from '../http/limit.ts';
 import { requestOf } from '../http/request-id.ts';
 import type { Site } from '../http/site.ts';
 import type { Limits } from '../limits/rate-limit.ts';
-import { type Idempotency, idempotencyKeyOf } from './idempotency.ts';
+import { type Idempotency, idempotencyKeyOf, takesKey } from './idempotency.ts';
 import { type Reply, replyOf, sendReply } from './reply.ts';
-import type { Caller, Route, RouteInput } from './route.ts';
+import { type Caller, pathOf, type Route, type RouteInput } from './route.ts';
 import { needsVersion, versionOf } from './versions.ts';
 
 export interface RouteDeps {
@@ -27,13 +27,6 @@ export interface RouteDeps {
   /** Told of a request without a token that is good for it, before it is answered; the caller is unknown without any. */
   noteRefusal(refusal: AppError, caller: Caller | undefined): void | Promise<void>;
   idempotency: Pick<Idempotency, 'once'>;
-}
-
-const API_ROOT = '/api/v1';
-
-/** The address of a route below the issuer, with its parameters as `:name`. */
-export function pathOf(route: Pick<Route, 'path' | 'absolute'>): string {
-  return route.absolute ? route.path : `${API_ROOT}${route.path}`;
 }
 
 export function mountRoutes(router: Router, routes: readonly Route[], deps: RouteDeps): void {
@@ -102,7 +95,7 @@ async function once(
   idempotency: RouteDeps['idempotency'],
 ): Promise<Reply> {
   const act = async () => replyOf(route, await route.run(input));
-  const key = route.method === 'POST' ? idempotencyKeyOf(ctx.req.headers['idempotency-key']) : undefined;
+  const key = takesKey(route) ? idempotencyKeyOf(ctx.req.headers['idempotency-key']) : undefined;
   const { caller, params, query, body } = input;
   if (key === undefined || caller === undefined) return act();
   const request = { key, caller, route: `${route.method} ${pathOf(route)}`, input: [params, query, body] };

@@ -26,6 +26,14 @@ export function wholeNumber(minimum: number, maximum: number): Kind<number> {
   };
 }
 
+export const share: Kind<number> = {
+  says: 'number, 0 to 1',
+  parse(given) {
+    const value = /^\d+(\.\d+)?$/.test(given) ? Number(given) : Number.NaN;
+    return value <= 1 ? { value } : { mistake: 'must be a number from 0 to 1, such as 0.1' };
+  },
+};
+
 export const port = wholeNumber(0, 65535);
 
 /** `auto`: one for each core that this process may use. */
@@ -136,6 +144,16 @@ export const masterKey: Kind<string> = {
     return fine
       ? { value: given }
       : { mistake: 'must be 32 bytes in base64: make one with `openssl rand -base64 32`' };
+  },
+};
+
+export const masterKeys: Kind<readonly string[]> = {
+  says: '32 bytes in base64 each, comma-separated',
+  parse(given) {
+    const parts = given.split(',').map((part) => masterKey.parse(part.trim()));
+    const wrong = parts.find((part) => 'mistake' in part);
+    if (wrong !== undefined) return wrong;
+    return { value: parts.flatMap((part) => ('value' in part ? [part.value] : [])) };
   },
 };
 

@@ -109,6 +109,11 @@ export const settings = {
       kind.masterKey,
       'Encrypts every other key and secret at rest; without it one is made in KEYS_DIRECTORY at first start.',
     ),
+    previousMasterKeys: secret(
+      'MASTER_KEY_PREVIOUS',
+      kind.masterKeys,
+      'Beside MASTER_KEY, while values are still under another master key: that one, or several with commas.',
+    ),
     keysDirectory: setting(
       'KEYS_DIRECTORY',
       kind.path,
@@ -375,6 +380,26 @@ export const settings = {
       kind.port as kind.Kind<number | null>,
       { says: '', value: () => null },
       'Port of the listener for /metrics; without it there is none.',
+    ),
+  },
+  tracing: {
+    // The names that every program with OpenTelemetry has.
+    endpoint: optional(
+      'OTEL_EXPORTER_OTLP_ENDPOINT',
+      kind.httpUrl,
+      'Base address of an OTLP receiver, such as http://localhost:4318; without it there are no traces.',
+    ),
+    headers: secret(
+      'OTEL_EXPORTER_OTLP_HEADERS',
+      kind.text,
+      'Headers for that receiver, as name=value,name=value.',
+    ),
+    serviceName: setting('OTEL_SERVICE_NAME', kind.text, 'gatehouse', 'The name of this server in traces.'),
+    sampleRatio: setting(
+      'OTEL_TRACES_SAMPLER_ARG',
+      kind.share,
+      1,
+      'Share of the traces begun here that is kept; a trusted proxy that sends a traceparent decides for its own.',
     ),
   },
 };

@@ -17,6 +17,8 @@ export interface BatchSettings<In, Out> {
 export interface Batch<In, Out> {
   /** Resolves when the statement that carried it is committed. */
   run(input: In): Promise<Out>;
+  /** How many inputs wait for their statement to go out. */
+  waiting(): number;
   /** Resolves when everything accepted so far is answered. */
   drained(): Promise<void>;
 }
@@ -107,6 +109,7 @@ export function createBatch<In, Out>(settings: BatchSettings<In, Out>): Batch<In
           }),
       );
     },
+    waiting: () => waiting.length,
     async drained() {
       if (underWay === 0 && waiting.length === 0) return;
       await new Promise<void>((resolve) => idle.push(resolve));

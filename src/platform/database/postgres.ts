@@ -15,6 +15,8 @@ export interface Postgres {
   transaction<T>(run: (trx: Db) => Promise<T>): Promise<T>;
   /** True when the database answers; never throws. */
   health(): Promise<boolean>;
+  /** The pool by state, for the metrics; `pending`: wanted and not there yet. */
+  connections(): { used: number; free: number; pending: number };
   /** Hears what is notified on the channel, on a connection of its own; once more after each return of the connection. */
   listen(channel: string, heard: () => void): Listener;
   close(): Promise<void>;
@@ -64,12 +66,24 @@ export function createPostgres(settings: PostgresSettings): Postgres {
     db,
     transaction: (run) => db.transaction((trx) => run(trx)),
     health: () => answers(db),
+    connections: () => connectionsOf(db),
     listen: (channel, heard) => startListener({ url, applicationName }, channel, heard),
     close: () => {
       breaker.stop();
       return db.destroy();
     },
   };
+}
+
+interface Pool {
+  numUsed(): number;
+  numFree(): number;
+  numPendingAcquires(): number;
+}
+
+function connectionsOf(db: Knex) {
+  const { pool } = db.client as { pool: Pool }; // the pool of tarn; knex types its client as any
+  return { used: pool.numUsed(), free: pool.numFree(), pending: pool.numPendingAcquires() };
 }
 
 type AfterCreate = (

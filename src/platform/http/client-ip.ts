@@ -16,6 +16,23 @@ export function createClientAddress(trustedProxies: readonly string[]): ClientAd
   };
 }
 
+const LOOPBACK = ['127.0.0.0/8', '::1/128'];
+
+/**
+ * Whether what a request says of itself (its id, its trace) is believed: from a trusted proxy, and from this machine when
+ * no proxy stands in between. A stranger could plant the id of another request in the ledger.
+ */
+export function createPeerTrust(trustedProxies: readonly string[]): (req: IncomingMessage) => boolean {
+  const proxies = addressRanges(trustedProxies);
+  const loopback = addressRanges(LOOPBACK);
+  return (req) => {
+    const peer = peerAddress(req);
+    if (peer === null) return false;
+    if (proxies.includes(peer)) return true;
+    return loopback.includes(peer) && req.headers['x-forwarded-for'] === undefined;
+  };
+}
+
 /** Right to left: each proxy appended the address it saw, so the first one we do not trust is the client. */
 function walkBack(chain: string[], peer: string, isTrusted: (address: string) => boolean): string {
   let last = peer;

@@ -59,6 +59,7 @@ export function takeOverKoaErrors(app: Koa, deps: ErrorDeps): void {
 
 export function sendError(ctx: Context, thrown: unknown, deps: ErrorDeps): void {
   const error = toAppError(thrown);
+  requestOf(ctx).outcome = error.code;
   record(ctx, error, thrown, deps.log);
   if (ctx.headerSent) {
     ctx.res.destroy();
@@ -150,7 +151,8 @@ function exposedStatus(thrown: unknown): number | undefined {
 function record(ctx: Context, error: AppError, thrown: unknown, log: Log): void {
   // Not named `code`: a field of that name is masked, since in this server it is a credential.
   const fields = { problem: error.code, status: error.status, method: ctx.method, path: safePath(ctx) };
-  if (error.status < 500) log.debug('Request refused', fields);
+  // That PostgreSQL is away is said once, and not again by every request.
+  if (error.status < 500 || error.code === 'database_unavailable') log.debug('Request refused', fields);
   else if (error.status === 503) log.warn('Request could not be served', { ...fields, error: thrown });
   else log.error('Request failed', { ...fields, error: thrown });
 }

@@ -24,8 +24,8 @@ import { createAssets } from '../../../src/platform/http/static.ts';
 import { createI18n } from '../../../src/platform/i18n.ts';
 import { createLimits, type LimitName } from '../../../src/platform/limits/rate-limit.ts';
 import type { Log } from '../../../src/platform/telemetry/log.ts';
-import { silentLog } from '../../../src/platform/telemetry/log.ts';
 import { createMetrics } from '../../../src/platform/telemetry/metrics.ts';
+import { createRequestLog } from '../../../src/platform/telemetry/request-log.ts';
 import { createViews } from '../../../src/platform/views.ts';
 
 export const ISSUER = 'http://127.0.0.1:4999';
@@ -166,7 +166,7 @@ function compose(app: Koa, settings: Settings, { site, log, metrics, health }: P
   };
   const outer: Middleware[] = [
     requestContext({ site, trustedProxies: settings.trustedProxies ?? [] }),
-    observeRequests({ metrics, log: silentLog }),
+    observeRequests({ metrics, requestLog: createRequestLog('all', log) }),
     securityHeaders(site),
     renderErrors(errors),
     health.middleware,
