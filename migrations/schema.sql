@@ -239,6 +239,39 @@ create table jobs (
   constraint jobs_pkey PRIMARY KEY (name)
 );
 
+create table limit_counters (
+  key text not null,
+  empty_at bigint not null,
+  granted bigint not null,
+  step bigint not null,
+  burst bigint not null,
+  expires_at timestamp with time zone not null,
+  constraint limit_counters_pkey PRIMARY KEY (key)
+);
+CREATE INDEX limit_counters_expiry ON limit_counters USING btree (expires_at);
+
+create table master_key_nodes (
+  node text not null,
+  host text not null,
+  held text[] not null,
+  uses text not null,
+  seen_at timestamp with time zone not null,
+  constraint master_key_nodes_pkey PRIMARY KEY (node)
+);
+CREATE INDEX master_key_nodes_seen_at_idx ON master_key_nodes USING btree (seen_at);
+
+create table master_keys (
+  id text not null,
+  state text not null,
+  created_at timestamp with time zone not null,
+  activated_at timestamp with time zone,
+  retired_at timestamp with time zone,
+  constraint master_keys_pkey PRIMARY KEY (id),
+  constraint master_keys_state_check CHECK ((state = ANY (ARRAY['next'::text, 'current'::text, 'previous'::text, 'retired'::text])))
+);
+CREATE UNIQUE INDEX master_keys_one_current ON master_keys USING btree (state) WHERE (state = 'current'::text);
+CREATE UNIQUE INDEX master_keys_one_next ON master_keys USING btree (state) WHERE (state = 'next'::text);
+
 create table oidc_grants (
   id text not null,
   account_id text not null,

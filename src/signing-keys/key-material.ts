@@ -2,6 +2,7 @@
 import { createPrivateKey, generateKeyPair, type KeyObject } from 'node:crypto';
 import { promisify } from 'node:util';
 import { calculateJwkThumbprint, type JWK } from 'jose';
+import type { SealedPlace } from '../platform/secrets/sealed-columns.ts';
 import type { Vault } from '../platform/secrets/vault.ts';
 import type { Algorithm } from './store.ts';
 
@@ -38,6 +39,6 @@ export function openPrivateKey(vault: Vault, key: { kid: string; sealedPrivateKe
   return createPrivateKey({ key: der, format: 'der', type: 'pkcs8' });
 }
 
-function rowOf(kid: string): string {
+function rowOf(kid: string): SealedPlace {
   return `signing_keys.private_key:${kid}`;
 }

@@ -40,6 +40,10 @@ export const rules: readonly Rule[] = [
     `SIGNING_KEY_RETAIN_RETIRED_SECONDS must be ${LONGEST_TOKEN_SECONDS + 60} or more: an API or a client may let its tokens live for a day, and they must not outlive the key that verifies them. Raise it.`,
   ),
   mistake(
+    ({ secrets }) => secrets.previousMasterKeys !== undefined && secrets.masterKey === undefined,
+    'MASTER_KEY_PREVIOUS is set and MASTER_KEY is not: set both, or put the files into KEYS_DIRECTORY.',
+  ),
+  mistake(
     ({ retention }) => retention.auditDays > 0 && retention.auditDays < 31,
     'AUDIT_RETENTION_DAYS must be 31 or more, or 0 to keep the ledger for ever: raise it.',
   ),

@@ -1,8 +1,9 @@
-// The master key: given by setting, read from the keys directory, or made there at first start.
+// The master keys: given by setting, read from the keys directory, or made there at first start.
 import { randomBytes } from 'node:crypto';
-import { link, mkdir, open, readFile, stat, unlink } from 'node:fs/promises';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { link, mkdir, open, rename, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { MASTER_KEY_BYTES } from './vault.ts';
+import { MASTER_KEY_BYTES, masterKeyId } from './vault.ts';
 
 /** Stops the start; the message says what is wrong and what to do, and never contains key material. */
 export class SecretsProblem extends Error {
@@ -12,13 +13,80 @@ export class SecretsProblem extends Error {
   }
 }
 
-export async function loadMasterKey(settings: {
+export interface MasterKeySettings {
   masterKey: string | undefined;
+  /** Beside the master key setting: values may be under them, before a rotation or after it. */
+  previousMasterKeys?: readonly string[] | undefined;
   keysDirectory: string;
-}): Promise<Buffer> {
-  if (settings.masterKey !== undefined) return parseMasterKey(settings.masterKey, 'The master key setting');
-  const file = join(settings.keysDirectory, 'master.key');
-  return (await readKeyFile(file)) ?? (await makeKeyFile(settings.keysDirectory, file));
+}
+
+export interface MasterKeyAtHand {
+  id: string;
+  key: Buffer;
+  /** Undefined when it came by setting. */
+  file: string | undefined;
+}
+
+const FIRST = 'master.key';
+const LATER = /^master-[0-9a-f]{16}\.key$/;
+
+/** The first one, made when there is none. */
+export async function loadMasterKey(settings: MasterKeySettings): Promise<Buffer> {
+  const file = join(settings.keysDirectory, FIRST);
+  const [first] = masterKeysAtHand(settings);
+  return first?.key ?? (await makeKeyFile(settings.keysDirectory, file, randomBytes(MASTER_KEY_BYTES)));
+}
+
+/**
+ * All of them, for those who must not make one. At once and not later: the vault asks when a value names a key that it
+ * does not know, which happens once after a rotation.
+ */
+export function masterKeysAtHand(settings: MasterKeySettings): MasterKeyAtHand[] {
+  const found = settings.masterKey === undefined ? inDirectory(settings.keysDirectory) : bySetting(settings);
+  return found.map(({ key, file }) => ({ id: masterKeyId(key), key, file }));
+}
+
+function bySetting({ masterKey, previousMasterKeys }: MasterKeySettings) {
+  const texts = masterKey === undefined ? [] : [masterKey, ...(previousMasterKeys ?? [])];
+  return texts.map((text) => ({ key: parseMasterKey(text, 'The master key setting'), file: undefined }));
+}
+
+function inDirectory(directory: string): { key: Buffer; file: string }[] {
+  const later = namesIn(directory).filter((name) => LATER.test(name));
+  return [FIRST, ...later.sort()].flatMap((name) => {
+    const file = join(directory, name);
+    const key = readKeyFile(file);
+    return key === undefined ? [] : [{ key, file }];
+  });
+}
+
+function namesIn(directory: string): string[] {
+  try {
+    return readdirSync(directory);
+  } catch (error) {
+    if (isCode(error, 'ENOENT')) return [];
+    throw new SecretsProblem(
+      `The master keys in ${directory} cannot be read by this user. Check its owner.`,
+      error,
+    );
+  }
+}
+
+/** A further master key beside the first: `master-<id>.key`, readable for its owner only. */
+export async function makeFurtherMasterKey(directory: string): Promise<MasterKeyAtHand> {
+  const key = randomBytes(MASTER_KEY_BYTES);
+  const id = masterKeyId(key);
+  const file = join(directory, `master-${id}.key`);
+  await makeKeyFile(directory, file, key);
+  return { id, key, file };
+}
+
+/** Not read any more and not lost either: back-ups from before the rotation need it. */
+export async function setAsideMasterKey(directory: string, file: string): Promise<string> {
+  const aside = `${file}.retired`;
+  await rename(file, aside);
+  await syncDirectory(directory);
+  return aside;
 }
 
 /** Base64, base64url or hex of exactly 32 bytes; a key of another length is refused and never padded. */
@@ -32,11 +100,11 @@ export function parseMasterKey(text: string, source: string): Buffer {
   );
 }
 
-async function readKeyFile(file: string): Promise<Buffer | undefined> {
+function readKeyFile(file: string): Buffer | undefined {
   let text: string;
   try {
-    if (process.platform !== 'win32') refuseIfShared(file, (await stat(file)).mode);
-    text = await readFile(file, 'utf8');
+    if (process.platform !== 'win32') refuseIfShared(file, statSync(file).mode);
+    text = readFileSync(file, 'utf8');
   } catch (error) {
     if (isCode(error, 'ENOENT')) return undefined;
     if (error instanceof SecretsProblem) throw error;
@@ -59,12 +127,12 @@ function refuseIfShared(file: string, mode: number): void {
  * The key is written to a file of our own and then linked to its name: linking fails when the name exists, so of two
  * processes that start together one wins, and the other never reads a half-written key.
  */
-async function makeKeyFile(directory: string, file: string): Promise<Buffer> {
+async function makeKeyFile(directory: string, file: string, made: Buffer): Promise<Buffer> {
   const draft = `${file}.${process.pid}.${randomBytes(6).toString('hex')}`;
   try {
     // The mode of a directory that was there before is its owner's business: it may hold more than our key.
     await mkdir(directory, { recursive: true, mode: 0o700 });
-    await writeDraft(draft, randomBytes(MASTER_KEY_BYTES));
+    await writeDraft(draft, made);
     await link(draft, file).catch((error: unknown) => {
       if (!isCode(error, 'EEXIST')) throw error;
     });
@@ -77,7 +145,7 @@ async function makeKeyFile(directory: string, file: string): Promise<Buffer> {
   } finally {
     await unlink(draft).catch(() => undefined);
   }
-  const key = await readKeyFile(file);
+  const key = readKeyFile(file);
   if (key === undefined)
     throw new SecretsProblem(`The master key file ${file} disappeared while it was made.`);
   return key;

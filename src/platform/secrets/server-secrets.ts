@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Db } from '../database/postgres.ts';
 import { SecretsProblem } from './master-key.ts';
+import type { SealedPlace } from './sealed-columns.ts';
 import { SealBroken, type Vault } from './vault.ts';
 
 const names = [
@@ -65,7 +66,7 @@ function openSecret(vault: Vault, row: SealedRow): Buffer {
 function unopened(vault: Vault, name: string, broken: SealBroken): SecretsProblem {
   if (broken.reason === 'key') {
     return new SecretsProblem(
-      `The master key in use (${vault.keyId}) is not the one that sealed the secrets of this database ` +
+      `The master key at hand (${vault.keyIds().join(', ')}) is not the one that sealed the secrets of this database ` +
         `(${broken.sealedUnder}). Restore the original keys/master.key or give it by setting; ` +
         'every node of one installation uses the same key.',
       broken,
@@ -77,6 +78,6 @@ function unopened(vault: Vault, name: string, broken: SealBroken): SecretsProble
   );
 }
 
-function rowOf(name: string): string {
+function rowOf(name: string): SealedPlace {
   return `server_secrets.sealed:${name}`;
 }
