@@ -51,17 +51,15 @@ export async function claimAbandoned(db: Db, claim: NewClaim): Promise<boolean> 
 }
 
 export async function readKey(db: Db, keyHash: Buffer): Promise<KnownKey | undefined> {
-  const [row] = await db('idempotency_keys')
-    .where({ key_hash: keyHash })
-    .select<
-      {
-        request_hash: Buffer;
-        request_id: string | null;
-        claimed_at: Date;
-        answer: Buffer | null;
-        due: boolean;
-      }[]
-    >('request_hash', 'request_id', 'claimed_at', 'answer', db.raw('claimed_until <= now() as due'));
+  const [row] = await db('idempotency_keys').where({ key_hash: keyHash }).select<
+    {
+      request_hash: Buffer;
+      request_id: string | null;
+      claimed_at: Date;
+      answer: Buffer | null;
+      due: boolean;
+    }[]
+  >('request_hash', 'request_id', 'claimed_at', 'answer', db.raw('claimed_until <= now() as due'));
   return (
     row && {
       requestHash: row.request_hash,

@@ -16,7 +16,7 @@ import {
   readKey,
 } from './idempotency-store.ts';
 import type { Reply } from './reply.ts';
-import type { Caller } from './route.ts';
+import type { Caller, Route } from './route.ts';
 
 /** The POST that a key stands for. */
 export interface KeyedRequest {
@@ -156,6 +156,11 @@ function opened(seal: Seal, keyHash: Buffer, { answer }: KnownKey): Reply | AppE
   // Written by `keep`, and sealed since.
   const stored = JSON.parse(text.toString()) as Reply | StoredFailure;
   return 'failure' in stored ? failure(stored.failure.code, stored.failure.details) : stored;
+}
+
+/** Whoever sends a POST again cannot know whether it was done; other methods may be repeated as they are. */
+export function takesKey(route: Pick<Route, 'method' | 'permission'>): boolean {
+  return route.method === 'POST' && route.permission !== 'public';
 }
 
 /** The key of a request: a structured-field string or its bare text; undefined without one. Throws request_invalid. */

@@ -124,3 +124,10 @@ export function route<
   // The types are forgotten here; the pipeline hands `run` only what these very schemas parsed.
   return spec as unknown as Route;
 }
+
+const API_ROOT = '/api/v1';
+
+/** The address of a route below the issuer, with its parameters as `:name`. */
+export function pathOf(route: Pick<Route, 'path' | 'absolute'>): string {
+  return route.absolute ? route.path : `${API_ROOT}${route.path}`;
+}

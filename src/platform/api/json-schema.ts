@@ -1,0 +1,60 @@
+// The schemas of routes as JSON Schema 2020-12, with those that have a name collected once for all of the document.
+import { z } from 'zod';
+
+export type JsonSchema = { readonly [keyword: string]: unknown };
+
+export interface SchemaBook {
+  /** What may be sent. */
+  input(schema: z.ZodType): JsonSchema;
+  /** What may be sent, under a name of its own. */
+  body(name: string, schema: z.ZodType): JsonSchema;
+  /** What is answered. */
+  output(schema: z.ZodType): JsonSchema;
+  /** The schemas that have a name, as far as they were met. */
+  readonly named: Readonly<Record<string, JsonSchema>>;
+}
+
+export function createSchemaBook(): SchemaBook {
+  const named: Record<string, JsonSchema> = {};
+
+  function convert(schema: z.ZodType, io: 'input' | 'output'): JsonSchema {
+    const made = z.toJSONSchema(schema, {
+      io,
+      unrepresentable: 'any',
+      override: ({ jsonSchema }) => simplify(jsonSchema, io),
+    });
+    const { $schema: _dialect, $defs = {}, id, ...own } = pointedAt(made);
+    // `as`: made of plain JSON by zod.
+    for (const [name, definition] of Object.entries($defs as Record<string, JsonSchema>)) {
+      const { id: _id, ...rest } = definition;
+      named[name] ??= rest;
+    }
+    if (typeof id !== 'string') return own;
+    named[id] ??= own;
+    return { $ref: `#/components/schemas/${id}` };
+  }
+
+  return {
+    input: (schema) => convert(schema, 'input'),
+    body(name, schema) {
+      named[name] = convert(schema, 'input');
+      return { $ref: `#/components/schemas/${name}` };
+    },
+    output: (schema) => convert(schema, 'output'),
+    named,
+  };
+}
+
+/** Zod points at definitions beside the schema; in the document they are components. */
+function pointedAt(schema: object): Record<string, unknown> {
+  return JSON.parse(JSON.stringify(schema).replaceAll('"#/$defs/', '"#/components/schemas/'));
+}
+
+/** Leaves out what is noise to readers and what would forbid us to add a field to an answer. */
+function simplify(schema: Record<string, unknown>, io: 'input' | 'output'): void {
+  if (io === 'output' && schema.additionalProperties === false) delete schema.additionalProperties;
+  if (schema.format === 'date-time' || schema.format === 'uri') delete schema.pattern;
+  if (schema.maximum === Number.MAX_SAFE_INTEGER) delete schema.maximum;
+  if (schema.minimum === Number.MIN_SAFE_INTEGER) delete schema.minimum;
+  delete schema.propertyNames;
+}
