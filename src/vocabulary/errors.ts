@@ -11,10 +11,71 @@ export const errors = {
     status: 503,
     sentence: 'The server cannot reach its database. Please try again in a moment.',
   },
+  database_unreachable: {
+    status: 503,
+    sentence:
+      'Nothing that answers as PostgreSQL is at the address in DATABASE_URL. Check that it runs and that host and port are right.',
+  },
+  database_login_refused: {
+    status: 403,
+    sentence:
+      'PostgreSQL refuses the user or the password in DATABASE_URL. Correct them, or give the user its password anew.',
+  },
+  database_missing: {
+    status: 404,
+    sentence:
+      'PostgreSQL has no database of the name in DATABASE_URL. Correct the name, or make it: createdb --owner=USER NAME.',
+  },
+  database_not_allowed: {
+    status: 403,
+    sentence:
+      'The user in DATABASE_URL may not change the schema of its database. Make that user the owner of the database.',
+  },
+  port_in_use: {
+    status: 409,
+    sentence: 'Another program already listens at this address. Stop it, or set PORT to another number.',
+  },
   data_in_use: {
     status: 409,
     sentence:
       'Another Gatehouse server already runs on this data. Stop it first, or set DATA_DIRECTORY to another directory. Several servers share a database with DATABASE_URL.',
+  },
+  data_not_found: { status: 404, sentence: 'There is no data of Gatehouse in this database.' },
+  data_moved: {
+    status: 409,
+    sentence:
+      'This data was moved to another database. Set DATABASE_URL to that one, or take the move back with `gatehouse move --undo`.',
+  },
+  database_in_use: {
+    status: 409,
+    sentence: 'A server or command of Gatehouse works on this database. Stop it first.',
+  },
+  database_not_empty: {
+    status: 409,
+    sentence:
+      'There is data in this database already. Choose an empty one; a restore may replace it with --replace.',
+  },
+  database_newer: {
+    status: 409,
+    sentence: 'A newer release has worked on this database. Use that release, or choose an empty database.',
+  },
+  backup_broken: { status: 422, sentence: 'This is not a whole, unchanged backup.' },
+  backup_passphrase_wrong: {
+    status: 422,
+    sentence: 'The passphrase does not open this backup, or the file was changed.',
+  },
+  backup_newer: {
+    status: 409,
+    sentence: 'The backup was made by a newer release. Restore it with that release or a later one.',
+  },
+  master_key_missing: {
+    status: 409,
+    sentence:
+      'The master key that sealed the secrets in this copy is not at hand. Put keys/ of the server it was made from in its place, or set MASTER_KEY.',
+  },
+  copy_differs: {
+    status: 500,
+    sentence: 'What was written is not what was read. Nothing was changed; please try again.',
   },
 
   not_found: { status: 404, sentence: 'There is nothing at this address.' },

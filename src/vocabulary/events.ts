@@ -62,6 +62,12 @@ export const events = {
   'job.requested': 'A scheduled job was run, or made due, before its time.',
   'job.failing': 'A scheduled job failed three times in a row; the log has the reason.',
 
+  'backup.created': 'A backup of everything but the master key was made.',
+  'backup.restored':
+    'A backup took the place of what was here; sessions, grants and tokens ended, unless the details say that they were kept.',
+  'data.moved': 'Everything was copied to this database, which is the one in use since.',
+  'data.move-undone': 'The note that the data had moved was taken back; servers start on it again.',
+
   'setup.completed': 'The first administrator was made.',
   'request.refused': 'A request of a known caller was refused; the reason says why.',
   'access.decided': 'Another service reported a decision on an access of its own.',

@@ -120,7 +120,10 @@ function build(
     const words = command.definition.name.split(' ');
     const last = words.pop() ?? '';
     const parent = words.length === 0 ? root : groupOf(root, groups, words.join(' '), program.groups);
-    mount(parent.command(last), command, run);
+    const made = parent.command(last);
+    // A command may have others below it: `backup` and `backup verify`.
+    groups.set(command.definition.name, made);
+    mount(made, command, run);
   }
   return root;
 }

@@ -18,16 +18,22 @@ const LOCK_KEY = 4_718_260_001;
 const LOCK_POLL_MILLISECONDS = 200;
 const DIRECTORY = new URL('../../../migrations/', import.meta.url);
 
-/** Runs what is pending and returns the names. Waits while another node migrates. */
-export async function migrate(settings: { url: string; log: Log }): Promise<string[]> {
+/** Runs what is pending, or of that `only` these, and returns the names. Waits while another node migrates. */
+export async function migrate(settings: {
+  url: string;
+  log: Log;
+  only?: readonly string[];
+}): Promise<string[]> {
+  const wanted = (name: string) => settings.only?.includes(name) ?? true;
   return withMigrationDatabase(settings.url, async (db) => {
     await checkVersion(db);
     const { pending } = await statusOf(db);
-    if (pending.length === 0) return [];
+    if (!pending.some(wanted)) return [];
     return withMigrationLock(settings, async () => {
       // Whoever held knex's own lock is gone, for it was taken under ours: it died in the middle.
       await clearStaleLock(db);
-      const [, names] = (await db.migrate.latest(migratorSettings)) as [number, string[]];
+      const chosen = { ...migratorSettings, migrationSource: sourceOf(wanted) };
+      const [, names] = (await db.migrate.latest(chosen)) as [number, string[]];
       for (const name of names) settings.log.info('migration applied', { migration: name });
       return names;
     });
@@ -83,8 +89,8 @@ async function withMigrationDatabase<T>(url: string, run: (db: Db) => Promise<T>
 }
 
 /** Names carry no extension, so that a compiled release recognises what was applied from source. */
-const migrationSource: Knex.MigrationSource<string> = {
-  getMigrations: () => migrationNames(),
+const sourceOf = (wanted: (name: string) => boolean): Knex.MigrationSource<string> => ({
+  getMigrations: async () => (await migrationNames()).filter(wanted),
   getMigrationName: (name) => name,
   getMigration: async (name) => {
     const files = await migrationFiles();
@@ -92,15 +98,16 @@ const migrationSource: Knex.MigrationSource<string> = {
     if (file === undefined) throw new Error(`The migration ${name} is missing in ${DIRECTORY.pathname}.`);
     return import(new URL(file, DIRECTORY).href);
   },
-};
+});
 
 const migratorSettings: Knex.MigratorConfig = {
-  migrationSource,
+  migrationSource: sourceOf(() => true),
   // The previous release must start on the schema of the next one, whose migrations it does not have.
   disableMigrationsListValidation: true,
 };
 
-async function migrationNames(): Promise<string[]> {
+/** Those of this release, in their order. */
+export async function migrationNames(): Promise<string[]> {
   const files = await migrationFiles();
   return files.map(withoutExtension).sort();
 }

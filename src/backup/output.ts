@@ -1,0 +1,68 @@
+// A file that appears whole or not at all: written under another name, forced to disk, then given its own.
+import { randomBytes } from 'node:crypto';
+import { link, open, rename, unlink } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import type { Writable } from 'node:stream';
+import { UsageMistake } from '../platform/command.ts';
+
+export interface Output {
+  readonly stream: Writable;
+  /** After the stream has ended: the file is there, under its name and on disk. */
+  keep(): Promise<void>;
+  /** Leaves nothing behind. */
+  discard(): Promise<void>;
+}
+
+/** Throws a UsageMistake when the file exists and `force` was not given. */
+export async function openOutput(path: string, force: boolean): Promise<Output> {
+  const draft = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}.part`);
+  const file = await open(draft, 'wx', 0o600).catch((error: unknown) => {
+    throw new UsageMistake(`The file ${path} cannot be written: ${codeOf(error)}.`);
+  });
+  const discard = async () => {
+    await file.close().catch(() => {});
+    await unlink(draft).catch(() => {});
+  };
+  return {
+    // The descriptor stays ours: it is still to be synced.
+    stream: file.createWriteStream({ autoClose: false }),
+    discard,
+    async keep() {
+      await file.sync();
+      await file.close();
+      await (force ? rename(draft, path) : nameOnce(draft, path));
+      await syncDirectory(dirname(path));
+    },
+  };
+}
+
+/** A rename would replace a file that came into being meanwhile; a link does not. */
+async function nameOnce(draft: string, path: string): Promise<void> {
+  try {
+    await link(draft, path);
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST') throw fileExists(path);
+    throw error;
+  }
+  await unlink(draft);
+}
+
+export function fileExists(path: string): UsageMistake {
+  return new UsageMistake(
+    `The file ${path} exists already. Choose another name, or replace it with --force.`,
+  );
+}
+
+async function syncDirectory(path: string): Promise<void> {
+  if (process.platform === 'win32') return;
+  const directory = await open(path, 'r');
+  try {
+    await directory.sync();
+  } finally {
+    await directory.close();
+  }
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : String(error);
+}

@@ -1,0 +1,15 @@
+// The tables that a copy treats in a way of its own; every other table is copied as it is.
+
+/** Rows that last for minutes, or that the next start makes again: left out of backups. A move takes them along. */
+export const PASSING: readonly string[] = [
+  'device_code_guesses', // counted for ten minutes
+  'jobs', // who runs what just now; each start registers its jobs
+  'oidc_transients', // codes, interactions, device codes, pushed requests
+  'setup_links', // the link for the first administrator; each start prints a new one
+];
+
+/** Never copied: they say something about this one database. */
+export const LOCAL: readonly string[] = ['data_moves'];
+
+/** Who is signed in and what was issued: emptied by a restore, so that nothing that was revoked since comes back to life. */
+export const SIGNED_IN: readonly string[] = ['oidc_sessions', 'oidc_grants', 'oidc_tokens'];
