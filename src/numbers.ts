@@ -2,11 +2,26 @@
 import packageFile from '../package.json' with { type: 'json' };
 import type { Audit } from './audit/audit.ts';
 import type { Credentials } from './credentials/credentials.ts';
+import type { Clock } from './platform/clock.ts';
+import type { Postgres } from './platform/database/postgres.ts';
 import type { Limits } from './platform/limits/rate-limit.ts';
+import type { Redis } from './platform/redis/redis.ts';
 import type { Metrics } from './platform/telemetry/metrics.ts';
-import type { Services } from './services.ts';
+import type { Tracing } from './platform/telemetry/tracing.ts';
+import type { SigningKeys } from './signing-keys/signing-keys.ts';
 
-export function readServices(services: Services): void {
+interface Read {
+  metrics: Metrics;
+  postgres: Postgres;
+  redis: Redis | undefined;
+  credentials: Credentials;
+  audit: Audit;
+  signingKeys: SigningKeys;
+  tracing: Tracing | undefined;
+  clock: Clock;
+}
+
+export function readServices(services: Read): void {
   const { metrics, postgres, redis, credentials, audit, signingKeys, tracing, clock } = services;
   metrics.read('gatehouse_info', () => ({ [packageFile.version]: 1 }));
   metrics.read('gatehouse_database_connections', () => ({ ...postgres.connections() }));

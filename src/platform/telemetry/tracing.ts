@@ -1,6 +1,4 @@
-// Traces, when a receiver is set: one span for each request and one for each of its waits. Without a receiver nothing of it
-// is loaded.
-import type { Log } from './log.ts';
+// What tracing is to the rest of the server: one span for each request and one for each of its waits.
 import type { AnsweredRequest } from './request-log.ts';
 
 export interface TracingSettings {
@@ -33,15 +31,4 @@ export interface Trace {
   /** When false, nobody will see the waits of this request. */
   readonly sampled: boolean;
   end(answered: AnsweredRequest, requestId: string): void;
-}
-
-/** Loads the exporter only now: its packages cost 25 MB and a third of a second, which is for those who want traces. */
-export async function startTracing(
-  { tracing: settings }: { tracing: TracingSettings },
-  log: Log,
-): Promise<Tracing | undefined> {
-  const { endpoint } = settings;
-  if (endpoint === undefined) return undefined;
-  const { createTracing } = await import('./otlp.ts');
-  return createTracing({ ...settings, endpoint }, { log });
 }
