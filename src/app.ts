@@ -63,7 +63,7 @@ export interface App {
 }
 
 export function createApp(services: Services): App {
-  const { config, site, log, limits, oidc, postgres } = services;
+  const { config, site, log, limits, oidc, postgres, redis } = services;
   const app = new Koa();
   app.keys = [services.serverSecrets.get('cookie').toString('base64url')];
   // requestContext has replaced the forwarding headers by the issuer's scheme and host and the resolved address.
@@ -74,7 +74,11 @@ export function createApp(services: Services): App {
     areaOf: areasOf(site, protocolPaths),
     renderErrorPage: services.renderer.renderErrorPage,
   };
-  const health = createHealth({ site, checks: { database: postgres.health } });
+  const health = createHealth({
+    site,
+    checks: { database: postgres.health },
+    spares: redis === undefined ? {} : { redis: () => redis.state() === 'up' },
+  });
   const router = pagesAndRoutes(services);
 
   takeOverKoaErrors(app, errorDeps);

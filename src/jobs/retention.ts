@@ -55,6 +55,13 @@ export const retention: Readonly<Record<string, Rule>> = {
   jobs: { holds: 'One row per job that a release had.' },
   knex_migrations: { holds: 'One row per migration.' },
   knex_migrations_lock: { holds: 'One row.' },
+  master_key_nodes: {
+    until: 'An hour after the running process last said which master keys it holds.',
+    job: 'master-key-nodes-expiry',
+    by: 'seen_at',
+  },
+  master_keys: { holds: 'One row per master key that ever was; never the key.' },
+  limit_counters: expired('limit-counters-expiry', 'Two to three minutes after the last request.'),
   oidc_grants: expired(engine, 'The end of the last token that may be issued from it.'),
   oidc_replays: expired(engine, 'The end of the proof or assertion that must not be used twice.'),
   oidc_sessions: expired(engine, 'SESSION_IDLE_SECONDS without use, SESSION_ABSOLUTE_SECONDS in all.'),

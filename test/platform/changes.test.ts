@@ -183,7 +183,7 @@ describe.skipIf(needs('redis-server'))('messages of Redis', () => {
     expect(await worstOf(8, here, there)).toBeLessThan(BY_MESSAGE);
   });
 
-  it('C5: a change is seen within five seconds when every message is lost', async () => {
+  it('a change is seen within five seconds when every message is lost', async () => {
     const [one, two] = [server.newClient(), server.newClient()];
     await Promise.all([untilUp(one), untilUp(two)]);
     const deaf = () => ({ stop: async () => {} });

@@ -13,6 +13,8 @@ export interface HealthDeps {
   site: Site;
   /** Name → true when it works; one that throws or takes too long counts as failing. */
   checks: Readonly<Record<string, () => Promise<boolean>>>;
+  /** Name → true when it works. Without it the server goes on, only slower or stricter: still ready, but degraded. */
+  spares?: Readonly<Record<string, () => boolean>>;
   checkTimeoutMilliseconds?: number;
 }
 
@@ -44,7 +46,7 @@ export function createHealth(deps: HealthDeps): Health {
       ctx.status = 503;
       ctx.res.setHeader('Retry-After', RETRY_AFTER_SECONDS);
     }
-    ctx.body = JSON.stringify(failing.length > 0 ? { status: 'not ready', failing } : { status: 'ready' });
+    ctx.body = JSON.stringify(readiness(failing, missingSpares(deps.spares ?? {})));
   };
   return {
     middleware,
@@ -52,6 +54,15 @@ export function createHealth(deps: HealthDeps): Health {
       draining = true;
     },
   };
+}
+
+function missingSpares(spares: Readonly<Record<string, () => boolean>>): string[] {
+  return Object.entries(spares).flatMap(([name, works]) => (works() ? [] : [name]));
+}
+
+function readiness(failing: readonly string[], degraded: readonly string[]): object {
+  if (failing.length > 0) return { status: 'not ready', failing };
+  return degraded.length > 0 ? { status: 'degraded', degraded } : { status: 'ready' };
 }
 
 function remembered<T>(run: () => Promise<T>): () => Promise<T> {

@@ -13,7 +13,7 @@ export async function takeFromLimit(
   name: LimitName,
   callerId?: string,
 ): Promise<void> {
-  const verdict = await limits.take(name, callerId ?? addressKey(ctx));
+  const verdict = await limits.take(name, callerId === undefined ? addressKey(ctx) : `caller:${callerId}`);
   if (verdict === undefined) return;
   limitHeaders(ctx, name, verdict);
   if (!verdict.allowed) throw failure('rate_limited', { retryAfterSeconds: verdict.resetSeconds });
@@ -41,7 +41,7 @@ export function limitMiddleware(deps: {
 
 function addressKey(ctx: Context): string {
   const { address } = requestOf(ctx);
-  return address === null ? 'unknown' : addressPrefix(address);
+  return `address:${address === null ? 'unknown' : addressPrefix(address)}`;
 }
 
 function limitHeaders(ctx: Context, name: LimitName, verdict: LimitVerdict): void {

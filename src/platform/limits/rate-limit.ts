@@ -1,8 +1,11 @@
-// How often one caller may ask: a steady rate and a burst on top, per limit and key. Counted in this process.
-import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible';
+// How often one caller may ask: a burst and a steady rate after it, per limit and key, counted together by all processes.
+import { type Log, silentLog } from '../telemetry/log.ts';
+import { type PerMinute, quotaOf } from './gcra.ts';
+import { createMemoryCounters } from './memory-store.ts';
+import { createPermits } from './permits.ts';
+import type { LimitStore } from './store.ts';
 
-/** The most that fits into one minute; 0 switches the limit off. */
-export type PerMinute = number;
+export type { PerMinute } from './gcra.ts';
 
 /** The names are the settings of section `limits`; a route or page says which one counts it. */
 export type LimitName =
@@ -17,92 +20,55 @@ export type LimitName =
 
 export interface LimitVerdict {
   allowed: boolean;
-  /** How many fit in one window, burst included. */
+  /** How many fit in one window. */
   limit: number;
   remaining: number;
-  /** When more may come: at once when allowed, after this many seconds when not. */
+  /** When one more may come: after this many seconds. */
   resetSeconds: number;
   windowSeconds: number;
 }
 
 export interface Limits<Name extends string = LimitName> {
-  /** Undefined when this limit is switched off. */
+  /** Undefined when this limit is switched off. The key names its dimension: `address:192.0.2.1`, `caller:acc_…`. */
   take(name: Name, key: string): Promise<LimitVerdict | undefined>;
-}
-
-interface Bucket {
-  steady: RateLimiterMemory;
-  burst: RateLimiterMemory | undefined;
-  limit: number;
 }
 
 const WINDOW_SECONDS = 60;
 
-export function createLimits<Name extends string>(settings: Readonly<Record<Name, PerMinute>>): Limits<Name> {
-  const buckets = new Map<string, Bucket>();
-  for (const [name, perMinute] of Object.entries<PerMinute>(settings)) {
-    if (perMinute > 0) buckets.set(name, newBucket(name, perMinute));
-  }
-  const known = new Set(Object.keys(settings));
+/** Without a store the counters are this process's own. */
+export function createLimits<Name extends string>(
+  settings: Readonly<Record<Name, PerMinute>>,
+  deps: { store?: LimitStore; log?: Log } = {},
+): Limits<Name> {
+  const entries = Object.entries<PerMinute>(settings);
+  const quotas = new Map(
+    entries.map(([name, perMinute]) => [name, perMinute > 0 ? quotaOf(perMinute) : undefined]),
+  );
+  const alone = createMemoryCounters();
+  const own: LimitStore = { take: async (key, wanted, quota) => alone.take(key, wanted, quota) };
+  const { store = own, log = silentLog } = deps;
+  const permits = createPermits({ store, alone: createMemoryCounters(), failed: sayOnce(log) });
   return {
     take: async (name, key) => {
-      const bucket = buckets.get(name);
-      if (bucket !== undefined) return take(bucket, key);
-      if (!known.has(name)) throw new Error(`no such limit: ${name}`);
+      const quota = quotas.get(name);
+      if (quota !== undefined) {
+        const { perMinute, ...decision } = await permits.take(`${name}:${key}`, quota);
+        return { ...decision, limit: perMinute, windowSeconds: WINDOW_SECONDS };
+      }
+      if (!quotas.has(name)) throw new Error(`no such limit: ${name}`);
       return undefined;
     },
   };
 }
 
-/**
- * Close to a token bucket: half of the quota may come at once, the other half trickles in steps as short as the rate
- * allows, so that whoever used up the burst waits for one step and not for a whole minute.
- */
-function newBucket(name: string, perMinute: PerMinute): Bucket {
-  const burst = Math.floor(perMinute / 2);
-  const trickle = perMinute - burst;
-  const points = Math.max(1, Math.floor(trickle / WINDOW_SECONDS));
-  const duration = (points * WINDOW_SECONDS) / trickle;
-  return {
-    steady: new RateLimiterMemory({ keyPrefix: `${name}:steady`, points, duration }),
-    burst:
-      burst > 0
-        ? new RateLimiterMemory({ keyPrefix: `${name}:burst`, points: burst, duration: WINDOW_SECONDS })
-        : undefined,
-    limit: perMinute,
+const SILENCE_MILLISECONDS = 60_000;
+
+/** A store that is away says so itself; this is for what should never happen, and then for every request. */
+function sayOnce(log: Log): (error: unknown) => undefined {
+  let saidAt = Number.NEGATIVE_INFINITY;
+  return (error) => {
+    if (performance.now() - saidAt < SILENCE_MILLISECONDS) return;
+    saidAt = performance.now();
+    log.error('limits cannot be counted together: each process counts alone', { error });
   };
-}
-
-async function take(bucket: Bucket, key: string): Promise<LimitVerdict> {
-  const steady = await consume(bucket.steady, key);
-  if (steady.allowed || bucket.burst === undefined) {
-    const spare = bucket.burst === undefined ? 0 : await left(bucket.burst, key);
-    return verdict(bucket, steady.allowed, steady.result, spare);
-  }
-  const burst = await consume(bucket.burst, key);
-  return verdict(bucket, burst.allowed, steady.result, burst.result.remainingPoints);
-}
-
-function verdict(bucket: Bucket, allowed: boolean, steady: RateLimiterRes, spare: number): LimitVerdict {
-  return {
-    allowed,
-    limit: bucket.limit,
-    remaining: steady.remainingPoints + spare,
-    resetSeconds: Math.max(1, Math.ceil(steady.msBeforeNext / 1000)),
-    windowSeconds: WINDOW_SECONDS,
-  };
-}
-
-/** The library rejects with its own result object when the points are used up; anything else is a real failure. */
-async function consume(limiter: RateLimiterMemory, key: string) {
-  try {
-    return { allowed: true, result: await limiter.consume(key) };
-  } catch (refusal) {
-    if (refusal instanceof RateLimiterRes) return { allowed: false, result: refusal };
-    throw refusal;
-  }
-}
-
-async function left(limiter: RateLimiterMemory, key: string): Promise<number> {
-  return (await limiter.get(key))?.remainingPoints ?? limiter.points;
 }

@@ -1,0 +1,65 @@
+// The arithmetic of the limits (generic cell rate algorithm): one number per counter, the time at which it is empty again.
+// The same three lines stand in Lua in redis-store.ts and in SQL in postgres-store.ts. Times are whole microseconds.
+
+/** The most that fits into one minute; 0 switches the limit off. */
+export type PerMinute = number;
+
+export interface Quota {
+  readonly perMinute: PerMinute;
+  /** So long takes one permit to come back. */
+  readonly step: number;
+  /** So many may be taken at once after a pause. */
+  readonly burst: number;
+  /** So many one process may take ahead, to spend them without asking again. */
+  readonly chunk: number;
+}
+
+export interface Taken {
+  readonly granted: number;
+  /** How far the counter is ahead of now: 0 when it is empty, `burst * step` when nothing is left. */
+  readonly ahead: number;
+}
+
+const MINUTE = 60_000_000;
+const LARGEST_CHUNK = 50;
+const PERMITS_PER_CHUNKED_ONE = 100;
+/** Of the limit, for each process that counts alone because the shared counters are away. */
+const ALONE = 4;
+
+/** Half of a minute's permits at once, and the rate of the limit after that. */
+export function quotaOf(perMinute: PerMinute): Quota {
+  return {
+    perMinute,
+    step: Math.floor(MINUTE / perMinute),
+    burst: Math.floor(perMinute / 2) + 1,
+    chunk: Math.min(LARGEST_CHUNK, Math.max(1, Math.floor(perMinute / PERMITS_PER_CHUNKED_ONE))),
+  };
+}
+
+/** A quarter: with up to four processes nobody gets more than the limit, and nobody is ever without one. */
+export function quotaAlone({ perMinute }: Quota): Quota {
+  return quotaOf(Math.max(1, Math.floor(perMinute / ALONE)));
+}
+
+/** As many of the wanted permits as there are. `emptyAt` is the counter; undefined when there is none yet. */
+export function takeFrom(
+  emptyAt: number | undefined,
+  now: number,
+  wanted: number,
+  { step, burst }: Quota,
+): Taken & { readonly emptyAt: number } {
+  const full = now + burst * step;
+  const begin = Math.min(Math.max(emptyAt ?? now, now), full);
+  const granted = Math.min(wanted, Math.floor((full - begin) / step));
+  const end = begin + granted * step;
+  return { granted, ahead: end - now, emptyAt: end };
+}
+
+export function permitsLeft(ahead: number, { step, burst }: Quota): number {
+  return Math.max(0, Math.floor((burst * step - ahead) / step));
+}
+
+/** Until there is one permit more than now. */
+export function untilNextPermit(ahead: number, quota: Quota): number {
+  return Math.max(0, ahead - (quota.burst - permitsLeft(ahead, quota) - 1) * quota.step);
+}

@@ -1,0 +1,123 @@
+// Counters in PostgreSQL, for installations without Redis: one statement for all that ask at the same time.
+import { setTimeout as delay } from 'node:timers/promises';
+import { type Db, isDatabaseUnavailable } from '../database/postgres.ts';
+import type { Job } from '../jobs/jobs.ts';
+import type { Quota, Taken } from './gcra.ts';
+import type { LimitStore } from './store.ts';
+
+interface Ask {
+  readonly key: string;
+  readonly wanted: number;
+  readonly quota: Quota;
+  readonly answer: (taken: Taken | undefined) => void;
+  readonly fail: (error: unknown) => void;
+}
+
+const MOST_AT_ONCE = 200;
+/** A request waits no longer for its limit; the statement may still count what nobody used. */
+const PATIENCE_MILLISECONDS = 1_000;
+const PAUSE_MILLISECONDS = 1_000;
+const DELETE_STEP = 5_000;
+
+/** A single statement is under way at a time; who comes meanwhile shares the next one. */
+export function createPostgresStore(db: Db): LimitStore {
+  const waiting: Ask[] = [];
+  let busy = false;
+  let awayUntil = 0;
+
+  const work = async () => {
+    busy = true;
+    while (waiting.length > 0) {
+      const asks = waiting.splice(0, MOST_AT_ONCE);
+      try {
+        const taken = await takeAll(db, asks);
+        for (const { key, answer } of asks) answer(taken.get(key));
+      } catch (error) {
+        if (isDatabaseUnavailable(error)) for (const { answer } of asks) answer(undefined);
+        else for (const { fail } of asks) fail(error);
+      }
+    }
+    busy = false;
+  };
+
+  return {
+    async take(key, wanted, quota) {
+      if (performance.now() < awayUntil) return undefined;
+      const counted = new Promise<Taken | undefined>((answer, fail) => {
+        waiting.push({ key, wanted, quota, answer, fail });
+      });
+      if (!busy) void work();
+      const taken = await withPatience(counted);
+      if (taken === undefined) awayUntil = performance.now() + PAUSE_MILLISECONDS;
+      return taken;
+    },
+  };
+}
+
+async function withPatience(counted: Promise<Taken | undefined>): Promise<Taken | undefined> {
+  const patience = new AbortController();
+  // Its failure after the patience has ended concerns nobody any more.
+  counted.catch(() => {});
+  const late = delay(PATIENCE_MILLISECONDS, undefined, { ref: false, signal: patience.signal });
+  late.catch(() => {});
+  try {
+    return await Promise.race([counted, late]);
+  } finally {
+    patience.abort();
+  }
+}
+
+const NOW = '(extract(epoch from now()) * 1000000)::bigint';
+
+/**
+ * All nodes share the clock of the database. Rows are locked in the order of their keys, so that two statements never
+ * wait for each other. The end of a row is a whole minute, which seldom changes: so the index seldom does.
+ */
+async function takeAll(db: Db, asks: readonly Ask[]): Promise<Map<string, Taken>> {
+  const { rows } = await db.raw<{ rows: { key: string; granted: number; ahead: string }[] }>(
+    `insert into limit_counters as c (key, empty_at, granted, step, burst, expires_at)
+     select a.key, ${NOW} + least(a.wanted, a.burst) * a.step, least(a.wanted, a.burst), a.step, a.burst,
+            date_trunc('minute', now()) + interval '3 minutes'
+     from unnest(?::text[], ?::bigint[], ?::bigint[], ?::bigint[]) as a (key, wanted, step, burst)
+     order by a.key collate "C"
+     on conflict (key) do update set
+       (empty_at, granted) = (
+         select b.begins + g.granted * excluded.step, g.granted
+         from (select least(greatest(c.empty_at, ${NOW}), ${NOW} + excluded.burst * excluded.step) as begins) b,
+              lateral (select least(excluded.granted,
+                                    (${NOW} + excluded.burst * excluded.step - b.begins) / excluded.step) as granted) g
+       ),
+       step = excluded.step, burst = excluded.burst, expires_at = excluded.expires_at
+     returning key, granted::int as granted, empty_at - ${NOW} as ahead`,
+    [
+      asks.map(({ key }) => key),
+      asks.map(({ wanted }) => wanted),
+      asks.map(({ quota }) => quota.step),
+      asks.map(({ quota }) => quota.burst),
+    ],
+  );
+  return new Map(rows.map(({ key, granted, ahead }) => [key, { granted, ahead: Number(ahead) }]));
+}
+
+/** Rows of addresses that ask no more. Rows in use are passed over, so that no request waits for this. */
+export function limitJobs(db: Db): Job[] {
+  return [
+    {
+      name: 'limit-counters-expiry',
+      everySeconds: 60,
+      async run() {
+        while ((await deleteExpired(db)) === DELETE_STEP);
+      },
+    },
+  ];
+}
+
+async function deleteExpired(db: Db): Promise<number> {
+  const { rowCount } = await db.raw<{ rowCount: number }>(
+    `delete from limit_counters where key in (
+       select key from limit_counters where expires_at < now() limit ? for update skip locked
+     )`,
+    [DELETE_STEP],
+  );
+  return rowCount;
+}
