@@ -5,9 +5,12 @@ import packageFile from '../package.json' with { type: 'json' };
 import { commands as accountCommands } from './accounts/commands.ts';
 import { commands as apiCommands } from './apis/commands.ts';
 import { commands as auditCommands } from './audit/commands.ts';
+import type { Backup } from './backup/backup.ts';
+import { commands as backupCommands } from './backup/commands.ts';
 import { commands as clientCommands } from './clients/commands.ts';
 import { commands as credentialCommands } from './credentials/commands.ts';
 import { commands as jobCommands } from './jobs/commands.ts';
+import { commands as masterKeyCommands } from './master-key/commands.ts';
 import type { Command } from './platform/command.ts';
 import { type BoundCommand, bind, type Opened, runCommandLine } from './platform/command-line/run.ts';
 import { describeConfig } from './platform/config/describe.ts';
@@ -30,6 +33,7 @@ const featureCommands: Command<Services>[] = [
   ...apiCommands,
   ...sessionCommands,
   ...signingKeyCommands,
+  ...masterKeyCommands,
   ...jobCommands,
   ...auditCommands,
 ];
@@ -39,10 +43,18 @@ const ownCommands: Command<undefined>[] = [
   {
     name: 'serve',
     summary: 'Start the server; Ctrl-C stops it gracefully.',
-    async run() {
+    options: [
+      {
+        name: 'workers',
+        value: 'number',
+        summary: 'Processes that serve together, or auto for one per core; over WORKERS.',
+      },
+    ],
+    async run({ options }) {
       const { serve } = await import('./main.ts');
+      const workers = options.text('workers');
       // What the server does later is not done by this command: it starts without the command's origin.
-      await withOrigin({ requestId: null, address: null, userAgent: null }, serve);
+      await withOrigin({ requestId: null, address: null, userAgent: null }, () => serve({ workers }));
     },
   },
   {
@@ -89,6 +101,7 @@ export const program = {
     api: 'APIs: audience, permissions, token format.',
     session: 'Signed-in browsers.',
     'signing-keys': 'The keys that sign tokens.',
+    'master-key': 'The key over all other keys at rest.',
     job: 'Scheduled work.',
     audit: 'The ledger of who did what.',
     config: 'The configuration.',
@@ -98,6 +111,7 @@ export const program = {
       ...bind(ownCommands, nothing),
       ...bind(terminalCommands, openTerminal),
       ...bind(featureCommands, openFeatures),
+      ...bind(backupCommands, openBackup),
     ];
   },
 };
@@ -116,6 +130,23 @@ async function openFeatures(): Promise<Opened<Services>> {
   } catch (error) {
     throw translate(error);
   }
+}
+
+/** They open the database themselves: a backup must change nothing in it, and a restore finds none. */
+async function openBackup(): Promise<Opened<{ backup: Backup }>> {
+  const { database, secrets } = loadConfig();
+  const [{ createBackup }, { systemClock }, { isDatabaseUnavailable }] = await Promise.all([
+    import('./backup/backup.ts'),
+    import('./platform/clock.ts'),
+    import('./platform/database/postgres.ts'),
+  ]);
+  return {
+    services: {
+      backup: createBackup({ release: packageFile.version, database, secrets, clock: systemClock }),
+    },
+    close: async () => {},
+    translate: (error) => (isDatabaseUnavailable(error) ? failure('database_unavailable', {}, error) : error),
+  };
 }
 
 async function openTerminal(): Promise<Opened<{ terminal: Terminal }>> {
@@ -138,14 +169,19 @@ async function openTerminal(): Promise<Opened<{ terminal: Terminal }>> {
 }
 
 async function migrateDatabase(config: ReturnType<typeof loadConfig>): Promise<string[]> {
-  const [{ openEmbeddedPostgres }, { migrate }, { silentLog }] = await Promise.all([
+  const [{ openEmbeddedPostgres }, { migrate }, { startErrorOf }, { silentLog }] = await Promise.all([
     import('./platform/embedded-postgres.ts'),
     import('./platform/database/migrations.ts'),
+    import('./platform/database/start-error.ts'),
     import('./platform/telemetry/log.ts'),
   ]);
   const log = silentLog;
-  if (config.database.url !== undefined) return migrate({ url: config.database.url, log });
-  const { dataDirectory } = config.database;
+  const { url, dataDirectory } = config.database;
+  if (url !== undefined) {
+    return migrate({ url, log }).catch((error: unknown) => {
+      throw startErrorOf(error, url);
+    });
+  }
   const embedded = await openEmbeddedPostgres({ dataDirectory, role: 'command', log });
   try {
     return await migrate({ url: embedded.url, log });

@@ -14,6 +14,7 @@ export const floors = {
     floor: 4,
     is: 'Scheduled work seen from outside: its state, runs by hand, and how long each table keeps what.',
   },
+  'master-key': { floor: 4, is: 'The key over all other keys at rest, and its rotation.' },
   lockout: { floor: 4, is: 'Failed attempts per account, address and pair, and their release.' },
   clients: { floor: 5, is: 'OAuth clients: registration rules, secrets and metadata.' },
   credentials: { floor: 6, is: 'Every way a person proves who they are, behind one door.' },

@@ -187,6 +187,30 @@ export const errors = {
     sentence: 'This key signs tokens now. Rotate first, or withdraw it with --rotate, which does both.',
   },
 
+  master_key_not_found: { status: 404, sentence: 'This machine has no such master key, or no new one.' },
+  master_key_ambiguous: {
+    status: 409,
+    sentence: 'There are several new master keys. Say which one: `gatehouse master-key activate ID`.',
+  },
+  master_key_waiting: {
+    status: 409,
+    sentence: 'A new master key is waiting to be put to use. Run `gatehouse master-key activate`.',
+  },
+  master_key_by_setting: {
+    status: 409,
+    sentence:
+      'The master key is given by MASTER_KEY. Make one with `openssl rand -base64 32`, set MASTER_KEY to it and MASTER_KEY_PREVIOUS to the one so far on every server, restart them, and run `gatehouse master-key activate`.',
+  },
+  master_key_not_everywhere: {
+    status: 409,
+    sentence:
+      'A running server does not hold this master key. Copy its file to the keys directory there, or set MASTER_KEY_PREVIOUS, and try again.',
+  },
+  master_key_in_use: {
+    status: 409,
+    sentence: 'This master key is still needed. `gatehouse master-key status` shows by what.',
+  },
+
   job_not_found: { status: 404, sentence: 'There is no such job.' },
 
   session_not_found: { status: 404, sentence: 'There is no such session.' },

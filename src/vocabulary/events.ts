@@ -68,6 +68,11 @@ export const events = {
   'data.moved': 'Everything was copied to this database, which is the one in use since.',
   'data.move-undone': 'The note that the data had moved was taken back; servers start on it again.',
 
+  'master-key.created': 'A master key was made; it is not in use yet.',
+  'master-key.activated': 'A master key was put to use: new values are under it, and the others follow.',
+  'master-key.rewrapped': 'Sealed values were brought under the master key in use.',
+  'master-key.retired': 'A master key that wraps nothing any more was set aside.',
+
   'setup.completed': 'The first administrator was made.',
   'request.refused': 'A request of a known caller was refused; the reason says why.',
   'access.decided': 'Another service reported a decision on an access of its own.',
