@@ -23,6 +23,7 @@ import { observeRequests, requestContext } from './platform/http/request-id.ts';
 import { wellKnownAtRoot, withinBasePath } from './platform/http/site.ts';
 import { createRequestLog } from './platform/telemetry/request-log.ts';
 import type { Services } from './services.ts';
+import { sessionRoutes } from './sessions/admin-api.ts';
 import { settingRoutes } from './settings/admin-api.ts';
 import { setupPages } from './setup/pages.ts';
 import { signingKeyRoutes } from './signing-keys/admin-api.ts';
@@ -141,6 +142,7 @@ export function managementRoutes(services: Services): Route[] {
     ...credentialRoutes(services),
     ...clientRoutes({ clients: services.clients, audience: services.managementAudience }),
     ...apiRoutes(services),
+    ...sessionRoutes(services),
     ...signingKeyRoutes(services),
     ...auditRoutes(services),
     ...jobRoutes(services),

@@ -19,6 +19,8 @@ export const permissions = {
   'clients:update': 'Change and disable clients, give them secrets and retire those.',
   'jobs:execute': 'Let scheduled work run now.',
   'jobs:read': 'See scheduled work and how it went.',
+  'sessions:delete': 'End sessions, and revoke grants with what was issued from them.',
+  'sessions:read': 'See who is signed in, and what they granted to which client.',
   'settings:read': 'See how the server is configured, without the secrets.',
   'signing-keys:delete': 'Withdraw signing keys that leaked.',
   'signing-keys:read': 'See the signing keys, without their private parts.',

@@ -58,6 +58,19 @@ const routes = [
     run: () => {},
   }),
   route({
+    operation: 'changeThing',
+    method: 'PATCH',
+    path: '/things/:id',
+    permission: 'audit-events:create',
+    limit: 'admin-write',
+    summary: 'Change a thing.',
+    versioned: true,
+    params: z.object({ id: z.string() }),
+    body: z.object({ name: z.string().nullish() }),
+    reply: { 200: z.object({ version: z.int(), seen: z.number().nullable() }) },
+    run: ({ version }) => ({ version: 4, seen: version ?? null }),
+  }),
+  route({
     operation: 'getStatus',
     method: 'GET',
     path: '/status',
@@ -238,6 +251,45 @@ describe('bad input', () => {
   });
 });
 
+describe('versions', () => {
+  const patch = (ifMatch?: string, type = 'application/merge-patch+json') =>
+    fetch(`${app.url}/api/v1/things/1`, {
+      method: 'PATCH',
+      body: '{"name":null}',
+      headers: {
+        Authorization: 'Bearer writer',
+        'Content-Type': type,
+        ...(ifMatch === undefined ? {} : { 'If-Match': ifMatch }),
+      },
+    });
+
+  it('hands the version of If-Match to the route and answers with the new ETag', async () => {
+    const response = await patch('"3"');
+    expect([response.status, response.headers.get('etag')]).toEqual([200, '"4"']);
+    expect(await response.json()).toEqual({ version: 4, seen: 3 });
+    expect(await (await patch('*', 'application/json')).json()).toEqual({ version: 4, seen: null });
+  });
+
+  it.each([
+    [undefined, 428, 'precondition_required'],
+    ['', 428, 'precondition_required'],
+    ['W/"3"', 412, 'version_conflict'],
+    ['3', 412, 'version_conflict'],
+    ['"abc"', 412, 'version_conflict'],
+    ['"1", "2"', 400, 'request_invalid'],
+  ])('answers If-Match %s with %i', async (ifMatch, status, code) => {
+    const response = await patch(ifMatch);
+    expect([response.status, (await problem(response)).code]).toEqual([status, code]);
+  });
+});
+
+describe('an Idempotency-Key', () => {
+  it.each(['', 'with space', 'x'.repeat(256), '"unfinished'])('is refused as %j', async (key) => {
+    const response = await post('{"name":"a"}', { 'Idempotency-Key': key });
+    expect([response.status, (await problem(response)).code]).toEqual([400, 'request_invalid']);
+  });
+});
+
 describe('errors', () => {
   it('keeps the status and code of our own failures', async () => {
     const response = await post('{"name":"taken"}');
@@ -270,7 +322,9 @@ describe('methods', () => {
   it('answers 405 with Allow to a method the address does not have', async () => {
     const response = await fetch(`${app.url}/api/v1/things/a`, { method: 'PUT' });
     expect(response.status).toBe(405);
-    expect(response.headers.get('allow')?.split(', ').sort()).toEqual(['DELETE', 'GET', 'HEAD', 'OPTIONS']);
+    expect(response.headers.get('allow')?.split(', ').sort()).toEqual([
+      ...['DELETE', 'GET', 'HEAD', 'OPTIONS', 'PATCH'],
+    ]);
     expect((await problem(response)).code).toBe('method_not_allowed');
   });
 

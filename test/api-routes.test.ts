@@ -1,0 +1,312 @@
+// Every route of the management API, from the route table itself: who may not, what is refused, what is written down, and
+// that what is documented is what is answered.
+import { beforeAll, describe, expect, it } from 'vitest';
+import { managementRoutes } from '../src/app.ts';
+import { pathOf, type Route } from '../src/platform/api/route.ts';
+import { needsVersion } from '../src/platform/api/versions.ts';
+import { permissions } from '../src/vocabulary/permissions.ts';
+import { relyingParty } from './flows/relying-party.ts';
+import { useGatehouse } from './support/gatehouse.ts';
+import { problemsOf, undocumented } from './support/json-schema.ts';
+import { callsBy, type Machine, machine, type Reply } from './support/management.ts';
+import { createApi, createClient, createPerson, operator } from './support/people.ts';
+
+const wide = { LIMIT_ADMIN_READ_PER_MINUTE: '1000000', LIMIT_ADMIN_WRITE_PER_MINUTE: '1000000' };
+const gatehouse = useGatehouse({ settings: { ...wide, SIGNING_KEY_PUBLISH_DELAY_SECONDS: '0' } });
+const made: { all?: Machine; document?: Document } = {};
+const call = callsBy(gatehouse, () => {
+  if (!made.all) throw new Error('the machine is made before the tests');
+  return made.all;
+});
+
+interface Document {
+  paths: Record<string, Record<string, { responses: Record<string, Response> }>>;
+}
+interface Response {
+  content?: Record<string, { schema: Record<string, unknown> }>;
+}
+
+/** What a good call of each route sends: made anew for each call, so that no test depends on another. */
+interface Example {
+  params?: Record<string, string> | undefined;
+  body?: unknown;
+}
+
+let count = 0;
+const next = () => {
+  count += 1;
+  return count;
+};
+const account = async () => ({ id: (await createPerson(gatehouse.services)).id });
+const suspended = async () => {
+  const { id } = await createPerson(gatehouse.services);
+  await gatehouse.services.accounts.suspend(id, null, operator);
+  return { id };
+};
+const locked = async () => {
+  const { services } = gatehouse;
+  const person = await createPerson(services);
+  for (let turn = 0; turn < 25; turn += 1) await services.lockout.reserve(person.email ?? '');
+  return { id: person.id };
+};
+const client = async () => ({ id: (await createClient(gatehouse.services)).client.id });
+const secret = async () => {
+  const { id } = await client();
+  const [first] = await gatehouse.services.clients.listSecrets(id);
+  return { id, secretId: first?.id ?? '' };
+};
+const api = async () => ({ id: (await createApi(gatehouse.services)).id });
+const nextKey = async () => {
+  const keys = await gatehouse.services.signingKeys.list();
+  return { kid: keys.find(({ state }) => state === 'next')?.kid ?? '' };
+};
+const session = async () => {
+  const person = await createPerson(gatehouse.services);
+  const app = await relyingParty(gatehouse);
+  await app.signIn(person);
+  const { items } = await gatehouse.services.sessions.list(
+    { accountId: person.id },
+    { limit: 1, cursor: null },
+  );
+  return { id: items[0]?.id ?? '' };
+};
+
+const examples: Record<string, () => Promise<Example>> = {
+  createAccount: async () => ({ body: { email: `made${next()}@example.com` } }),
+  getAccount: async () => ({ params: await account() }),
+  changeAccount: async () => ({ params: await account(), body: { name: 'Renamed' } }),
+  deleteAccount: async () => ({ params: await account() }),
+  suspendAccount: async () => ({ params: await account(), body: { reason: 'left' } }),
+  reinstateAccount: async () => ({ params: await suspended() }),
+  getSignInState: async () => ({ params: await locked() }),
+  releaseAccount: async () => ({ params: await locked() }),
+  releaseAddress: async () => ({ body: { address: '192.0.2.77' } }),
+  createClient: async () => ({ body: { kind: 'machine', name: `Made ${next()}` } }),
+  getClient: async () => ({ params: await client() }),
+  changeClient: async () => ({ params: await client(), body: { name: 'Renamed' } }),
+  deleteClient: async () => ({ params: await client() }),
+  listClientSecrets: async () => ({ params: await client() }),
+  addClientSecret: async () => ({ params: await client(), body: {} }),
+  retireClientSecret: async () => ({ params: await secret() }),
+  createApi: async () => ({ body: { audience: `https://made${next()}.example`, name: 'Made' } }),
+  getApi: async () => ({ params: await api() }),
+  changeApi: async () => ({ params: await api(), body: { name: 'Renamed' } }),
+  deleteApi: async () => ({ params: await api() }),
+  rotateSigningKeys: async () => ({ body: { force: true } }),
+  withdrawSigningKey: async () => ({ params: await nextKey() }),
+  reportAccess: async () => ({
+    body: { action: 'read', resource: { kind: 'file', id: 'a' }, outcome: 'denied' },
+  }),
+  runJob: async () => ({ params: { name: 'audit-partitions' } }),
+  endSession: async () => ({ params: await session() }),
+};
+
+beforeAll(async () => {
+  made.all = await machine(gatehouse);
+  made.document = (await call('GET', '/openapi.json', { token: null })).body;
+});
+
+// The table itself needs a running server, so the tests of each route are loops and not tests of their own.
+const routes = () => managementRoutes(gatehouse.services);
+const nameOf = ({ method, path }: Route) => `${method} ${path}`;
+
+async function each(some: Route[], run: (route: Route) => Promise<unknown>): Promise<unknown[]> {
+  const outcomes = [];
+  for (const route of some) outcomes.push(`${nameOf(route)} ${JSON.stringify(await run(route))}`);
+  return outcomes;
+}
+
+async function send(route: Route, example: Example, more: Parameters<typeof call>[2] = {}): Promise<Reply> {
+  const ifMatch = needsVersion(route) ? { 'If-Match': '*' } : {};
+  return call(route.method, addressOf(route, example.params), {
+    ...(example.body === undefined ? {} : { body: example.body }),
+    ...more,
+    headers: { ...ifMatch, ...more.headers },
+  });
+}
+
+const addressOf = (route: Route, params: Record<string, string> = {}) =>
+  route.path.replace(/:(\w+)/g, (_all, name) => encodeURIComponent(params[name] ?? 'absent'));
+const statusAndCode = ({ status, body }: Reply) => [status, body?.code];
+const all = (some: Route[], outcome: unknown) =>
+  some.map((route) => `${nameOf(route)} ${JSON.stringify(outcome)}`);
+const example = async (route: Route) => (await examples[route.operation]?.()) ?? {};
+
+describe('the table', () => {
+  it('has a name and a permission for each route; without one a route says aloud that it is public', () => {
+    const names = routes().map(({ operation }) => operation);
+    expect(new Set(names).size).toBe(names.length);
+    const words = ['authenticated', 'public', ...Object.keys(permissions)];
+    expect(routes().filter(({ permission }) => !words.includes(permission))).toEqual([]);
+  });
+
+  it('asks for a permission everywhere but for the answer to "who am I"', () => {
+    const open = routes().filter(({ permission }) => !(permission in permissions));
+    expect(open.map(nameOf)).toEqual(['GET /me']);
+  });
+
+  it('asks for a permission to read where it reads, and for another one where it changes', () => {
+    const wrong = routes().filter(
+      ({ method, permission }) =>
+        permission in permissions && (method === 'GET') !== permission.endsWith(':read'),
+    );
+    expect(wrong.map(nameOf)).toEqual([]);
+  });
+
+  it('has an example here for each route that has parameters or changes something', () => {
+    const wanted = routes().filter(({ method, path }) => method !== 'GET' || path.includes(':'));
+    expect(wanted.map(({ operation }) => operation).sort()).toEqual(Object.keys(examples).sort());
+  });
+});
+
+describe('every route', () => {
+  it('answers 401 without a token, and with one that is not good', async () => {
+    for (const headers of [{}, { Authorization: 'Bearer stolen' }]) {
+      const outcomes = await each(routes(), async (route) =>
+        statusAndCode(await send(route, {}, { token: null, headers })),
+      );
+      expect(outcomes).toEqual(all(routes(), [401, 'authentication_required']));
+    }
+  });
+
+  it('answers 403 to a token that has every permission but the one it needs', async () => {
+    const some = routes().filter(({ permission }) => permission in permissions);
+    const without = new Map<string, Machine>();
+    for (const permission of new Set(some.map((route) => String(route.permission)))) {
+      const others = Object.keys(permissions).filter((name) => name !== permission);
+      without.set(permission, await machine(gatehouse, others));
+    }
+    const outcomes = await each(some, async (route) => {
+      const token = without.get(route.permission)?.token ?? null;
+      return statusAndCode(await send(route, await example(route), { token }));
+    });
+    expect(outcomes).toEqual(all(some, [403, 'permission_denied']));
+  });
+
+  it('answers 400 to a query field that it does not know, and to one given twice', async () => {
+    for (const query of ['?colour=red', '?limit=1&limit=2', '?cursor=%00']) {
+      const outcomes = await each(routes(), async (route) => {
+        const { body } = await example(route);
+        const headers = needsVersion(route) ? { 'If-Match': '*' } : {};
+        const reply = await call(route.method, `${addressOf(route)}${query}`, {
+          headers,
+          ...(body === undefined ? {} : { body }),
+        });
+        return statusAndCode(reply);
+      });
+      expect(outcomes).toEqual(all(routes(), [400, 'request_invalid']));
+    }
+  });
+
+  it('answers 400 to a body that it does not take', async () => {
+    const some = routes().filter(({ method }) => method !== 'GET');
+    for (const body of [{ colour: 'red' }, [], 'text', 7]) {
+      const outcomes = await each(some, async (route) => statusAndCode(await send(route, { body })));
+      expect(outcomes).toEqual(all(some, [400, 'request_invalid']));
+    }
+  });
+
+  it('answers 400 to pages of no size, and to cursors and limits that are none', async () => {
+    const lists = routes().filter(({ query }) => query !== undefined);
+    for (const query of ['?limit=0', '?limit=101', '?limit=1.5', '?limit=many', '?cursor=made-up']) {
+      const outcomes = await each(lists, async (route) =>
+        statusAndCode(await call('GET', `${route.path}${query}`)),
+      );
+      expect(outcomes).toEqual(all(lists, [400, 'request_invalid']));
+    }
+  });
+
+  it('answers 404 for what there is not: absent ids, ids of another kind, ids of no form at all', async () => {
+    const some = routes().filter(({ path }) => path.includes(':'));
+    for (const id of [
+      'acc_00000000000000000000000000',
+      'cli_0000',
+      "x' or 1=1",
+      '..%2f',
+      'x'.repeat(2000),
+      '%F0%9F%94%91',
+    ]) {
+      const outcomes = await each(some, async (route) => {
+        const { body } = await example(route);
+        const params = Object.fromEntries(
+          [...route.path.matchAll(/:(\w+)/g)].map(([, name]) => [name ?? '', id]),
+        );
+        const { status, body: problem } = await send(route, { params, body });
+        return [status, /_not_found$/.test(problem?.code)];
+      });
+      expect(outcomes).toEqual(all(some, [404, true]));
+    }
+  });
+
+  it('with a version answers 428 without If-Match and 412 for a version that is over, and changes nothing', async () => {
+    const some = routes().filter(needsVersion);
+    const outcomes = await each(some, async (route) => {
+      const { params, body } = await example(route);
+      const path = addressOf(route, params);
+      const before = await call('GET', path);
+      const missing = await call(route.method, path, { body });
+      const stale = await call(route.method, path, { body, headers: { 'If-Match': '"999"' } });
+      const same = JSON.stringify((await call('GET', path)).body) === JSON.stringify(before.body);
+      return [...statusAndCode(missing), ...statusAndCode(stale), same, before.headers.get('etag')];
+    });
+    expect(outcomes).toEqual(all(some, [428, 'precondition_required', 412, 'version_conflict', true, '"1"']));
+  });
+});
+
+describe('every route that changes something', () => {
+  it('writes down in the ledger who did it', async () => {
+    const some = routes().filter(({ method }) => method !== 'GET');
+    const quiet: string[] = [];
+    for (const route of some) {
+      const reply = await send(route, await example(route));
+      const requestId = reply.headers.get('x-request-id') ?? '';
+      const { items } = await gatehouse.services.audit.list({ requestId }, { limit: 50, cursor: null });
+      const byCaller = items.some(({ actor }) => actor.kind === 'client' && actor.id === made.all?.clientId);
+      if (reply.status >= 300 || !byCaller)
+        quiet.push(`${nameOf(route)} ${reply.status} ${JSON.stringify(reply.body)}`);
+    }
+    // Nothing was locked, so nothing was done.
+    expect(quiet).toEqual(['POST /addresses/release 200 {"released":false}']);
+  });
+});
+
+describe('the document', () => {
+  it('has every route that is mounted, and no other', () => {
+    const documented = Object.entries(made.document?.paths ?? {}).flatMap(([path, methods]) =>
+      Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
+    );
+    const mounted = routes().map((route) => `${route.method} ${pathOf(route).replace(/:(\w+)/g, '{$1}')}`);
+    expect(documented.sort()).toEqual([...mounted, 'GET /api/v1/openapi.json'].sort());
+  });
+
+  it('says what is really answered: good answers, and refusals of each kind', async () => {
+    const wrong: string[] = [];
+    for (const route of routes()) {
+      const { params, body } = await example(route);
+      const replies = [
+        await send(route, { params, body }),
+        await send(route, { params, body }, { token: null }),
+        await send(route, { params: {}, body }),
+        await call(route.method, `${addressOf(route, params)}?colour=red`, {
+          body,
+          headers: { 'If-Match': '*' },
+        }),
+      ];
+      for (const reply of replies) wrong.push(...mismatches(route, reply));
+    }
+    expect(wrong).toEqual([]);
+  });
+});
+
+function mismatches(route: Route, { status, headers, body }: Reply): string[] {
+  const documented =
+    made.document?.paths[pathOf(route).replace(/:(\w+)/g, '{$1}')]?.[route.method.toLowerCase()];
+  const response = documented?.responses[String(status)];
+  const name = `${nameOf(route)} ${status}`;
+  if (response === undefined) return [`${name} is not documented: ${JSON.stringify(body)}`];
+  if (body === undefined) return response.content === undefined ? [] : [`${name} has no body`];
+  const schema = response.content?.[headers.get('content-type')?.split(';')[0] ?? '']?.schema;
+  if (schema === undefined) return [`${name} has a body of ${headers.get('content-type')}`];
+  const extra = status < 300 ? undocumented(body, schema, made.document) : [];
+  return [...problemsOf(body, schema, made.document), ...extra].map((problem) => `${name} ${problem}`);
+}
