@@ -9,10 +9,11 @@ import { finishMove, forgetMove, noteMove, readMove } from '../platform/database
 import { checkVersion, createPostgres, type Postgres } from '../platform/database/postgres.ts';
 import { openEmbeddedPostgres } from '../platform/embedded-postgres.ts';
 import { failure } from '../platform/errors.ts';
+import { openVault } from '../platform/secrets/open-vault.ts';
 import { loadServerSecrets } from '../platform/secrets/server-secrets.ts';
 import { silentLog } from '../platform/telemetry/log.ts';
 import { readBackup, writeBackup } from './file.ts';
-import { vaultAtHand } from './master-keys.ts';
+import { requireMasterKeys } from './master-keys.ts';
 import { checkPlace, refuseInUse } from './place.ts';
 import type { CopiedTable, CopySource, Header, OnTable } from './schema.ts';
 import { openSnapshot } from './snapshot.ts';
@@ -79,17 +80,21 @@ const APPLICATION = 'gatehouse backup';
 export function createBackup(deps: Deps): Backup {
   const { clock, release } = deps;
 
+  /** Opens every one of them, so a key that only looks right is found out before anything is replaced. */
+  const openSecrets = async ({ db }: Postgres) => {
+    await loadServerSecrets(db, await openVault(db, deps.secrets));
+  };
+
   async function restore(bytes: Readable, input: Restoring, by: Actor): Promise<RestoreView | undefined> {
     const source = await readBackup(bytes, input.passphrase);
     const { header } = source;
     await refuseNewer(header);
-    const vault = await vaultAtHand(deps.secrets, header.masterKeys);
+    requireMasterKeys(deps.secrets, header.masterKeys);
     return withDatabase(deps.database, 'serve', async (url) => {
       await withConnection(url, (connection) => checkPlace(connection, input.replace));
       if (!(await input.confirm(header))) return undefined;
       const finish = async (staged: Postgres) => {
-        // Opens every one of them, so a key that only looks right is found out before anything is replaced.
-        await loadServerSecrets(staged.db, vault);
+        await openSecrets(staged);
         if (!input.keepSessions) await endSignIns(staged);
         await record(staged, clock, {
           type: 'backup.restored',
@@ -134,9 +139,9 @@ export function createBackup(deps: Deps): Backup {
     return withConnection(url, async (connection) => {
       await refuseInUse(connection);
       const source = await openSnapshot(connection, { release, createdAt: clock.now(), leaveOut: [] });
-      const vault = await vaultAtHand(deps.secrets, source.header.masterKeys);
+      requireMasterKeys(deps.secrets, source.header.masterKeys);
       const finish = async (staged: Postgres) => {
-        await loadServerSecrets(staged.db, vault);
+        await openSecrets(staged);
         await record(staged, clock, {
           type: 'data.moved',
           actor: by,
