@@ -43,8 +43,11 @@ export function target(port: number, connections: number): Target {
 /** One unit of work a loop repeats; throws when an answer is wrong. */
 export type Work = () => Promise<void>;
 
-/** Runs the loops for so long and answers units of work per second. */
-export async function measure(loops: readonly Work[], seconds: number): Promise<number> {
+/** Runs the loops for so long and answers how many units of work were done, and how many per second. */
+export async function measure(
+  loops: readonly Work[],
+  seconds: number,
+): Promise<{ done: number; perSecond: number }> {
   const end = performance.now() + seconds * 1000;
   let done = 0;
   const started = performance.now();
@@ -56,7 +59,7 @@ export async function measure(loops: readonly Work[], seconds: number): Promise<
       }
     }),
   );
-  return done / ((performance.now() - started) / 1000);
+  return { done, perSecond: done / ((performance.now() - started) / 1000) };
 }
 
 export function form(

@@ -1,6 +1,8 @@
 // `npm run bench`: Gatehouse beside the bare engine and an empty Koa server, in turn, on one core; prints ratios and writes
-// bench/RESULTS.md. Settings: BENCH_ROUNDS (5), BENCH_SECONDS (4), BENCH_CONNECTIONS (32), BENCH_ONLY (part of a row's name; writes nothing).
+// bench/RESULTS.md. Settings: BENCH_ROUNDS (5), BENCH_SECONDS (4), BENCH_CONNECTIONS (32), BENCH_ONLY (part of a row's name; writes nothing),
+// BENCH_PROFILE (a folder that gets the CPU profiles of Gatehouse; see bench/profile.ts).
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { availableParallelism, cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -17,6 +19,7 @@ const rounds = Number(process.env.BENCH_ROUNDS ?? 5);
 const seconds = Number(process.env.BENCH_SECONDS ?? 4);
 const connections = Number(process.env.BENCH_CONNECTIONS ?? 32);
 const only = process.env.BENCH_ONLY ?? '';
+const profiles = process.env.BENCH_PROFILE;
 const FLOW_CONNECTIONS = 8;
 /** Long enough for the compiler of the runtime to have seen everything a few thousand times. */
 const WARM_UP_SECONDS = 6;
@@ -44,7 +47,7 @@ try {
 }
 
 async function runAll(): Promise<Row[]> {
-  const koa = target(await start('bench/empty-koa.ts', 4710), connections);
+  const koa = await koaSide(4710);
   const engine = await engineSide(4711, 0);
   const hashingEngine = await engineSide(4712, HASHED_MEMORY_KIB);
   const gatehouse = await gatehouseSide(4713, 8);
@@ -69,9 +72,9 @@ async function runAll(): Promise<Row[]> {
 async function compare(
   name: string,
   scenario: Scenario,
-  ours: Side,
-  engine: Side,
-  koa: Target,
+  ours: Measured,
+  engine: Measured,
+  koa: KoaSide,
   flow: boolean,
 ): Promise<Row> {
   const loops = flow ? FLOW_CONNECTIONS : connections;
@@ -79,24 +82,40 @@ async function compare(
   const sides = {
     gatehouse: await Promise.all(Array.from({ length: loops }, (_, loop) => scenario(ours, loop))),
     engine: await Promise.all(Array.from({ length: loops }, (_, loop) => scenario(engine, loop))),
-    koa: Array.from({ length: loops }, () => async () => void (await koa.send(call))),
+    koa: Array.from({ length: loops }, () => async () => void (await koa.target.send(call))),
   };
-  const figures: Record<keyof typeof sides, number[]> = { gatehouse: [], engine: [], koa: [] };
+  const processes = { gatehouse: ours.process, engine: engine.process, koa: koa.process };
+  const figures: Row['perSecond'] = { gatehouse: [], engine: [], koa: [] };
+  const cpu: Row['cpuMilliseconds'] = { gatehouse: [], engine: [], koa: [] };
   for (let round = -1; round < rounds; round += 1) {
     for (const side of ['gatehouse', 'engine', 'koa'] as const) {
-      const perSecond = await measure(sides[side], round < 0 ? WARM_UP_SECONDS : seconds);
-      if (round >= 0) figures[side].push(perSecond);
+      const before = cpuMilliseconds(processes[side]);
+      const { perSecond, done } = await measure(sides[side], round < 0 ? WARM_UP_SECONDS : seconds);
+      if (round < 0) continue;
+      figures[side].push(perSecond);
+      cpu[side].push((cpuMilliseconds(processes[side]) - before) / done);
     }
   }
   process.stdout.write(
     `${name}: ${JSON.stringify(figures, (_k, v) => (typeof v === 'number' ? Math.round(v) : v))}\n`,
   );
-  return { name, ...figures };
+  return { name, perSecond: figures, cpuMilliseconds: cpu };
 }
 
-async function engineSide(port: number, memoryKiB: number): Promise<Side> {
-  await start('bench/bare-engine.ts', port, [String(memoryKiB)]);
+type Measured = Side & { readonly process: number };
+
+interface KoaSide {
+  readonly target: Target;
+  readonly process: number;
+}
+
+async function koaSide(port: number): Promise<KoaSide> {
+  return { process: await start('bench/empty-koa.ts', port), target: target(port, connections) };
+}
+
+async function engineSide(port: number, memoryKiB: number): Promise<Measured> {
   return {
+    process: await start('bench/bare-engine.ts', port, [String(memoryKiB)]),
     target: target(port, connections),
     paths: { authorize: '/auth', token: '/token', introspect: '/token/introspection', jwks: '/jwks' },
     secrets: { jwt: machine.jwt.secret, opaque: machine.opaque.secret, web: apps.web.secret },
@@ -104,7 +123,7 @@ async function engineSide(port: number, memoryKiB: number): Promise<Side> {
 }
 
 /** Ledger, limits and PostgreSQL on; only the numbers of the limits are out of reach, as one address makes all the load. */
-async function gatehouseSide(port: number, memoryKiB: number): Promise<Side> {
+async function gatehouseSide(port: number, memoryKiB: number): Promise<Measured> {
   const url = await ownDatabase(`bench_${port}`);
   const environment = {
     DATABASE_URL: url,
@@ -121,8 +140,8 @@ async function gatehouseSide(port: number, memoryKiB: number): Promise<Side> {
     LIMIT_INTROSPECTION_PER_MINUTE: '10000000',
   };
   const secrets = await prepare(environment);
-  await start('dist/src/main.js', port, [], environment);
   return {
+    process: await start('dist/src/main.js', port, [], environment),
     target: target(port, connections),
     paths: { authorize: '/authorize', token: '/token', introspect: '/introspect', jwks: '/jwks' },
     secrets,
@@ -144,14 +163,16 @@ async function ownDatabase(name: string): Promise<string> {
   return url.href;
 }
 
-/** Starts a server on core 0 and waits until it answers. */
+/** Starts a server on core 0 and waits until it answers; its process id. */
 async function start(
   file: string,
   port: number,
   more: string[] = [],
   environment: object = {},
 ): Promise<number> {
-  const command = [process.execPath, file, String(port), ...more];
+  const profiling =
+    profiles !== undefined && file.startsWith('dist') ? ['--cpu-prof', `--cpu-prof-dir=${profiles}`] : [];
+  const command = [process.execPath, ...profiling, file, String(port), ...more];
   const [program = '', ...rest] = pinned ? ['taskset', '-c', '0', ...command] : command;
   const child = spawn(program, rest, {
     env: { PATH: process.env.PATH, NODE_ENV: 'production', ...environment },
@@ -161,10 +182,20 @@ async function start(
   for (let attempt = 0; attempt < 200; attempt += 1) {
     if (child.exitCode !== null) throw new Error(`${file} ended at its start`);
     const answer = await fetch(`http://127.0.0.1:${port}/jwks`).catch(() => undefined);
-    if (answer) return port;
+    if (answer) return child.pid ?? 0;
     await delay(100);
   }
   throw new Error(`${file} does not answer on ${port}`);
+}
+
+/** What a process has used of its core, so that a ratio can be had on a machine that others use, too (proc(5): 10 ms ticks). */
+function cpuMilliseconds(process: number): number {
+  try {
+    const fields = readFileSync(`/proc/${process}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
+    return (Number(fields[11]) + Number(fields[12])) * 10;
+  } catch {
+    return Number.NaN;
+  }
 }
 
 function hasTaskset(): boolean {

@@ -4,6 +4,7 @@ import { foldCase, normalizeIdentifier } from '../lib/identifiers.ts';
 import { type AccountId, newId, parseId } from '../lib/ids.ts';
 import { decodeCursor, type Page, type PageRequest, pageOf } from '../lib/page.ts';
 import type { Clock } from '../platform/clock.ts';
+import { createBatch } from '../platform/database/batch.ts';
 import type { Db, Postgres } from '../platform/database/postgres.ts';
 import { failure } from '../platform/errors.ts';
 import { type ChangedFields, changedFields, firstFields, wantedIdentifiers } from './fields.ts';
@@ -50,14 +51,20 @@ export interface AccountsDeps {
 
 export function createAccounts(deps: AccountsDeps): Accounts {
   const { postgres } = deps;
+  const found = createBatch({
+    inFlight: 2,
+    companyMilliseconds: 1,
+    run: (ids: readonly AccountId[]) => store.findAccounts(postgres.db, ids),
+  });
   return {
     create: (input, by, db) =>
       db === undefined
         ? postgres.transaction((trx) => createIn(deps, trx, input, by))
         : createIn(deps, db, input, by),
-    async find(id, db = postgres.db) {
+    async find(id, db) {
       const accountId = parseId('acc', id);
-      return accountId === undefined ? undefined : store.findAccount(db, accountId);
+      if (accountId === undefined) return undefined;
+      return db === undefined ? found.run(accountId) : store.findAccount(db, accountId);
     },
     async findByIdentifier(typed, db = postgres.db) {
       // The query runs for what nobody can be called, too: an answer must not come sooner for it.

@@ -65,6 +65,13 @@ export async function findAccount(db: Db, id: AccountId): Promise<Account | unde
   return row && toAccount(row);
 }
 
+/** For many requests at once: each of them asks for its own account, again and again. */
+export async function findAccounts(db: Db, ids: readonly AccountId[]): Promise<(Account | undefined)[]> {
+  const rows = await accounts(db).whereRaw('a.id = any(?::text[])', [[...ids]]);
+  const byId = new Map(rows.map((row) => [row.id, toAccount(row)]));
+  return ids.map((id) => byId.get(id));
+}
+
 export async function findAccountByIdentifier(db: Db, normalized: string): Promise<Account | undefined> {
   const [row] = await accounts(db)
     .join('account_identifiers as i', 'i.account_id', 'a.id')

@@ -1,14 +1,16 @@
 // Grants: what a person, in one session, allowed a client to do. A grant id is a name, not a credential, so it stands in clear.
 import Provider, { type Adapter, type AdapterPayload } from 'oidc-provider';
 import type { Actor, NewEvent } from '../../audit/audit.ts';
-import { createBatch } from '../../platform/database/batch.ts';
-import type { Db } from '../../platform/database/postgres.ts';
 import { createLoaded, lifetimeSeconds, type StateDeps } from './statement.ts';
-import { type ChangeShape, changeOf, createChangeBatch } from './together.ts';
+import { type ChangeShape, changeOf, createChangeBatch, createReadBatch } from './together.ts';
 
 export function grantAdapter({ db, sealing }: StateDeps): Adapter {
   const loaded = createLoaded();
-  const found = createBatch({ inFlight: 2, companyMilliseconds: 1, run: findTogether(db) });
+  const found = createReadBatch<string, { id: string; payload: Buffer }>(db, {
+    name: 'oidc_grants_find',
+    sql: 'select id, payload from oidc_grants where id = any(?::text[]) and expires_at > now()',
+    idOf: (row) => row.id,
+  });
   const changes = {
     insert: createChangeBatch(db, insertion),
     update: createChangeBatch(db, update),
@@ -32,9 +34,9 @@ export function grantAdapter({ db, sealing }: StateDeps): Adapter {
     },
 
     async find(id) {
-      const sealed = await found.run(id);
-      if (sealed) loaded.note(id);
-      return sealed && sealing.open('Grant', sealing.idHash(id), sealed);
+      const row = await found.run(id);
+      if (row) loaded.note(id);
+      return row && sealing.open('Grant', sealing.idHash(id), row.payload);
     },
 
     async destroy(id) {
@@ -46,19 +48,6 @@ export function grantAdapter({ db, sealing }: StateDeps): Adapter {
     findByUserCode: absent,
     consume: nothing,
     revokeByGrantId: nothing,
-  };
-}
-
-function findTogether(db: Db) {
-  return async (ids: readonly string[]): Promise<(Buffer | undefined)[]> => {
-    const { rows } = await db
-      .raw<{ rows: { id: string; payload: Buffer }[] }>(
-        'select id, payload from oidc_grants where id = any(?::text[]) and expires_at > now()',
-        [[...ids]],
-      )
-      .options({ name: 'oidc_grants_find' });
-    const byId = new Map(rows.map(({ id, payload }) => [id, payload]));
-    return ids.map((id) => byId.get(id));
   };
 }
 

@@ -4,6 +4,7 @@ import Provider, { type AdapterPayload } from 'oidc-provider';
 import { eventValues, type NewEvent } from '../../audit/audit.ts';
 import type { Db } from '../../platform/database/postgres.ts';
 import type { Sealing } from './sealing.ts';
+import type { EndedParticipant } from './session-clients.ts';
 
 export interface StateDeps {
   readonly db: Db;
@@ -12,6 +13,10 @@ export interface StateDeps {
   readonly refreshGraceSeconds: number;
   /** A browser is signed in for so long at most, however much its session is used (ASVS 7.3.2). */
   readonly sessionAbsoluteSeconds: number;
+  /** Whether sign-ins of that time are over for this account (a new password, a suspension, an end for everybody). */
+  readonly isCutOff?: (signIn: { accountId: string | null; atSeconds: number }) => boolean;
+  /** Notes, in the transaction that ends a session, that these clients are to be told. */
+  readonly tellEnded?: (trx: Db, participants: readonly EndedParticipant[]) => Promise<void>;
 }
 
 export interface Statement {
@@ -21,23 +26,25 @@ export interface Statement {
 
 /**
  * Runs `change` (a statement that ends in `returning …`) and, when it touched a row, writes the event: one statement, so
- * one commit, and no transaction that would span an engine request.
+ * one commit, and no transaction that would span an engine request. `also`: further parts of it, which may read `changed`.
  */
-export async function runWithEvent(
+export async function runWithEvent<Row = Record<string, unknown>>(
   db: Db,
   change: Statement,
-  event: NewEvent | undefined,
-  unless: Statement | undefined = undefined,
-): Promise<Record<string, unknown>[]> {
-  if (!event) return rowsOf(await db.raw(change.sql, bindings(change.bindings)));
-  const ledger = eventValues(event, new Date());
+  more: { event?: NewEvent | undefined; unless?: Statement; also?: Statement | undefined },
+): Promise<Row[]> {
+  const { event, unless, also } = more;
+  if (!event && !also) return rowsOf(await db.raw(change.sql, bindings(change.bindings)));
+  const ledger = event && eventValues(event, new Date());
   const guard = unless ? `and not exists (${unless.sql})` : '';
-  const sql = `with changed as (${change.sql}),
-    ledger as (insert into audit_events (${ledger.columns})
-      select ${ledger.placeholders} where exists (select 1 from changed) ${guard})
-    select * from changed`;
-  const all = [...change.bindings, ...ledger.bindings, ...(unless?.bindings ?? [])];
-  return rowsOf(await db.raw(sql, bindings(all)));
+  const parts = [`changed as (${change.sql})`, also?.sql].filter(Boolean);
+  if (ledger) {
+    parts.push(`ledger as (insert into audit_events (${ledger.columns})
+      select ${ledger.placeholders} where exists (select 1 from changed) ${guard})`);
+  }
+  const sql = `with ${parts.join(', ')} select * from changed`;
+  const told = ledger ? [...ledger.bindings, ...(unless?.bindings ?? [])] : [];
+  return rowsOf(await db.raw(sql, bindings([...change.bindings, ...(also?.bindings ?? []), ...told])));
 }
 
 export interface Loaded {
@@ -72,10 +79,10 @@ export function lifetimeSeconds(payload: AdapterPayload, expiresIn: number | und
 }
 
 // knex types bindings as a union of scalars; ours are scalars, buffers and JSON text, which pg takes as they are.
-function bindings(values: readonly unknown[]): Knex.RawBinding[] {
+export function bindings(values: readonly unknown[]): Knex.RawBinding[] {
   return values as Knex.RawBinding[];
 }
 
-function rowsOf(result: { rows: Record<string, unknown>[] }): Record<string, unknown>[] {
+function rowsOf<Row>(result: { rows: Row[] }): Row[] {
   return result.rows;
 }

@@ -2,6 +2,27 @@
 import { type EventRow, eventJson, eventRow, type NewEvent } from '../../audit/audit.ts';
 import { type Batch, createBatch } from '../../platform/database/batch.ts';
 import type { Db } from '../../platform/database/postgres.ts';
+import { bindings } from './statement.ts';
+
+/**
+ * Reads by id or hash, of many requests in one statement. `sql` has one placeholder, for the array of them; the same id asked
+ * for twice is answered twice.
+ */
+export function createReadBatch<Id extends string | Buffer, Row>(
+  db: Db,
+  shape: { name: string; sql: string; idOf: (row: Row) => Id },
+): Batch<Id, Row | undefined> {
+  const keyOf = (id: Id) => (typeof id === 'string' ? id : id.toString('latin1'));
+  return createBatch({
+    inFlight: 2,
+    companyMilliseconds: READ_COMPANY_MILLISECONDS,
+    async run(ids) {
+      const { rows } = await db.raw<{ rows: Row[] }>(shape.sql, bindings([[...ids]])).options({ name: shape.name });
+      const byKey = new Map(rows.map((row) => [keyOf(shape.idOf(row)), row]));
+      return ids.map((id) => byKey.get(keyOf(id)));
+    },
+  });
+}
 
 /** One row of a change; `key` names it (an id, or a hash in base64), the other columns are those of the shape's record. */
 export interface Given {
@@ -53,8 +74,10 @@ export function createChangeBatch(db: Db, shape: ChangeShape): Batch<Change, boo
   });
 }
 
-/** A commit costs milliseconds of disk; it is worth a short wait for others who want one. */
-const WRITE_COMPANY_MILLISECONDS = 2;
+// Several statements one after the other make up a request: each of them may only wait a little for company.
+const READ_COMPANY_MILLISECONDS = 1;
+/** A commit also costs a write to disk. */
+export const WRITE_COMPANY_MILLISECONDS = 2;
 
 function sqlOf(shape: ChangeShape, wait: '' | 'nowait', told: boolean): string {
   const unless = shape.eventUnless ? `and not (${shape.eventUnless})` : '';

@@ -4,7 +4,13 @@ import type { NewEvent } from '../../audit/audit.ts';
 import { type Batch, createBatch } from '../../platform/database/batch.ts';
 import type { Db } from '../../platform/database/postgres.ts';
 import type { ModelName } from './models.ts';
-import { type Change, changeOf, createChangeBatch } from './together.ts';
+import {
+  type Change,
+  changeOf,
+  createChangeBatch,
+  createReadBatch,
+  WRITE_COMPANY_MILLISECONDS,
+} from './together.ts';
 
 export interface StoredRow {
   readonly idHash: Buffer;
@@ -57,13 +63,20 @@ const COLUMNS = `id_hash, model, payload, consumed_at,
   extract(epoch from now() - consumed_at)::float as consumed_seconds_ago`;
 
 export function createTokenRows(db: Db, table: Table): TokenRows {
-  const found = findTogether(db, table);
+  const found = createReadBatch<Buffer, DatabaseRow>(db, {
+    name: `${table}_find`,
+    sql: `select ${COLUMNS} from ${table} where id_hash = any(?::bytea[]) and expires_at > now()`,
+    idOf: (row) => row.id_hash,
+  });
   const consumed = consumeTogether(db, table);
   const saved = createChangeBatch(db, saveShape(table));
   const removed = createChangeBatch(db, removeShape(table));
 
   return {
-    find: (model, idHash) => found.run({ model, idHash }),
+    async find(model, idHash) {
+      const row = await found.run(idHash);
+      return row?.model === model ? storedRow(row) : undefined;
+    },
     consume: (model, idHash) => consumed.run({ model, idHash }),
     async save(row, event) {
       await saved.run(savedRow(row, event));
@@ -91,26 +104,6 @@ export function createTokenRows(db: Db, table: Table): TokenRows {
   };
 }
 
-function findTogether(db: Db, table: Table): Batch<Asked, StoredRow | undefined> {
-  const sql = `select ${COLUMNS} from ${table} where id_hash = any(?::bytea[]) and expires_at > now()`;
-  return createBatch({
-    inFlight: 2,
-    companyMilliseconds: READ_COMPANY_MILLISECONDS,
-    async run(asked) {
-      const { rows } = await db
-        .raw<{ rows: DatabaseRow[] }>(sql, [asked.map(({ idHash }) => idHash)])
-        .options({ name: `${table}_find` });
-      const byKey = new Map(rows.map((row) => [keyOf(row.id_hash), row]));
-      return asked.map(({ model, idHash }) => {
-        const row = byKey.get(keyOf(idHash));
-        return row?.model === model ? storedRow(row) : undefined;
-      });
-    },
-  });
-}
-
-const READ_COMPANY_MILLISECONDS = 1;
-
 function consumeTogether(db: Db, table: Table): Batch<Asked, boolean> {
   const sql = (wait: '' | 'nowait') => `with wanted as (
       select id_hash from ${table} join unnest(?::bytea[], ?::text[]) as asked(hash, kind) on id_hash = hash and model = kind
@@ -120,7 +113,7 @@ function consumeTogether(db: Db, table: Table): Batch<Asked, boolean> {
   const forms = { one: sql(''), many: sql('nowait') };
   return createBatch({
     inFlight: 2,
-    companyMilliseconds: 2,
+    companyMilliseconds: WRITE_COMPANY_MILLISECONDS,
     keyOf: ({ idHash }) => keyOf(idHash),
     async run(asked) {
       const many = asked.length > 1 ? 'many' : 'one';
