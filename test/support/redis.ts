@@ -32,9 +32,8 @@ const LAST_PORT = 32_000;
 
 /** Call it at the top of a file or of a `describe.skipIf(needs('redis-server'))`. */
 export function useRedis(options: { arguments?: readonly string[] } = {}): TestRedis {
-  const port = randomInt(FIRST_PORT, LAST_PORT);
+  const port = freePort();
   const url = `redis://127.0.0.1:${port}`;
-  const running: { child?: ChildProcess; folder?: string; redis?: Redis } = {};
   const clients: Redis[] = [];
 
   const newClient: TestRedis['newClient'] = ({ log = silentLog, ...settings } = {}) => {
@@ -43,18 +42,11 @@ export function useRedis(options: { arguments?: readonly string[] } = {}): TestR
     clients.push(client);
     return client;
   };
+  const running: { process?: RedisProcess; redis?: Redis } = {};
   const start = async () => {
-    running.folder ??= await mkdtemp(join(tmpdir(), 'gatehouse-redis-'));
-    running.child = startServer(port, running.folder, options.arguments ?? []);
-    await answers(port, running.child);
+    running.process = await spawnRedis(options.arguments, port);
   };
-  const stop = async () => {
-    const { child } = running;
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
-    const ended = new Promise((resolve) => child.once('exit', resolve));
-    child.kill('SIGKILL');
-    await ended;
-  };
+  const stop = async () => running.process?.end();
 
   beforeAll(async () => {
     if (needs('redis-server')) return;
@@ -65,7 +57,6 @@ export function useRedis(options: { arguments?: readonly string[] } = {}): TestR
   afterAll(async () => {
     await Promise.all(clients.map((client) => client.close()));
     await stop();
-    if (running.folder !== undefined) await rm(running.folder, { recursive: true, force: true });
   });
 
   return {
@@ -77,8 +68,8 @@ export function useRedis(options: { arguments?: readonly string[] } = {}): TestR
     newClient,
     stop,
     start,
-    pause: () => void running.child?.kill('SIGSTOP'),
-    resume: () => void running.child?.kill('SIGCONT'),
+    pause: () => void running.process?.child.kill('SIGSTOP'),
+    resume: () => void running.process?.child.kill('SIGCONT'),
   };
 }
 
@@ -89,10 +80,31 @@ export async function untilUp(redis: Redis): Promise<void> {
   }
 }
 
+export interface RedisProcess {
+  readonly port: number;
+  readonly child: ChildProcess;
+  /** SIGKILL, and its folder is removed. */
+  end(): Promise<void>;
+}
+
+/** One process, for tests of Sentinel and Cluster. */
+export async function spawnRedis(more: readonly string[] = [], port = freePort()): Promise<RedisProcess> {
+  const folder = await mkdtemp(join(tmpdir(), 'gatehouse-redis-'));
+  const child = startServer(port, folder, more);
+  await answers(port, child);
+  const end = async () => {
+    await kill(child);
+    await rm(folder, { recursive: true, force: true });
+  };
+  return { port, child, end };
+}
+
+export const freePort = (): number => randomInt(FIRST_PORT, LAST_PORT);
+
 function startServer(port: number, folder: string, more: readonly string[]): ChildProcess {
   const program = find('redis-server');
   if (program === undefined) throw new Error('redis-server is not installed');
-  const settings = [
+  const own = [
     '--port',
     `${port}`,
     '--bind',
@@ -104,13 +116,20 @@ function startServer(port: number, folder: string, more: readonly string[]): Chi
     '--appendonly',
     'no',
   ];
-  const child = spawn(program, [...settings, '--maxmemory-policy', 'noeviction', ...more], {
-    stdio: 'ignore',
-  });
+  // A configuration file, which Sentinel needs, comes first.
+  const [file, rest] = more[0]?.startsWith('--') === false ? [[more[0]], more.slice(1)] : [[], more];
+  const child = spawn(program, [...file, ...own, ...rest], { stdio: 'ignore' });
   const end = () => void child.kill('SIGKILL');
   process.once('exit', end);
   child.once('exit', () => process.removeListener('exit', end));
   return child;
+}
+
+async function kill(child: ChildProcess | undefined): Promise<void> {
+  if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+  const ended = new Promise((resolve) => child.once('exit', resolve));
+  child.kill('SIGKILL');
+  await ended;
 }
 
 async function answers(port: number, child: ChildProcess): Promise<void> {

@@ -93,6 +93,7 @@ export interface Settings {
   after?: Middleware[];
   files?: Record<string, string>;
   checks?: Record<string, () => Promise<boolean>>;
+  spares?: Record<string, () => boolean>;
   protocolPaths?: string[];
 }
 
@@ -116,7 +117,12 @@ export async function start(settings: Settings = {}): Promise<Application> {
   const log = logInto(lines);
   const metrics = createMetrics();
   const site = siteOf(settings.issuer ?? ISSUER);
-  const health = createHealth({ site, checks: settings.checks ?? {}, checkTimeoutMilliseconds: 100 });
+  const health = createHealth({
+    site,
+    checks: settings.checks ?? {},
+    spares: settings.spares ?? {},
+    checkTimeoutMilliseconds: 100,
+  });
   const app = new Koa();
   const errors = compose(app, settings, { site, log, metrics, health });
   takeOverKoaErrors(app, errors);

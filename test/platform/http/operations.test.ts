@@ -77,6 +77,23 @@ describe('health', () => {
     await app.stop();
   });
 
+  it('stays ready, but degraded, while something is lost that it can do without', async () => {
+    let redis = true;
+    let database = true;
+    const app = await start({ checks: { database: async () => database }, spares: { redis: () => redis } });
+    const ask = async () => {
+      const response = await fetch(`${app.url}/readyz`);
+      return [response.status, await response.json()];
+    };
+    expect(await ask()).toEqual([200, { status: 'ready' }]);
+    redis = false;
+    expect(await ask()).toEqual([200, { status: 'degraded', degraded: ['redis'] }]);
+    database = false;
+    await wait(1100);
+    expect(await ask()).toEqual([503, { status: 'not ready', failing: ['database'] }]);
+    await app.stop();
+  });
+
   it('runs its checks once a second, however many ask', async () => {
     let runs = 0;
     const database = async () => {
