@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { startServer } from '../src/main.ts';
+import { startServer } from '../src/start.ts';
 import { useDatabase } from './support/database.ts';
 import { useFolders } from './support/folder.ts';
 import { freePort, testConfig } from './support/gatehouse.ts';

@@ -98,6 +98,17 @@ export class UsageMistake extends Error {
   }
 }
 
+/** Another process of ours has said already what is wrong: only the exit code is left. */
+export class AlreadySaid extends Error {
+  readonly exitCode: number;
+
+  constructor(sentence: string, exitCode: number) {
+    super(sentence);
+    this.name = 'AlreadySaid';
+    this.exitCode = exitCode;
+  }
+}
+
 /** The person pressed Ctrl-C or Ctrl-D at a prompt: exit code 130. */
 export class Interrupted extends Error {
   constructor() {

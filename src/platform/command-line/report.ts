@@ -1,6 +1,6 @@
 // An error becomes one line and one exit code.
 import { ZodError } from 'zod';
-import { Interrupted, UsageMistake } from '../command.ts';
+import { AlreadySaid, Interrupted, UsageMistake } from '../command.ts';
 import { CONFIG_EXIT_CODE, ConfigMistakes } from '../config/load.ts';
 import { AppError } from '../errors.ts';
 import { harmless, type Streams } from './terminal-io.ts';
@@ -28,6 +28,7 @@ interface SaidError {
 }
 
 export function sayError(error: unknown, how: { json: boolean; debug: boolean }, streams: Streams): number {
+  if (error instanceof AlreadySaid) return error.exitCode;
   const said = explain(error);
   const { exitCode, ...shown } = said;
   if (how.json) streams.stderr.write(`${JSON.stringify({ error: shown })}\n`);

@@ -8,13 +8,17 @@ import {
   STATUS_CODES,
 } from 'node:http';
 import { type AddressInfo, Server as NetServer, type Socket } from 'node:net';
+import { failure } from '../errors.ts';
 import type { Log } from '../telemetry/log.ts';
 
 export interface Listener {
   readonly port: number;
   readonly address: string;
-  /** Takes no new connections, lets running requests finish, then cuts what is left after `graceSeconds`. */
-  stop(graceSeconds: number): Promise<void>;
+  /**
+   * Takes no new connections, lets running requests finish, then cuts what is left after `graceSeconds`. `unhurried` keeps
+   * idle connections for all of that time: each ends with its next answer, so that no request meets a closed connection.
+   */
+  stop(graceSeconds: number, how?: { unhurried?: boolean }): Promise<void>;
 }
 
 export interface ListenSettings {
@@ -29,6 +33,7 @@ export interface ListenSettings {
 type Callback = (req: IncomingMessage, res: ServerResponse) => unknown;
 
 const MAX_HEADER_BYTES = 16 * 1024;
+const LINGER_MILLISECONDS = 250;
 // Longer than the idle time of common load balancers (60 s), so that it is they who close first.
 const KEEP_ALIVE_MILLISECONDS = 65_000;
 
@@ -53,11 +58,13 @@ export async function listen(callback: Callback, settings: ListenSettings): Prom
   server.on('clientError', refuseBroken);
   await opened(server, settings);
   const { port, address } = server.address() as AddressInfo;
-  const stop = async (graceSeconds: number): Promise<void> => {
+  const stop: Listener['stop'] = async (graceSeconds, { unhurried = false } = {}) => {
     if (stopping) return;
     stopping = true;
     for (const res of running) if (!res.headersSent) res.setHeader('Connection', 'close');
-    const cut = await closed(server, graceSeconds * 1000, settings.lingerMilliseconds ?? 250);
+    const grace = graceSeconds * 1000;
+    const linger = unhurried ? 0.8 * grace : (settings.lingerMilliseconds ?? LINGER_MILLISECONDS);
+    const cut = await closed(server, grace, Math.min(linger, grace));
     if (cut)
       settings.log.warn('Cut what was still running when the grace period ended', { requests: running.size });
   };
@@ -66,9 +73,11 @@ export async function listen(callback: Callback, settings: ListenSettings): Prom
 
 function opened(server: Server, { host, port }: ListenSettings): Promise<void> {
   return new Promise((resolve, reject) => {
-    server.once('error', reject);
+    server.once('error', (error: NodeJS.ErrnoException) =>
+      reject(error.code === 'EADDRINUSE' ? failure('port_in_use', { host, port }, error) : error),
+    );
     server.listen(port, host, () => {
-      server.off('error', reject);
+      server.removeAllListeners('error');
       resolve();
     });
   });
@@ -78,10 +87,7 @@ function opened(server: Server, { host, port }: ListenSettings): Promise<void> {
 function closed(server: Server, graceMilliseconds: number, lingerMilliseconds: number): Promise<boolean> {
   return new Promise((resolve) => {
     let cut = false;
-    const idle = setTimeout(
-      () => server.closeIdleConnections(),
-      Math.min(lingerMilliseconds, graceMilliseconds),
-    );
+    const idle = setInterval(() => server.closeIdleConnections(), lingerMilliseconds);
     const end = setTimeout(() => {
       cut = true;
       server.closeAllConnections();
