@@ -186,7 +186,7 @@ export function fieldMessages(part: string, error: z.ZodError): Record<string, s
 
 /** A route without a schema for this part takes nothing there. */
 function refuseAnything(part: Part, value: unknown): undefined {
-  if (value === undefined || typeof value !== 'object' || value === null) {
+  if (value === undefined || typeof value !== 'object' || value === null || Array.isArray(value)) {
     if (value === undefined) return undefined;
     throw failure('request_invalid', { fields: { [part]: 'Nothing is expected here.' } });
   }
