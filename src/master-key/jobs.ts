@@ -11,6 +11,7 @@ import { rewrapAll } from './rewrap.ts';
 import { deleteOldNodes, readMasterKeys } from './store.ts';
 
 const system: Actor = { kind: 'system', id: null };
+export const REWRAP = 'master-key-rewrap';
 const REWRAP_SECONDS = 15;
 const HOUR_SECONDS = 3600;
 
@@ -25,7 +26,7 @@ export function masterKeyJobs(deps: MasterKeyJobsDeps): Job[] {
   const { db } = deps;
   return [
     {
-      name: 'master-key-rewrap',
+      name: REWRAP,
       everySeconds: REWRAP_SECONDS,
       run: (signal) => rewrap(deps, signal),
     },

@@ -9,6 +9,7 @@ import type { Clock } from '../platform/clock.ts';
 import type { Db, Postgres } from '../platform/database/postgres.ts';
 import { failure } from '../platform/errors.ts';
 import type { Job } from '../platform/jobs/jobs.ts';
+import { makeDue } from '../platform/jobs/store.ts';
 import {
   type MasterKeySettings,
   makeFurtherMasterKey,
@@ -18,7 +19,7 @@ import {
 import type { Vault } from '../platform/secrets/vault.ts';
 import type { Log } from '../platform/telemetry/log.ts';
 import { follow } from './follow.ts';
-import { masterKeyJobs } from './jobs.ts';
+import { masterKeyJobs, REWRAP } from './jobs.ts';
 import * as store from './store.ts';
 
 export interface MasterKeyView {
@@ -126,6 +127,7 @@ export function createMasterKey(deps: MasterKeyDeps): MasterKey {
         if (known.some((key) => key.id === id && key.state === 'current')) return;
         if (input.force !== true) refuseUnlessEverywhere(id, await store.readNodes(trx));
         await store.makeCurrent(trx, id, deps.clock.now());
+        await makeDue(trx, REWRAP);
         await tell(deps, trx, 'master-key.activated', id, by);
       });
       vault.use(id);
