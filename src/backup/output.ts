@@ -1,35 +1,35 @@
 // A file that appears whole or not at all: written under another name, forced to disk, then given its own.
 import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { link, open, rename, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { Writable } from 'node:stream';
 import { UsageMistake } from '../platform/command.ts';
 
 export interface Output {
+  /** On disk when it has closed. */
   readonly stream: Writable;
-  /** After the stream has ended: the file is there, under its name and on disk. */
+  /** After that: the file is there under its name. */
   keep(): Promise<void>;
   /** Leaves nothing behind. */
   discard(): Promise<void>;
 }
 
-/** Throws a UsageMistake when the file exists and `force` was not given. */
+/** Throws a UsageMistake when the file exists and `force` was not given: at once, and not after an hour's work. */
 export async function openOutput(path: string, force: boolean): Promise<Output> {
+  if (!force && existsSync(path)) throw fileExists(path);
   const draft = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}.part`);
   const file = await open(draft, 'wx', 0o600).catch((error: unknown) => {
     throw new UsageMistake(`The file ${path} cannot be written: ${codeOf(error)}.`);
   });
-  const discard = async () => {
-    await file.close().catch(() => {});
-    await unlink(draft).catch(() => {});
-  };
+  const stream = file.createWriteStream({ flush: true });
   return {
-    // The descriptor stays ours: it is still to be synced.
-    stream: file.createWriteStream({ autoClose: false }),
-    discard,
+    stream,
+    async discard() {
+      stream.destroy();
+      await unlink(draft).catch(() => {});
+    },
     async keep() {
-      await file.sync();
-      await file.close();
       await (force ? rename(draft, path) : nameOnce(draft, path));
       await syncDirectory(dirname(path));
     },
@@ -47,7 +47,7 @@ async function nameOnce(draft: string, path: string): Promise<void> {
   await unlink(draft);
 }
 
-export function fileExists(path: string): UsageMistake {
+function fileExists(path: string): UsageMistake {
   return new UsageMistake(
     `The file ${path} exists already. Choose another name, or replace it with --force.`,
   );
