@@ -1,6 +1,7 @@
 // Fills a database from a source beside whatever it holds: in a schema of its own, which takes the place of the old tables in
 // one transaction when everything is there and verified. What ends before that has changed nothing.
 import { pipeline } from 'node:stream/promises';
+import { setTimeout as delay } from 'node:timers/promises';
 import { listTables } from '../platform/database/catalog.ts';
 import { type CopyConnection, inSchema, openCopyConnection, quoted } from '../platform/database/copy.ts';
 import { migrate } from '../platform/database/migrations.ts';
@@ -13,6 +14,10 @@ import { createSum, sameSum, type TableSum } from './sums.ts';
 
 export const STAGING = 'gatehouse_restore';
 const APPLICATION = 'gatehouse restore';
+// Beside the key of the migrations in the one namespace of advisory locks that a database has.
+const CLAIM_KEY = 4_718_260_007;
+const CLAIM_ATTEMPTS = 50;
+const CLAIM_PAUSE_MILLISECONDS = 100;
 
 export interface Filling {
   readonly url: string;
@@ -33,18 +38,39 @@ export async function fillDatabase(filling: Filling): Promise<Filled> {
   const { url } = filling;
   const outside = await openCopyConnection({ url, applicationName: APPLICATION });
   try {
-    await outside.query(`drop schema if exists ${STAGING} cascade`);
+    await claim(outside);
+    return await fill(outside, filling);
+  } finally {
+    await outside.close();
+  }
+}
+
+async function fill(outside: CopyConnection, filling: Filling): Promise<Filled> {
+  const clear = () => outside.query(`drop schema if exists ${STAGING} cascade`);
+  try {
+    // Of one that was interrupted.
+    await clear();
     await outside.query(`create schema ${STAGING}`);
     const filled = await stage(filling);
     await putInPlace(outside, { staging: STAGING, replace: filling.replace });
     return filled;
   } catch (error) {
     await outside.query('rollback').catch(() => {});
-    await outside.query(`drop schema if exists ${STAGING} cascade`).catch(() => {});
+    await clear().catch(() => {});
     throw error;
-  } finally {
-    await outside.close();
   }
+}
+
+/** Two at a time would take the staging schema from each other. The claim ends with the connection, also of a killed one. */
+async function claim(outside: CopyConnection): Promise<void> {
+  for (let attempt = 0; attempt < CLAIM_ATTEMPTS; attempt += 1) {
+    const [row] = await outside.query<{ locked: boolean }>('select pg_try_advisory_lock($1) as locked', [
+      CLAIM_KEY,
+    ]);
+    if (row?.locked === true) return;
+    await delay(CLAIM_PAUSE_MILLISECONDS);
+  }
+  throw failure('database_in_use', { by: 'another restore or move' });
 }
 
 async function stage(filling: Filling): Promise<Filled> {

@@ -190,7 +190,9 @@ test('names the directory and the remedy when the data directory cannot be made'
 test('refuses the data of another major version with the way out', async () => {
   await (await open('command')).release();
   await writeFile(join(data, 'postgres', 'PG_VERSION'), '15\n');
-  await expect(open('serve')).rejects.toThrow(/made by PostgreSQL 15.*DATABASE_URL/);
+  await expect(open('serve')).rejects.toThrow(
+    /made by PostgreSQL 15, and this release brings \d+.*`gatehouse backup`.*DATA_DIRECTORY.*`gatehouse restore`/,
+  );
 });
 
 test('writes its log into a file of its own, never through a link that lies there', async () => {

@@ -148,7 +148,8 @@ async function checkMajorVersion(cluster: Cluster): Promise<void> {
   if (packaged === undefined || packaged === onDisk) return;
   throw new Error(
     `The database in ${cluster.directory} was made by PostgreSQL ${onDisk}, and this release brings ${packaged}. ` +
-      'Dump it with the release that made it and restore it here, or run that PostgreSQL yourself and set DATABASE_URL.',
+      'Write a backup with the release that made it (`gatehouse backup`), set DATA_DIRECTORY to a new directory, and bring ' +
+      'it back with this one (`gatehouse restore`). Nothing was changed. More in docs/operations/embedded-database.md.',
   );
 }
 
