@@ -1,4 +1,5 @@
 // /api/docs: the API document as a page to read; all of it is in the page, so that the browser's own search finds it.
+import type { ErrorCode } from '../../vocabulary/errors.ts';
 import { type Page, page } from '../http/page.ts';
 import type { JsonSchema } from './json-schema.ts';
 import { type ApiDocument, bodyName, type Operation } from './openapi.ts';
@@ -8,6 +9,8 @@ export interface ApiDocsModel {
   readonly version: string;
   readonly documentHref: string;
   readonly base: string;
+  /** What every call may be refused with: said once. */
+  readonly commonCodes: readonly string[];
   readonly groups: readonly { name: string; operations: readonly OperationModel[] }[];
   readonly schemas: readonly { name: string; fields: readonly SchemaField[] }[];
 }
@@ -56,6 +59,7 @@ function modelOf(
   return {
     version,
     base: issuer,
+    commonCodes: COMMON,
     documentHref: `${issuer}/api/v1/openapi.json`,
     groups: document.tags.map(({ name }) => ({
       name,
@@ -98,9 +102,24 @@ function operationModel(
         return { status, ...(schema === undefined ? { type: '', fields: [] } : describe(schema)) };
       }),
     failures: answers
-      .filter(([status]) => Number(status) >= 400)
-      .map(([status, response]) => ({ status, codes: response['x-codes'] ?? [] })),
+      .map(([status, response]) => ({ status, codes: (response['x-codes'] ?? []).filter(isItsOwn) }))
+      .filter(({ codes }) => codes.length > 0),
   };
+}
+
+const COMMON: readonly string[] = [
+  ...['request_invalid', 'body_malformed', 'body_too_large', 'content_type_unsupported'],
+  ...[
+    'authentication_required',
+    'permission_denied',
+    'rate_limited',
+    'internal_error',
+    'database_unavailable',
+  ],
+] satisfies ErrorCode[];
+
+function isItsOwn(code: string): boolean {
+  return !COMMON.includes(code);
 }
 
 function describe(schema: JsonSchema): Described {

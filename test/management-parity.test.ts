@@ -1,0 +1,80 @@
+// What the command line can do the management API can do, and the other way round; what only one can says why.
+import { describe, expect, it } from 'vitest';
+import { managementRoutes } from '../src/app.ts';
+import { program } from '../src/cli.ts';
+import { useGatehouse } from './support/gatehouse.ts';
+
+const gatehouse = useGatehouse();
+
+/** Command → the operations that do the same. */
+const same: Record<string, readonly string[]> = {
+  'user list': ['listAccounts'],
+  'user show': ['getAccount', 'getSignInState'],
+  'user create': ['createAccount'],
+  'user suspend': ['suspendAccount'],
+  'user reinstate': ['reinstateAccount'],
+  'user delete': ['deleteAccount'],
+  'user release': ['releaseAccount', 'releaseAddress'],
+  'client create': ['createClient'],
+  'client list': ['listClients'],
+  'client show': ['getClient'],
+  'client change': ['changeClient'],
+  'client delete': ['deleteClient'],
+  'client secrets': ['listClientSecrets'],
+  'client add-secret': ['addClientSecret'],
+  'client retire-secret': ['retireClientSecret'],
+  'api create': ['createApi'],
+  'api list': ['listApis'],
+  'api show': ['getApi'],
+  'api change': ['changeApi'],
+  'api delete': ['deleteApi'],
+  'session list': ['listSessions'],
+  'session end': ['endSession'],
+  'signing-keys list': ['listSigningKeys'],
+  'signing-keys rotate': ['rotateSigningKeys'],
+  'signing-keys withdraw': ['withdrawSigningKey'],
+  'audit list': ['listAuditEvents'],
+  'audit export': ['listAuditEvents'],
+  'audit refusals': ['listAuditRefusals'],
+  'job list': ['listJobs'],
+  jobs: ['listJobs'],
+  'job run': ['runJob'],
+  'config check': ['listSettings'],
+  whoami: ['getCaller'],
+};
+
+/** Command → why there is no call for it. */
+const onlyCommand: Record<string, RegExp> = {
+  'user set-password': /nobody else chooses a person's password over the network/,
+};
+
+/** Commands of the machine itself: they start, install, repair or move the server, or sign a terminal in. */
+const ofTheMachine =
+  /^(serve|migrate|version|init|owner-key .*|login|logout|token|doctor|backup.*|restore|move|master-key .*|.*-key rotate)$/;
+
+/** Operation → why there is no command for it. */
+const onlyOperation: Record<string, string> = {
+  changeAccount: 'profiles are edited by the console and by programs',
+  reportAccess: 'reports come from services',
+};
+
+describe('the command line and the management API', () => {
+  const commands = program.commands.map(({ definition }) => definition.name);
+
+  it('can do the same: each command has its operations, or says why not', () => {
+    const open = commands.filter(
+      (name) => !(name in same) && !(name in onlyCommand) && !ofTheMachine.test(name),
+    );
+    expect(open).toEqual([]);
+    expect(
+      [...Object.keys(same), ...Object.keys(onlyCommand)].filter((name) => !commands.includes(name)),
+    ).toEqual([]);
+  });
+
+  it('can do the same: each operation has its command, or says why not', () => {
+    const operations = managementRoutes(gatehouse.services).map(({ operation }) => operation);
+    const named = new Set([...Object.values(same).flat(), ...Object.keys(onlyOperation)]);
+    expect(operations.filter((name) => !named.has(name))).toEqual([]);
+    expect([...named].filter((name) => !operations.includes(name))).toEqual([]);
+  });
+});
