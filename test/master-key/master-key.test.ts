@@ -55,6 +55,9 @@ describe('a rotation', () => {
     await one.masterKey.activate({}, operator);
     const half = await one.masterKey.status();
     expect(half.waiting).toBeGreaterThan(5);
+    await expect(one.masterKey.retire(old, operator)).rejects.toMatchObject({
+      details: { values: half.waiting },
+    });
     await one.rewrap();
 
     const { keys, waiting } = await one.masterKey.status();
