@@ -78,9 +78,16 @@ export function createMasterKey(deps: MasterKeyDeps): MasterKey {
   const node = `${hostname()}:${process.pid}:${randomUUID().slice(0, 8)}`;
   let timer: NodeJS.Timeout | undefined;
 
+  let held: readonly string[] = [vault.keyId];
   const report = async () => {
     await follow({ db, vault, log: deps.log });
-    await store.reportNode(db, { node, host: hostname(), held: vault.keyIds(), uses: vault.keyId });
+    try {
+      held = vault.keyIds();
+    } catch (error) {
+      // Told all the same: a node that is not heard of counts as ended, and nobody waits for it to get the next key.
+      deps.log.error('a master key beside those at hand cannot be read', { error });
+    }
+    await store.reportNode(db, { node, host: hostname(), held, uses: vault.keyId });
   };
   const change = (run: (trx: Db) => Promise<void>) =>
     postgres.transaction(async (trx) => {

@@ -1,6 +1,6 @@
 // Rotation of the master key: made, given to every node, put to use, old values brought along, the old one set aside.
 import { randomBytes } from 'node:crypto';
-import { copyFileSync, readdirSync, statSync } from 'node:fs';
+import { chmodSync, copyFileSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { createAudit } from '../../src/audit/audit.ts';
@@ -169,6 +169,26 @@ describe('with several nodes', () => {
     await one.masterKey.stop();
     await two.masterKey.stop();
     expect((await one.masterKey.status()).nodes).toEqual([]);
+  });
+
+  it('counts a node that cannot read the new key as running without it', async () => {
+    const here = inFolder();
+    const one = await node(here);
+    const there = inFolder();
+    copyFileSync(join(here.keysDirectory, 'master.key'), join(there.keysDirectory, 'master.key'));
+    const two = await node(there);
+    const { file, id } = await one.masterKey.rotate(operator);
+    const copy = join(there.keysDirectory, `master-${id}.key`);
+    copyFileSync(file, copy);
+    chmodSync(copy, 0o644);
+    await two.masterKey.start();
+    await expect(one.masterKey.activate({}, operator)).rejects.toMatchObject({
+      code: 'master_key_not_everywhere',
+    });
+    chmodSync(copy, 0o600);
+    await two.changes.poll();
+    await one.masterKey.activate({}, operator);
+    await two.masterKey.stop();
   });
 
   it('keeps a node that shares the directory reading, also before it has heard of the new key', async () => {
