@@ -31,10 +31,11 @@ async function admitted(limits: Limits<Name>, name: Name, key: string, takers: n
   return verdicts.filter((verdict) => verdict?.allowed === true).length;
 }
 
-/** People sign in all the time, each from an address of their own; answers the longest that anybody waited. */
+/** People sign in all the time, each from an address of their own; answers the longest wait, less what this process was busy. */
 function traffic(limits: Limits<Name>) {
   const pending: Promise<unknown>[] = [];
   let worst = 0;
+  let busy = 0;
   let stopped = false;
   const one = async (name: Name, key: string) => {
     const begun = performance.now();
@@ -45,14 +46,16 @@ function traffic(limits: Limits<Name>) {
   const running = (async () => {
     for (let person = 0; !stopped; person += 1) {
       pending.push(one('sign-in', `person ${person}`), one('token', 'machine'));
+      const begun = performance.now();
       await delay(5);
+      busy = Math.max(busy, performance.now() - begun - 5);
     }
   })();
   return async () => {
     stopped = true;
     await running;
     await Promise.all(pending);
-    return worst;
+    return worst - busy;
   };
 }
 

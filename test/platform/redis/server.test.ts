@@ -25,6 +25,12 @@ describe.skipIf(needs('redis-server'))('a server whose Redis is lost', () => {
     return { status: response.status, milliseconds: performance.now() - begun };
   };
 
+  const worstOf = async (count: number) => {
+    const answers = await Promise.all(Array.from({ length: count }, token));
+    expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 401));
+    return Math.max(...answers.map(({ milliseconds }) => milliseconds));
+  };
+
   it.each<[string, () => Promise<void> | void, () => Promise<void> | void]>([
     ['paused', () => redis.pause(), () => redis.resume()],
     ['killed', () => redis.stop(), () => redis.start()],
@@ -35,11 +41,11 @@ describe.skipIf(needs('redis-server'))('a server whose Redis is lost', () => {
       if (services.redis === undefined) throw new Error('REDIS_URL was not heeded');
       await untilUp(services.redis);
       expect(await ready()).toEqual([200, { status: 'ready' }]);
-      await token();
+      await worstOf(20);
+      const usual = await worstOf(20);
       await lose();
-      const answers = await Promise.all(Array.from({ length: 20 }, token));
-      expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 401));
-      expect(Math.max(...answers.map(({ milliseconds }) => milliseconds))).toBeLessThan(500);
+      // What the machine is busy with otherwise is in both.
+      expect((await worstOf(20)) - usual).toBeLessThan(500);
       await expect
         .poll(ready, { timeout: 3_000 })
         .toEqual([200, { status: 'degraded', degraded: ['redis'] }]);

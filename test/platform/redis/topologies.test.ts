@@ -1,5 +1,5 @@
 // Sentinel and Cluster, with real ones: the counters work there, and a failover is survived.
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -62,13 +62,14 @@ async function countsTogether(redis: Redis, key: string) {
 
 describe.skipIf(needs('redis-server'))('a cluster', () => {
   let url = '';
+  let ports: number[] = [];
   beforeAll(async () => {
     const nodes = await Promise.all(
       [0, 1, 2].map(() =>
         start(['--cluster-enabled', 'yes', '--cluster-node-timeout', '2000'], freePort() - 10_000),
       ),
     );
-    const ports = nodes.map(({ port }) => port);
+    ports = nodes.map(({ port }) => port);
     const [first = 0] = ports;
     const slots = [0, 5461, 10_923, 16_384];
     for (const [index, port] of ports.entries()) {
@@ -84,6 +85,16 @@ describe.skipIf(needs('redis-server'))('a cluster', () => {
   it('counts limits, whichever node a key is on', async () => {
     const redis = await open(url);
     for (const key of ['a', 'b', 'c', 'd', 'e', 'f']) expect(await countsTogether(redis, key)).toBe(7);
+  });
+
+  it('needs no more permissions than the documentation says', async () => {
+    const page = await readFile('docs/operations/redis.md', 'utf8');
+    const [, rule = ''] = /^ACL SETUSER gatehouse (.+)$/m.exec(page) ?? [];
+    const [, further = ''] = /^For a Cluster add `([^`]+)`/m.exec(page) ?? [];
+    const words = `${rule.replace('>PASSWORD', '>s3cret')} ${further}`.split(' ');
+    for (const port of ports) await command(port, 'ACL', 'SETUSER', 'gatehouse', ...words);
+    const redis = await open(url.replace('://', '://gatehouse:s3cret@'));
+    expect(await countsTogether(redis, 'restricted')).toBe(7);
   });
 
   it('brings messages', async () => {
