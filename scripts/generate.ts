@@ -2,6 +2,8 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { program } from '../src/cli.ts';
+import { checklist } from '../src/doctor/checklist.ts';
+import { examinations } from '../src/doctor/doctor.ts';
 import { floors } from '../src/floors.ts';
 import { retention } from '../src/jobs/retention.ts';
 import { exitCodes } from '../src/platform/command-line/report.ts';
@@ -31,6 +33,7 @@ export function generatedFiles(): GeneratedFile[] {
     page('docs/metrics.md', metricsPage()),
     page('docs/permissions.md', permissionsPage()),
     page('docs/cli.md', cliPage()),
+    page('docs/operations/doctor.md', doctorPage()),
     page('docs/operations/retention.md', retentionPage()),
     { path: 'README.md', text: withMap(textOnDisk('README.md') ?? '') },
   ];
@@ -110,6 +113,27 @@ With several workers a node answers one number for all of them: the last column 
 How to use them, and rules for alerts: [operations/observability.md](operations/observability.md).
 
 ${table(['Metric', 'Type', 'Labels', 'Unit', 'Says', 'Workers'], rows)}`;
+}
+
+function doctorPage(): string {
+  const points = checklist.map(({ title, by, unmeasured }, index) => [
+    String(index + 1),
+    title,
+    by.length > 0 ? by.map((id) => `\`${id}\``).join(', ') : `not measured: ${unmeasured ?? ''}`,
+  ]);
+  return [
+    '# The doctor',
+    '`gatehouse doctor` examines a running server: from outside, through the public address as a stranger reaches it, and from inside, through its database, Redis, keys and settings. Run it on a node, with the settings of the server. It changes nothing.',
+    'Every verdict is `ok`, `warning`, `failed` or `not_measured`, and every one that is not well says what to do. `--all` shows what is well, too; `--json` prints everything for monitoring (`status` is the worst of all); the exit code is 1 when something has failed, with `--strict` also for warnings.',
+    'What arrives behind proxies is told by the server itself, at an address that only answers to a proof made with a secret of its database.',
+    '## Verdicts',
+    table(
+      ['Id', 'When it is well'],
+      examinations.map(({ id, title }) => [`\`${id}\``, `${title}.`]),
+    ),
+    '## The checklist of fifteen points',
+    table(['Point', 'Is', 'Answered by'], points),
+  ].join('\n\n');
 }
 
 function permissionsPage(): string {

@@ -13,6 +13,7 @@ import { jobRoutes } from './jobs/admin-api.ts';
 import { docsPage } from './platform/api/docs-page.ts';
 import { documented } from './platform/api/document-route.ts';
 import { allowMethods, mountRoutes } from './platform/api/mount-routes.ts';
+import { reflectionMiddleware } from './platform/api/reflection.ts';
 import type { Route } from './platform/api/route.ts';
 import { areasOf, type ErrorDeps, renderErrors, takeOverKoaErrors } from './platform/http/errors.ts';
 import { securityHeaders } from './platform/http/headers.ts';
@@ -45,6 +46,9 @@ const protocolLimits = {
   '/end-session/confirm': 'page',
   '/end-session/success': 'page',
 } as const;
+
+/** What oidc-provider reads of a body (lib/shared/selective_body.js). */
+const ENGINE_BODY_BYTES = 56 * 1024;
 
 const protocolPaths = [
   '/token',
@@ -83,6 +87,13 @@ export function createApp(services: Services): App {
   const router = pagesAndRoutes(services);
 
   takeOverKoaErrors(app, errorDeps);
+  app.use(
+    reflectionMiddleware({
+      site,
+      key: services.serverSecrets.get('reflection'),
+      trustedProxies: config.http.trustedProxies,
+    }),
+  );
   app.use(requestContext({ site, trustedProxies: config.http.trustedProxies, tracing: services.tracing }));
   app.use(
     observeRequests({ metrics: services.metrics, requestLog: createRequestLog(config.log.requests, log) }),
@@ -90,7 +101,7 @@ export function createApp(services: Services): App {
   app.use(securityHeaders(site));
   app.use(renderErrors(errorDeps));
   app.use(wellKnownAtRoot(site));
-  app.use(limitMiddleware({ site, limits, paths: protocolLimits }));
+  app.use(limitMiddleware({ site, limits, paths: protocolLimits, bodyLimitBytes: ENGINE_BODY_BYTES }));
   // The engine has the most traffic and knows its own addresses by one look-up, so it is asked before the others.
   app.use(withinBasePath(site, oidc.handle));
   app.use(health.middleware);

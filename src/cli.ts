@@ -9,6 +9,8 @@ import type { Backup } from './backup/backup.ts';
 import { commands as backupCommands } from './backup/commands.ts';
 import { commands as clientCommands } from './clients/commands.ts';
 import { commands as credentialCommands } from './credentials/commands.ts';
+import { commands as doctorCommands } from './doctor/commands.ts';
+import type { Doctor } from './doctor/doctor.ts';
 import { commands as jobCommands } from './jobs/commands.ts';
 import { commands as masterKeyCommands } from './master-key/commands.ts';
 import type { Command } from './platform/command.ts';
@@ -112,6 +114,7 @@ export const program = {
       ...bind(terminalCommands, openTerminal),
       ...bind(featureCommands, openFeatures),
       ...bind(backupCommands, openBackup),
+      ...bind(doctorCommands, openDoctor),
     ];
   },
 };
@@ -147,6 +150,12 @@ async function openBackup(): Promise<Opened<{ backup: Backup }>> {
     close: async () => {},
     translate: (error) => (isDatabaseUnavailable(error) ? failure('database_unavailable', {}, error) : error),
   };
+}
+
+/** It opens each part by itself: what is away is what it tells about. */
+async function openDoctor(): Promise<Opened<{ doctor: Doctor }>> {
+  const { createDoctor } = await import('./doctor/doctor.ts');
+  return { services: { doctor: createDoctor({ config: loadConfig() }) }, close: async () => {} };
 }
 
 async function openTerminal(): Promise<Opened<{ terminal: Terminal }>> {

@@ -25,6 +25,7 @@ export const floors = {
   interaction: { floor: 10, is: 'The hosted pages between /authorize and the redirect back.' },
   setup: { floor: 10, is: 'The first administrator, once, and the page that says who this server is.' },
   backup: { floor: 10, is: 'Copies of everything: backup, restore, and the move to another database.' },
+  doctor: { floor: 11, is: 'Examines the server from outside and inside, and says what to do.' },
 } as const;
 
 export type Folder = keyof typeof floors;

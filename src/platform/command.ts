@@ -54,6 +54,8 @@ export interface CommandResult {
   readonly json: unknown;
   /** Printed without --json. */
   readonly text: string | readonly string[] | Table;
+  /** The command has done its work, and what it found is bad: exit code 1. */
+  readonly failed?: boolean;
 }
 
 /** The terminal, so that commands can be tested without one. */

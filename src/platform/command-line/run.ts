@@ -96,7 +96,7 @@ async function runOne(
   try {
     const result = await withOrigin(origin, () => command.run(input));
     printResult(result, input.io.json, streams.stdout);
-    return exitCodes.done.code;
+    return result?.failed ? exitCodes.failed.code : exitCodes.done.code;
   } catch (error) {
     return sayError(error, { json: input.io.json, debug: input.options.flag('debug') }, streams);
   }

@@ -16,6 +16,7 @@ const names = [
   'token',
   'api-key',
   'idempotency',
+  'reflection',
 ] as const;
 
 export type ServerSecretName = (typeof names)[number];
