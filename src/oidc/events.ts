@@ -1,7 +1,8 @@
 // Engine events -> ledger. What changes engine state is written with that change by the adapter; here is the rest: JWTs,
 // which leave no row, refusals, and what only the protocol knows. Writes are awaited before the answer leaves.
-import type { Client as EngineClient, errors, KoaContextWithOIDC, Provider } from 'oidc-provider';
+import type { errors, KoaContextWithOIDC, Provider } from 'oidc-provider';
 import type { Audit, NewEvent } from '../audit/audit.ts';
+import { isDatabaseUnavailable } from '../platform/database/postgres.ts';
 import { requestOf } from '../platform/http/request-id.ts';
 import type { Log } from '../platform/telemetry/log.ts';
 import type { Metrics } from '../platform/telemetry/metrics.ts';
@@ -82,7 +83,9 @@ export function createEngineEvents(deps: {
       provider.on('server_error', (ctx, error) => {
         failures.set(ctx, error);
         requestOf(ctx).outcome = 'server_error';
-        log.error('protocol request failed', { route: ctx.oidc?.route, error });
+        // That PostgreSQL is away is said once, and not again by every request.
+        const level = isDatabaseUnavailable(error) ? 'debug' : 'error';
+        log[level]('protocol request failed', { route: ctx.oidc?.route, error });
       });
       provider.on('grant.success', (ctx) => {
         // One that the engine knows, or it would have refused.
@@ -90,13 +93,6 @@ export function createEngineEvents(deps: {
         metrics.count('gatehouse_tokens_issued_total', { grant_type: grantType });
       });
       provider.on('end_session.success', (ctx) => note(ctx, loggedOut(ctx)));
-      provider.on('backchannel.success', (ctx, client, accountId, sid) =>
-        note(ctx, backchannel('backchannel-logout.delivered', client, accountId, sid)),
-      );
-      provider.on('backchannel.error', (ctx, error, client, accountId, sid) => {
-        note(ctx, backchannel('backchannel-logout.failed', client, accountId, sid));
-        log.warn('back-channel logout was not delivered', { clientId: client.clientId, error });
-      });
     },
   };
 }
@@ -159,21 +155,5 @@ function loggedOut(ctx: KoaContextWithOIDC): NewEvent {
     outcome: 'success',
     accountId,
     clientId: ctx.oidc.client?.clientId ?? null,
-  };
-}
-
-function backchannel(
-  type: 'backchannel-logout.delivered' | 'backchannel-logout.failed',
-  client: EngineClient,
-  accountId: string,
-  sid: string,
-): NewEvent {
-  return {
-    type,
-    actor: { kind: 'system', id: null },
-    outcome: type === 'backchannel-logout.delivered' ? 'success' : 'failure',
-    accountId,
-    clientId: client.clientId,
-    details: { sid },
   };
 }
