@@ -17,7 +17,7 @@ export interface Scheduler extends Pick<Jobs, 'start' | 'stop' | 'list'> {
 
 export interface SchedulerDeps extends RunDeps {
   audit: Pick<Audit, 'append'>;
-  metrics: Pick<Metrics, 'gauge'>;
+  metrics: Pick<Metrics, 'read'>;
 }
 
 export function createScheduler(deps: SchedulerDeps, jobs: readonly Job[]): Scheduler {
@@ -60,7 +60,7 @@ export function createScheduler(deps: SchedulerDeps, jobs: readonly Job[]): Sche
 }
 
 /** Every node shows the same numbers: they are read from the table, whoever ran the job. */
-function publishNumbers(metrics: Pick<Metrics, 'gauge'>, snapshot: () => readonly JobView[]): void {
+function publishNumbers(metrics: Pick<Metrics, 'read'>, snapshot: () => readonly JobView[]): void {
   const byJob = (read: (job: JobView) => number | null) => () =>
     Object.fromEntries(
       snapshot().flatMap((job) => {
@@ -68,28 +68,20 @@ function publishNumbers(metrics: Pick<Metrics, 'gauge'>, snapshot: () => readonl
         return value === null ? [] : [[job.name, value]];
       }),
     );
-  metrics.gauge(
+  metrics.read(
     'gatehouse_job_last_success_timestamp_seconds',
-    'When each scheduled job last went well, in Unix time.',
-    'job',
     byJob(({ lastSucceededAt }) => lastSucceededAt && lastSucceededAt.getTime() / 1000),
   );
-  metrics.gauge(
+  metrics.read(
     'gatehouse_job_last_duration_seconds',
-    'How long the last run of each scheduled job took.',
-    'job',
     byJob(({ lastDurationMilliseconds: taken }) => (taken === null ? null : taken / 1000)),
   );
-  metrics.gauge(
+  metrics.read(
     'gatehouse_job_consecutive_failures',
-    'How often each scheduled job has failed since it last went well.',
-    'job',
     byJob(({ failures }) => failures),
   );
-  metrics.gauge(
+  metrics.read(
     'gatehouse_job_failures_total',
-    'How often each scheduled job has failed.',
-    'job',
     byJob(({ failuresTotal }) => failuresTotal),
   );
 }
