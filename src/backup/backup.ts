@@ -95,7 +95,7 @@ export function createBackup(deps: Deps): Backup {
       if (!(await input.confirm(header))) return undefined;
       const finish = async (staged: Postgres) => {
         await openSecrets(staged);
-        if (!input.keepSessions) await endSignIns(staged);
+        if (!input.keepSessions) await endSignIns(staged, clock.now());
         await record(staged, clock, {
           type: 'backup.restored',
           actor: by,
@@ -210,8 +210,13 @@ async function refuseNewer(header: Header): Promise<void> {
 }
 
 /** The backup may hold what was revoked or changed after it was made; nobody stays signed in by it. */
-async function endSignIns({ db }: Postgres): Promise<void> {
+async function endSignIns({ db }: Postgres, at: Date): Promise<void> {
   await db.raw(`truncate ${SIGNED_IN.join(', ')} cascade`);
+  // Tokens that are verified by their signature have no row: those of before count no more.
+  await db('cutoffs')
+    .insert({ kind: 'everyone', subject: '', not_before: at })
+    .onConflict(['kind', 'subject'])
+    .merge();
 }
 
 function telling(tables: CopiedTable[], onTable: OnTable): OnTable {

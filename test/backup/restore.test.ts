@@ -112,7 +112,7 @@ describe('what does not fit is refused before anything is written', () => {
 });
 
 describe('what comes back', () => {
-  const left = [...PASSING, ...SIGNED_IN, 'oidc_session_clients', 'audit_events', 'data_moves'];
+  const left = [...PASSING, ...SIGNED_IN, 'oidc_session_clients', 'cutoffs', 'audit_events', 'data_moves'];
   const kept = (sums: object) =>
     Object.entries(sums)
       .filter(([name]) => !left.includes(name))
@@ -140,6 +140,11 @@ describe('what comes back', () => {
       actor_kind: 'operator',
       details: { release: '9.9.9', sessionsKept: false },
     });
+  });
+
+  it('ends what is verified by its signature, too: tokens of before count no more', async () => {
+    const [cutoff] = await target.db('cutoffs').where({ kind: 'everyone' }).select('not_before');
+    expect(Math.abs(cutoff.not_before - Date.now())).toBeLessThan(60_000);
   });
 
   it('leaves no trace of the work in the database', async () => {

@@ -47,14 +47,14 @@ it('lets people sign in with their passwords, as the same person, with the same 
 }, 60_000);
 
 it('takes no refresh token, access token or browser session of before', async () => {
-  const { app, then, later } = parts();
+  const { app, then, later, cookies } = parts();
 
   expect(await refusal(refresh(app, then))).toBe('invalid_grant');
   expect(await refusal(refresh(app, later))).toBe('invalid_grant');
   const headers = { authorization: `Bearer ${then.access_token}` };
   expect((await fetch(`${cluster.issuer}/userinfo`, { headers })).status).toBe(401);
   const browser = createBrowser(new URL(cluster.issuer).origin);
-  for (const [name, value] of parts().cookies) browser.headers.cookie = `${name}=${value}`;
+  browser.headers.cookie = [...cookies].map(([name, value]) => `${name}=${value}`).join('; ');
   const page = await browser.open((await app.begin(offline)).url);
   expect(page.forms.some((form) => form.action.endsWith('/login'))).toBe(true);
 }, 60_000);
