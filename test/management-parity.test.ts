@@ -11,6 +11,7 @@ const same: Record<string, readonly string[]> = {
   'user list': ['listAccounts'],
   'user show': ['getAccount', 'getSignInState'],
   'user create': ['createAccount'],
+  'user change': ['changeAccount'],
   'user suspend': ['suspendAccount'],
   'user reinstate': ['reinstateAccount'],
   'user delete': ['deleteAccount'],
@@ -54,7 +55,6 @@ const ofTheMachine =
 
 /** Operation → why there is no command for it. */
 const onlyOperation: Record<string, string> = {
-  changeAccount: 'profiles are edited by the console and by programs',
   reportAccess: 'reports come from services',
 };
 

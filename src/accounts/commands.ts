@@ -1,13 +1,15 @@
 // gatehouse user …: list, suspend, reinstate and delete people. What needs a password is in credentials/commands.ts.
-import { type Command, confirmed, yes } from '../platform/command.ts';
+import { definedFields } from '../lib/fields.ts';
+import { type Command, confirmed, type Options, yes } from '../platform/command.ts';
 import { type Accounts, accountNamed } from './accounts.ts';
-import { type Account, AccountView } from './schema.ts';
+import { type Account, type AccountChange, AccountView } from './schema.ts';
 
 type Services = { accounts: Accounts };
 
 const DEFAULT_LIMIT = 50;
 const MAXIMUM_LIMIT = 500;
 const STATUSES = ['active', 'suspended'] as const;
+const YES_NO = ['yes', 'no'] as const;
 
 const who = { name: 'account', summary: 'Account id, mail address or user name.' };
 
@@ -41,6 +43,33 @@ export const commands: Command<Services>[] = [
           empty: 'There is no such account.',
         },
       };
+    },
+  },
+  {
+    name: 'user change',
+    summary: "Change what is given; '' empties a field.",
+    arguments: [who],
+    options: [
+      { name: 'email', value: 'address', summary: 'Mail address to sign in by.' },
+      {
+        name: 'email-verified',
+        value: 'answer',
+        summary: 'Whether it is known to be theirs.',
+        choices: YES_NO,
+      },
+      { name: 'username', value: 'name', summary: 'User name to sign in by.' },
+      { name: 'name', value: 'name', summary: 'Full name.' },
+      { name: 'given-name', value: 'name', summary: 'Given name.' },
+      { name: 'family-name', value: 'name', summary: 'Family name.' },
+      { name: 'picture', value: 'uri', summary: 'Where a picture of them is.' },
+      { name: 'locale', value: 'tag', summary: 'Their language, such as de-AT.' },
+      { name: 'zoneinfo', value: 'zone', summary: 'Their time zone, such as Europe/Vienna.' },
+      { name: 'admin', value: 'answer', summary: 'Whether they are an administrator.', choices: YES_NO },
+    ],
+    async run({ services, args, options, by }) {
+      const { id } = await accountNamed(services.accounts, args.text('account'));
+      const account = await services.accounts.change(id, changeOf(options), by);
+      return { json: AccountView.parse(account), text: `${nameOf(account)} (${account.id}) is changed.` };
     },
   },
   {
@@ -79,6 +108,26 @@ export const commands: Command<Services>[] = [
     },
   },
 ];
+
+function changeOf(options: Options): AccountChange {
+  const text = (name: string) => (options.text(name) === '' ? null : options.text(name));
+  const answer = (name: string) => {
+    const given = options.text(name);
+    return given === undefined ? undefined : given === 'yes';
+  };
+  return definedFields({
+    email: text('email'),
+    emailVerified: answer('email-verified'),
+    username: text('username'),
+    name: text('name'),
+    givenName: text('given-name'),
+    familyName: text('family-name'),
+    picture: text('picture'),
+    locale: text('locale'),
+    zoneinfo: text('zoneinfo'),
+    admin: answer('admin'),
+  });
+}
 
 function said(account: Account, status: string, sentence: string) {
   return { json: { id: account.id, status }, text: `${nameOf(account)} (${account.id}) ${sentence}` };

@@ -33,7 +33,8 @@ describe.skipIf(needs('chromium'))('the page of the management API', () => {
     if (options.javaScriptEnabled) expect(await accessibilityFaults(page)).toEqual([]);
     expect(complaints()).toEqual([]);
 
-    const { paths } = await (await fetch(`${gatehouse.issuer}/api/v1/openapi.json`)).json();
+    const document = await fetch(`${gatehouse.issuer}/api/v1/openapi.json`);
+    const { paths } = (await document.json()) as { paths: object };
     const text = await page.locator('main').innerText();
     for (const path of Object.keys(paths)) expect(text).toContain(path);
     await close();

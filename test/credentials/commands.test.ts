@@ -83,6 +83,19 @@ it('user release lets a waiting person try again', async () => {
   expect((await run(['user', 'release'])).code).toBe(2);
 });
 
+it('user change sets what is given and empties what is given empty', async () => {
+  const change = async (...more: string[]) =>
+    JSON.parse((await run(['user', 'change', 'shown', ...more, '--json'])).out);
+  const changed = await change('--name', 'Grace', '--locale', 'de-AT', '--email-verified', 'no');
+  expect(changed).toMatchObject({ name: 'Grace', locale: 'de-AT', username: 'shown', admin: false });
+  expect(await change('--name', '')).toMatchObject({
+    name: null,
+    locale: 'de-AT',
+    version: changed.version + 1,
+  });
+  expect((await run(['user', 'change', 'shown', '--admin', 'perhaps'])).code).toBe(2);
+});
+
 it('user suspend, reinstate and set-password do what they say', async () => {
   await run(['user', 'suspend', 'shown', '--reason', 'left']);
   expect((await signIn('shown', PASSWORD)).kind).toBe('refused');

@@ -152,7 +152,7 @@ describe('a body that cannot be read', () => {
 
   it.each([
     ['too large for a page', '/setup', form, `a=${'x'.repeat(70_000)}`, 413],
-    ['too large for the token endpoint', '/token', form, `a=${'x'.repeat(70_000)}`, 400],
+    ['too large for the token endpoint', '/token', form, `a=${'x'.repeat(70_000)}`, 413],
     ['JSON for a page', '/setup', 'application/json', '{}', 415],
     ['JSON for the token endpoint', '/token', 'application/json', '{}', 400],
     ['no type', '/setup', '', 'a=b', 415],

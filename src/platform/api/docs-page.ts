@@ -107,19 +107,20 @@ function operationModel(
   };
 }
 
-const COMMON: readonly string[] = [
-  ...['request_invalid', 'body_malformed', 'body_too_large', 'content_type_unsupported'],
-  ...[
-    'authentication_required',
-    'permission_denied',
-    'rate_limited',
-    'internal_error',
-    'database_unavailable',
-  ],
-] satisfies ErrorCode[];
+const COMMON = [
+  'request_invalid',
+  'body_malformed',
+  'body_too_large',
+  'content_type_unsupported',
+  'authentication_required',
+  'permission_denied',
+  'rate_limited',
+  'internal_error',
+  'database_unavailable',
+] as const satisfies readonly ErrorCode[];
 
 function isItsOwn(code: string): boolean {
-  return !COMMON.includes(code);
+  return !COMMON.some((common) => common === code);
 }
 
 function describe(schema: JsonSchema): Described {

@@ -12,6 +12,7 @@ export interface SchemaField {
 
 /** `as` below: schemas are made by zod, and their keywords have the shapes of JSON Schema. */
 export function fieldsOf(schema: JsonSchema): SchemaField[] {
+  if (Array.isArray(schema.anyOf)) return fieldsOfAny(schema.anyOf as JsonSchema[]);
   const properties = (schema.properties ?? {}) as Record<string, JsonSchema>;
   const required = (schema.required ?? []) as string[];
   return Object.entries(properties).map(([name, property]) => ({
@@ -20,6 +21,14 @@ export function fieldsOf(schema: JsonSchema): SchemaField[] {
     required: required.includes(name),
     description: typeof property.description === 'string' ? property.description : '',
   }));
+}
+
+/** Each field once, and none is needed everywhere. */
+function fieldsOfAny(choices: readonly JsonSchema[]): SchemaField[] {
+  const fields = choices
+    .flatMap(fieldsOf)
+    .map((field): [string, SchemaField] => [field.name, { ...field, required: false }]);
+  return [...new Map(fields).values()];
 }
 
 export function typeOf(schema: JsonSchema): string {

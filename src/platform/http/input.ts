@@ -104,8 +104,13 @@ async function readText(ctx: Context, limitBytes: number): Promise<string> {
   }
 }
 
-async function readBytes(ctx: Context, limitBytes: number): Promise<Buffer> {
+/** Throws body_too_large for a body that itself says it is longer. */
+export function refuseDeclaredSize(ctx: Context, limitBytes: number): void {
   if (Number(ctx.req.headers['content-length'] ?? 0) > limitBytes) throw tooLarge(ctx, limitBytes);
+}
+
+async function readBytes(ctx: Context, limitBytes: number): Promise<Buffer> {
+  refuseDeclaredSize(ctx, limitBytes);
   const chunks: Buffer[] = [];
   let size = 0;
   try {

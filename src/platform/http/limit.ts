@@ -3,6 +3,7 @@ import type { Context, Middleware } from 'koa';
 import { addressPrefix } from '../../lib/ip.ts';
 import { failure } from '../errors.ts';
 import type { LimitName, Limits, LimitVerdict } from '../limits/rate-limit.ts';
+import { refuseDeclaredSize } from './input.ts';
 import { requestOf } from './request-id.ts';
 import type { Site } from './site.ts';
 
@@ -24,6 +25,8 @@ export function limitMiddleware(deps: {
   site: Site;
   limits: Limits;
   paths: Readonly<Record<string, LimitName>>;
+  /** The most that whoever answers there reads; it would call a longer body malformed. */
+  bodyLimitBytes?: number;
 }): Middleware {
   const names = new Map(
     Object.entries(deps.paths).map(([path, name]) => [`${deps.site.basePath}${path}`, { path, name }]),
@@ -35,6 +38,7 @@ export function limitMiddleware(deps: {
     requestOf(ctx).route = found.path;
     // A preflight asks for nothing yet.
     if (ctx.method !== 'OPTIONS') await takeFromLimit(ctx, deps.limits, found.name);
+    if (deps.bodyLimitBytes !== undefined) refuseDeclaredSize(ctx, deps.bodyLimitBytes);
     return next();
   };
 }
