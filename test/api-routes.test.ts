@@ -60,14 +60,26 @@ const nextKey = async () => {
   const keys = await gatehouse.services.signingKeys.list();
   return { kid: keys.find(({ state }) => state === 'next')?.kid ?? '' };
 };
-const session = async () => {
+const one = { limit: 1, cursor: null };
+const signedIn = async () => {
   const person = await createPerson(gatehouse.services);
-  const app = await relyingParty(gatehouse);
+  // Nobody answers there, so what is to be told stays to be told.
+  const app = await relyingParty(gatehouse, { backchannelLogoutUri: 'http://127.0.0.1:9/logout' });
   await app.signIn(person);
-  const { items } = await gatehouse.services.sessions.list(
-    { accountId: person.id },
-    { limit: 1, cursor: null },
-  );
+  return { accountId: person.id };
+};
+const session = async () => {
+  const { items } = await gatehouse.services.sessions.list(await signedIn(), one);
+  return { id: items[0]?.id ?? '' };
+};
+const grant = async () => {
+  const { items } = await gatehouse.services.sessions.listGrants(await signedIn(), one);
+  return { id: items[0]?.id ?? '' };
+};
+const delivery = async () => {
+  const { sessions } = gatehouse.services;
+  await sessions.end((await session()).id, operator);
+  const { items } = await sessions.listDeliveries({}, one);
   return { id: items[0]?.id ?? '' };
 };
 
@@ -98,6 +110,10 @@ const examples: Record<string, () => Promise<Example>> = {
     body: { action: 'read', resource: { kind: 'file', id: 'a' }, outcome: 'denied' },
   }),
   runJob: async () => ({ params: { name: 'audit-partitions' } }),
+  getSession: async () => ({ params: await session() }),
+  endSessions: async () => ({ body: { accountId: (await account()).id } }),
+  revokeGrant: async () => ({ params: await grant() }),
+  retryLogoutDelivery: async () => ({ params: await delivery() }),
   endSession: async () => ({ params: await session() }),
 };
 
