@@ -71,7 +71,7 @@ describe('a start that cannot be', () => {
 
     expect(await ended).toBe(75);
     expect(said.text.trim().split('\n')).toEqual([
-      `error: The server cannot reach its database. Please try again in a moment. server: 127.0.0.1:${port} reason: ECONNREFUSED (database_unavailable)`,
+      `error: Nothing that answers as PostgreSQL is at the address in DATABASE_URL. Check that it runs and that host and port are right. server: 127.0.0.1:${port} database: gatehouse reason: ECONNREFUSED (database_unreachable)`,
     ]);
   });
 
