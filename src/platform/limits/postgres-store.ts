@@ -1,6 +1,9 @@
 // Counters in PostgreSQL, for installations without Redis: one statement for all that ask at the same time.
 import { setTimeout as delay } from 'node:timers/promises';
+import { createBatch } from '../database/batch.ts';
 import { type Db, isDatabaseUnavailable } from '../database/postgres.ts';
+import { AppError } from '../errors.ts';
+import { inBatches } from '../jobs/batches.ts';
 import type { Job } from '../jobs/jobs.ts';
 import type { Quota, Taken } from './gcra.ts';
 import type { LimitStore } from './store.ts';
@@ -9,49 +12,38 @@ interface Ask {
   readonly key: string;
   readonly wanted: number;
   readonly quota: Quota;
-  readonly answer: (taken: Taken | undefined) => void;
-  readonly fail: (error: unknown) => void;
 }
 
-const MOST_AT_ONCE = 200;
 /** A request waits no longer for its limit; the statement may still count what nobody used. */
 const PATIENCE_MILLISECONDS = 1_000;
 const PAUSE_MILLISECONDS = 1_000;
-const DELETE_STEP = 5_000;
 
 /** A single statement is under way at a time; who comes meanwhile shares the next one. */
 export function createPostgresStore(db: Db): LimitStore {
-  const waiting: Ask[] = [];
-  let busy = false;
+  const batch = createBatch<Ask, Taken>({
+    run: (asks) => takeAll(db, asks),
+    keyOf: ({ key }) => key,
+    inFlight: 1,
+    companyMilliseconds: 0,
+  });
   let awayUntil = 0;
-
-  const work = async () => {
-    busy = true;
-    while (waiting.length > 0) {
-      const asks = waiting.splice(0, MOST_AT_ONCE);
-      try {
-        const taken = await takeAll(db, asks);
-        for (const { key, answer } of asks) answer(taken.get(key));
-      } catch (error) {
-        if (isDatabaseUnavailable(error)) for (const { answer } of asks) answer(undefined);
-        else for (const { fail } of asks) fail(error);
-      }
-    }
-    busy = false;
-  };
-
   return {
     async take(key, wanted, quota) {
       if (performance.now() < awayUntil) return undefined;
-      const counted = new Promise<Taken | undefined>((answer, fail) => {
-        waiting.push({ key, wanted, quota, answer, fail });
-      });
-      if (!busy) void work();
-      const taken = await withPatience(counted);
+      const taken = await withPatience(orAway(batch.run({ key, wanted, quota })));
       if (taken === undefined) awayUntil = performance.now() + PAUSE_MILLISECONDS;
       return taken;
     },
   };
+}
+
+async function orAway(counted: Promise<Taken>): Promise<Taken | undefined> {
+  try {
+    return await counted;
+  } catch (error) {
+    if (isDatabaseUnavailable(error) || error instanceof AppError) return undefined;
+    throw error;
+  }
 }
 
 async function withPatience(counted: Promise<Taken | undefined>): Promise<Taken | undefined> {
@@ -73,7 +65,7 @@ const NOW = '(extract(epoch from now()) * 1000000)::bigint';
  * All nodes share the clock of the database. Rows are locked in the order of their keys, so that two statements never
  * wait for each other. The end of a row is a whole minute, which seldom changes: so the index seldom does.
  */
-async function takeAll(db: Db, asks: readonly Ask[]): Promise<Map<string, Taken>> {
+async function takeAll(db: Db, asks: readonly Ask[]): Promise<Taken[]> {
   const { rows } = await db.raw<{ rows: { key: string; granted: number; ahead: string }[] }>(
     `insert into limit_counters as c (key, empty_at, granted, step, burst, expires_at)
      select a.key, ${NOW} + least(a.wanted, a.burst) * a.step, least(a.wanted, a.burst), a.step, a.burst,
@@ -96,7 +88,12 @@ async function takeAll(db: Db, asks: readonly Ask[]): Promise<Map<string, Taken>
       asks.map(({ quota }) => quota.burst),
     ],
   );
-  return new Map(rows.map(({ key, granted, ahead }) => [key, { granted, ahead: Number(ahead) }]));
+  const taken = new Map(rows.map(({ key, granted, ahead }) => [key, { granted, ahead: Number(ahead) }]));
+  return asks.map(({ key }) => {
+    const one = taken.get(key);
+    if (one === undefined) throw new Error('PostgreSQL gave no answer for a counter of a limit');
+    return one;
+  });
 }
 
 /** Rows of addresses that ask no more. Rows in use are passed over, so that no request waits for this. */
@@ -105,19 +102,19 @@ export function limitJobs(db: Db): Job[] {
     {
       name: 'limit-counters-expiry',
       everySeconds: 60,
-      async run() {
-        while ((await deleteExpired(db)) === DELETE_STEP);
+      async run(signal) {
+        await inBatches((limit) => deleteExpired(db, limit), signal);
       },
     },
   ];
 }
 
-async function deleteExpired(db: Db): Promise<number> {
+async function deleteExpired(db: Db, limit: number): Promise<number> {
   const { rowCount } = await db.raw<{ rowCount: number }>(
     `delete from limit_counters where key in (
        select key from limit_counters where expires_at < now() limit ? for update skip locked
      )`,
-    [DELETE_STEP],
+    [limit],
   );
   return rowCount;
 }

@@ -140,6 +140,20 @@ describe('with PostgreSQL', () => {
     }
   });
 
+  it('removes old rows without waiting for one that is in use', async () => {
+    const limits = createLimits<Name>(SETTINGS, { store: createPostgresStore(db) });
+    await limits.take('small', 'in use');
+    const row = () => db('limit_counters').where({ key: 'small:in use' });
+    await row().update({ expires_at: db.raw(`now() - interval '1 second'`) });
+    await db.transaction(async (trx) => {
+      await trx('limit_counters').where({ key: 'small:in use' }).forUpdate();
+      for (const job of limitJobs(db)) await job.run();
+      expect(await trx('limit_counters').where({ key: 'small:in use' })).toHaveLength(1);
+    });
+    for (const job of limitJobs(db)) await job.run();
+    expect(await row()).toEqual([]);
+  });
+
   it('removes the rows of those who ask no more, and only those', async () => {
     const limits = createLimits<Name>(SETTINGS, { store: createPostgresStore(db) });
     await limits.take('small', 'gone');
