@@ -1,20 +1,11 @@
 // Scheduled work: each job runs on one node at a time, claimed by a row in `jobs`; a failing job never stops the others.
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Job } from './job.ts';
 import { type Outcome, type RunDeps, runClaimed } from './run.ts';
 import { claim, type JobRecord, makeDue, readJobs, register } from './store.ts';
 
-export interface Job {
-  name: string;
-  everySeconds: number;
-  /** Longest run, ten minutes unless told; then it counts as failed, and another node may try. */
-  limitSeconds?: number;
-  /**
-   * Must do no harm when a second one runs beside it: a node that lost its claim notices late. When the signal aborts
-   * (the process stops, the claim is lost, the time is over), it ends after the step under way.
-   */
-  run(signal?: AbortSignal): Promise<void>;
-}
+export type { Job } from './job.ts';
 
 export interface JobView {
   name: string;

@@ -1,7 +1,7 @@
 // One run of a claimed job: its claim kept alive, its time limited, and how it went written down.
 import type { Db } from '../database/postgres.ts';
 import type { Log } from '../telemetry/log.ts';
-import type { Job } from './jobs.ts';
+import type { Job } from './job.ts';
 import { fail, finish, renew } from './store.ts';
 
 export interface RunDeps {
