@@ -13,6 +13,8 @@ const small = new Set([
   'apis',
   'change_counters',
   'jobs',
+  'master_keys',
+  'master_key_nodes',
   'server_secrets',
   'setup_links',
   'signing_keys',
@@ -108,7 +110,7 @@ describe('the queries of the server', () => {
         await services.audit.list(filter, first);
       }
       await services.audit.listRefusals({}, first);
-      await services.sessions.endAll(person.id, operator);
+      await services.sessions.endAll({ accountId: person.id }, operator);
       await services.accounts.suspend(other.id, null, operator);
       await services.clients.remove(client.id, operator);
       for (const job of services.jobs) await job.run();
