@@ -6,6 +6,7 @@ import { PassThrough } from 'node:stream';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { readBackup, writeBackup } from '../../src/backup/file.ts';
 import type { Header } from '../../src/backup/schema.ts';
+import { fillDatabase } from '../../src/backup/staging.ts';
 import { PASSING, SIGNED_IN } from '../../src/backup/tables.ts';
 import { createPostgres } from '../../src/platform/database/postgres.ts';
 import { useDatabase } from '../support/database.ts';
@@ -82,6 +83,25 @@ describe('what does not fit is refused before anything is written', () => {
       (rows) => Buffer.from(rows.toString('latin1').replace('ann@', 'eve@'), 'latin1'),
     );
     await expect(into().bringBack(forged)).rejects.toMatchObject({ code: 'backup_broken' });
+    await nothing();
+  });
+
+  it('a table that reads differently once it is written', async () => {
+    const read = await readBackup(createReadStream(path), async () => '');
+    async function* tables() {
+      for await (const table of read.tables()) {
+        const sum = () => ({ ...table.sum(), sha256: '0'.repeat(64) });
+        yield { ...table, sum };
+      }
+    }
+    const filling = {
+      url: target.databaseUrl(),
+      source: { ...read, tables },
+      replace: false,
+      onTable: quiet,
+      finish: async () => {},
+    };
+    await expect(fillDatabase(filling)).rejects.toMatchObject({ code: 'copy_differs' });
     await nothing();
   });
 
