@@ -195,6 +195,16 @@ create table consents (
 );
 CREATE INDEX consents_client_id_idx ON consents USING btree (client_id);
 
+create table cutoffs (
+  kind text not null,
+  subject text not null,
+  not_before timestamp with time zone not null,
+  written_at timestamp with time zone not null default now(),
+  constraint cutoffs_pkey PRIMARY KEY (kind, subject),
+  constraint cutoffs_kind_check CHECK ((kind = ANY (ARRAY['account'::text, 'client'::text, 'everyone'::text])))
+);
+CREATE INDEX cutoffs_written_at ON cutoffs USING btree (written_at);
+
 create table data_moves (
   only_one boolean not null default true,
   moved_to text not null,
@@ -250,6 +260,26 @@ create table limit_counters (
 );
 CREATE INDEX limit_counters_expiry ON limit_counters USING btree (expires_at);
 
+create table logout_deliveries (
+  id text not null,
+  client_id text not null,
+  account_id text not null,
+  sid text,
+  state text not null default 'waiting'::text,
+  attempts integer not null default 0,
+  last_error text,
+  created_at timestamp with time zone not null default now(),
+  next_attempt_at timestamp with time zone not null default now(),
+  give_up_at timestamp with time zone not null,
+  finished_at timestamp with time zone,
+  constraint logout_deliveries_pkey PRIMARY KEY (id),
+  constraint logout_deliveries_state_check CHECK ((state = ANY (ARRAY['waiting'::text, 'delivered'::text, 'failed'::text])))
+);
+CREATE INDEX logout_deliveries_client ON logout_deliveries USING btree (client_id, id);
+CREATE INDEX logout_deliveries_failed ON logout_deliveries USING btree (id) WHERE (state = 'failed'::text);
+CREATE INDEX logout_deliveries_finished_at ON logout_deliveries USING btree (finished_at);
+CREATE INDEX logout_deliveries_waiting ON logout_deliveries USING btree (client_id, next_attempt_at) WHERE (state = 'waiting'::text);
+
 create table master_key_nodes (
   node text not null,
   host text not null,
@@ -291,6 +321,18 @@ create table oidc_replays (
   constraint oidc_replays_pkey PRIMARY KEY (id_hash)
 );
 CREATE INDEX oidc_replays_expires_at_idx ON oidc_replays USING btree (expires_at);
+
+create table oidc_session_clients (
+  uid_hash bytea not null,
+  client_id text not null,
+  sid text not null,
+  grant_id text,
+  persists_logout boolean not null default false,
+  updated_at timestamp with time zone not null default now(),
+  constraint oidc_session_clients_pkey PRIMARY KEY (uid_hash, client_id, sid),
+  constraint oidc_session_clients_uid_hash_fkey FOREIGN KEY (uid_hash) REFERENCES oidc_sessions(uid_hash) ON DELETE CASCADE
+);
+CREATE INDEX oidc_session_clients_client ON oidc_session_clients USING btree (client_id, uid_hash);
 
 create table oidc_sessions (
   uid_hash bytea not null,

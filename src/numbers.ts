@@ -8,6 +8,7 @@ import type { Limits } from './platform/limits/rate-limit.ts';
 import type { Redis } from './platform/redis/redis.ts';
 import type { Metrics } from './platform/telemetry/metrics.ts';
 import type { Tracing } from './platform/telemetry/tracing.ts';
+import type { Sessions } from './sessions/sessions.ts';
 import type { SigningKeys } from './signing-keys/signing-keys.ts';
 
 interface Read {
@@ -17,15 +18,17 @@ interface Read {
   credentials: Credentials;
   audit: Audit;
   signingKeys: SigningKeys;
+  sessions: Sessions;
   tracing: Tracing | undefined;
   clock: Clock;
 }
 
 export function readServices(services: Read): void {
-  const { metrics, postgres, redis, credentials, audit, signingKeys, tracing, clock } = services;
+  const { metrics, postgres, redis, credentials, audit, signingKeys, sessions, tracing, clock } = services;
   metrics.read('gatehouse_info', () => ({ [packageFile.version]: 1 }));
   metrics.read('gatehouse_database_connections', () => ({ ...postgres.connections() }));
   metrics.read('gatehouse_password_hashing', () => ({ ...credentials.hashing() }));
+  metrics.read('gatehouse_logout_deliveries', sessions.countDeliveries);
   metrics.read('gatehouse_ledger_waiting', () => audit.waiting());
   metrics.read('gatehouse_signing_key_age_seconds', () => {
     const signing = signingKeys.snapshot().filter(({ state }) => state === 'current');

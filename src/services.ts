@@ -44,7 +44,7 @@ import { createLog, type Log, silentLog } from './platform/telemetry/log.ts';
 import { createMetrics, type Metrics } from './platform/telemetry/metrics.ts';
 import { startTracing } from './platform/telemetry/start-tracing.ts';
 import type { Tracing } from './platform/telemetry/tracing.ts';
-import { createSessions, type Sessions } from './sessions/sessions.ts';
+import { createLogoutNotices, createSessions, type Sessions } from './sessions/sessions.ts';
 import { createOwner, type Owner } from './setup/owner.ts';
 import { createSetup, type Setup } from './setup/setup.ts';
 import { createSigningKeys, type SigningKeys } from './signing-keys/signing-keys.ts';
@@ -119,6 +119,7 @@ export async function openServices(
     const services = await createServices(config, { postgres, redis, log, tracing });
     const close = async () => {
       await services.masterKey.stop();
+      await services.sessions.stop();
       await services.audit.stop();
       await services.changes.stop();
       await tracing?.stop();
@@ -222,6 +223,7 @@ export async function createServices(
 
   const apiKeys = createApiKeys({ db, audit, clock, pepper: serverSecrets.get('api-key') });
   const handleSeal = createSeal(serverSecrets.get('handle'));
+  const logoutNotices = createLogoutNotices({ wanted: clients.wantLogout });
   const oidc = createOidc({
     config,
     postgres,
@@ -237,9 +239,12 @@ export async function createServices(
     renderer: pages.renderer,
     i18n: pages.i18n,
     outgoingFetch: createOutgoingFetch(config.outgoing),
+    changes,
+    logoutNotices,
   });
+  await oidc.cutoffs.start();
   ended.state = oidc.state;
-  const sessions = createSessions({ postgres, audit, oidc });
+  const sessions = createSessions({ postgres, audit, changes, clock, log, oidc, notices: logoutNotices });
   const managementAudience = `${config.issuer}/api`;
   const gateway = createGateway({
     issuer: config.issuer,
@@ -250,6 +255,7 @@ export async function createServices(
     apiKeys,
     handleSeal,
     grantExists: oidc.state.grantIsAlive,
+    isCutOff: oidc.cutoffs.isOver,
   });
   const idempotency = createIdempotency({
     db,
@@ -270,6 +276,7 @@ export async function createServices(
     ...signingKeys.jobs(),
     ...masterKey.jobs(),
     ...oidc.jobs(),
+    ...sessions.jobs(),
     ...idempotency.jobs(),
   ];
 

@@ -60,6 +60,7 @@ async function bringUp(parts: Parts, { prepare, signal, worker }: StartOptions):
   services.audit.start();
   await services.masterKey.start();
   services.scheduler.start();
+  services.sessions.start();
   const { host, port } = config.metrics;
   if (port !== null && worker === undefined)
     parts.metrics = await metricsListener({ metrics: services.metrics, host, port });

@@ -27,6 +27,7 @@ import { activeSecretHashes, listSecrets, type SecretHash } from './secret-store
 import { createSecrets, type NewSecret } from './secrets.ts';
 import {
   anyClientUses,
+  clientsWantingLogout,
   deleteClient,
   findClient,
   insertClient,
@@ -66,6 +67,8 @@ export interface Clients {
   known(id: string): Promise<KnownClient | undefined>;
   /** Whether one of the active secrets was presented; takes the same time for clients that do not exist. */
   secretMatches(id: string, presented: string): Promise<boolean>;
+  /** Those of them that asked to be told of ended sessions. With the handle of the transaction that ends them. */
+  wantLogout(db: Db, ids: readonly string[]): Promise<string[]>;
   /** Keeps what `known` answers fresh. */
   start(): void;
 }
@@ -232,6 +235,8 @@ export function createClients(deps: ClientsDeps): Clients {
       const known = CLIENT_ID.test(id) ? await cache.get(id) : undefined;
       return secrets.matches(known?.secretHashes ?? [], presented);
     },
+
+    wantLogout: clientsWantingLogout,
 
     start() {
       changes.on('clients', cache.expire);

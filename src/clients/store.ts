@@ -136,6 +136,10 @@ export async function anyClientUses(db: Db, audience: string): Promise<boolean> 
   return rows.length > 0;
 }
 
+export async function clientsWantingLogout(db: Db, ids: readonly string[]): Promise<string[]> {
+  return db<ClientRow>('clients').whereIn('id', ids).whereNotNull('backchannel_logout_uri').pluck('id');
+}
+
 function clientOf(row: ClientRow): Client {
   return {
     // Ids were checked when the row was written.

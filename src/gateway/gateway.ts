@@ -27,6 +27,8 @@ export interface GatewayDeps {
   clients: Clients;
   apiKeys: Pick<ApiKeys, 'verify'>;
   handleSeal: Seal;
+  /** Whether everything of then was ended: of this account, of this client, or of everybody (ASVS 7.4.1). */
+  isCutOff: (made: { atSeconds: number; accountId: string | null; clientId: string }) => boolean;
   /** False when the grant was revoked or ended with its session. */
   grantExists: (grantId: string) => Promise<boolean>;
 }
@@ -49,6 +51,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
       const permissions = known && permissionsNow(payload, known.client);
       if (!permissions) return undefined;
       const { accountId, clientId, grantId } = handle;
+      if (deps.isCutOff({ atSeconds: payload.iat ?? 0, accountId, clientId })) return undefined;
       if (accountId === null) return { kind: 'client', id: clientId, clientId, permissions };
       // A JWT leaves no row of its own to delete: what it was issued from is asked instead.
       if (grantId === null || !(await deps.grantExists(grantId))) return undefined;

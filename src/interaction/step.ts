@@ -65,7 +65,7 @@ export async function withStep(
     }),
     finish: async (outcome) => {
       if (outcome.kind === 'signed_in') facts.accountId = outcome.accountId;
-      return { kind: 'redirect', to: await deps.interactions.finish(ctx.req, ctx.res, outcome) };
+      return { kind: 'redirect', to: (await deps.interactions.finish(ctx.req, ctx.res, outcome)) ?? path() };
     },
   });
 }

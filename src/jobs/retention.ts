@@ -45,6 +45,11 @@ export const retention: Readonly<Record<string, Rule>> = {
   },
   clients: { holds: 'One row per client, until it is deleted.' },
   consents: { holds: 'One row per account and client; deleted with either.' },
+  cutoffs: {
+    until: 'SESSION_ABSOLUTE_SECONDS, and at least a day: until nothing can be from before.',
+    job: 'cutoffs-expiry',
+    by: 'written_at',
+  },
   data_moves: { holds: 'One row, from a move of the data to another database until it is undone.' },
   device_code_guesses: {
     until: 'Half an hour after its quarter of an hour began.',
@@ -61,10 +66,16 @@ export const retention: Readonly<Record<string, Rule>> = {
     by: 'seen_at',
   },
   master_keys: { holds: 'One row per master key that ever was; never the key.' },
+  logout_deliveries: {
+    until: 'A week after it was delivered, 30 days after it was given up.',
+    job: 'logout-deliveries-expiry',
+    by: 'finished_at',
+  },
   limit_counters: expired('limit-counters-expiry', 'Two to three minutes after the last request.'),
   oidc_grants: expired(engine, 'The end of the last token that may be issued from it.'),
   oidc_replays: expired(engine, 'The end of the proof or assertion that must not be used twice.'),
   oidc_sessions: expired(engine, 'SESSION_IDLE_SECONDS without use, SESSION_ABSOLUTE_SECONDS in all.'),
+  oidc_session_clients: { holds: 'One row per client that takes part in a session; deleted with it.' },
   oidc_tokens: expired(engine, 'The end of the token.'),
   oidc_transients: expired(engine, 'The end of the code, device code, pushed request or sign-in under way.'),
   passwords: { holds: 'One row per account; deleted with it.' },

@@ -8,6 +8,7 @@ export type ApiKeyId = Id<'key'>;
 export type ApiId = Id<'api'>;
 export type ClientSecretId = Id<'sec'>;
 export type EventId = Id<'evt'>;
+export type LogoutDeliveryId = Id<'lod'>;
 
 /** A client id is public and may be chosen by the operator (`gatehouse-cli`), so it carries no fixed prefix. */
 export type ClientId = string & { readonly idPrefix: 'client' };
@@ -18,6 +19,7 @@ interface Prefixes {
   key: ApiKeyId;
   sec: ClientSecretId;
   evt: EventId;
+  lod: LogoutDeliveryId;
   cli: ClientId;
 }
 

@@ -1,10 +1,9 @@
-// Engine state by account and by session, for everything outside the protocol: lists, ends, clean-up.
+// Engine state by account, client, session and grant, for everything outside the protocol: lists, and the ends of ends.ts.
 import type { AdapterPayload } from 'oidc-provider';
-import type { AccountId, ClientId } from '../lib/ids.ts';
 import type { Db } from '../platform/database/postgres.ts';
 import type { Sealing } from './adapter/sealing.ts';
 import { sessionId } from './adapter/sessions.ts';
-import { removeConsents } from './consent/consents.ts';
+import { createEnds, type Ends, type EndsDeps } from './ends.ts';
 
 export interface BrowserSession {
   id: string;
@@ -16,28 +15,29 @@ export interface BrowserSession {
   expiresAt: Date;
 }
 
-/** A client that took part in an ended session and wants to be told. */
-export interface EndedParticipant {
-  clientId: string;
+/** What an account allowed a client, in one session or, with offline access, beyond it. */
+export interface Grant {
+  id: string;
   accountId: string;
-  sid: string | null;
+  clientId: string;
+  scopes: string[];
+  /** Audience of an API -> the permissions allowed there. */
+  resourceScopes: Record<string, string[]>;
+  createdAt: Date;
+  expiresAt: Date;
 }
 
-export interface EngineState {
-  /** Deletes sessions, grants, tokens, codes and remembered consent of an account; in the caller's transaction. */
-  endAccount(trx: Db, accountId: AccountId): Promise<void>;
-  /** The same for a client: what was granted to it, by everybody. */
-  endClient(trx: Db, clientId: ClientId): Promise<void>;
+export interface StateFilter {
+  accountId?: string;
+  clientId?: string;
+}
+
+export interface EngineState extends Ends {
   /** False for a grant that was revoked, ended with its session, or is over. */
   grantIsAlive(id: string): Promise<boolean>;
-  listSessions(
-    filter: { accountId?: string },
-    after: string | null,
-    limit: number,
-  ): Promise<BrowserSession[]>;
+  listSessions(filter: StateFilter, after: string | null, limit: number): Promise<BrowserSession[]>;
   findSession(db: Db, id: string): Promise<BrowserSession | undefined>;
-  /** Deletes one session and what was granted in it; answers who took part, undefined when there is no such session. */
-  endSession(trx: Db, id: string): Promise<EndedParticipant[] | undefined>;
+  listGrants(filter: StateFilter, after: string | null, limit: number): Promise<Grant[]>;
 }
 
 const sessionColumns = [
@@ -60,76 +60,65 @@ interface SessionRow {
   expires_at: Date;
 }
 
-export function createEngineState(deps: { db: Db; sealing: Sealing }): EngineState {
-  return {
-    async endAccount(trx, accountId) {
-      for (const table of ['oidc_sessions', 'oidc_grants', 'oidc_tokens', 'oidc_transients']) {
-        await trx(table).where({ account_id: accountId }).delete();
-      }
-      await removeConsents(trx, { accountId });
-    },
+interface GrantRow {
+  id: string;
+  account_id: string;
+  client_id: string;
+  payload: Buffer;
+  created_at: Date;
+  expires_at: Date;
+}
 
-    async endClient(trx, clientId) {
-      for (const table of ['oidc_grants', 'oidc_tokens', 'oidc_transients']) {
-        await trx(table).where({ client_id: clientId }).delete();
-      }
-      await removeConsents(trx, { clientId });
-    },
+export function createEngineState(deps: EndsDeps & { db: Db }): EngineState {
+  const { db, sealing } = deps;
+  return {
+    ...createEnds(deps),
 
     async grantIsAlive(id) {
-      const row = await deps.db('oidc_grants').where({ id }).andWhereRaw('expires_at > now()').first('id');
+      const row = await db('oidc_grants').where({ id }).andWhereRaw('expires_at > now()').first('id');
       return row !== undefined;
     },
 
-    async listSessions(filter, after, limit) {
-      const query = deps
-        .db('oidc_sessions')
+    async listSessions({ accountId, clientId }, after, limit) {
+      const query = db('oidc_sessions')
         .select<SessionRow[]>(sessionColumns)
         .whereNotNull('account_id')
         .andWhereRaw('expires_at > now()')
         .orderBy('uid_hash')
         .limit(limit);
-      if (filter.accountId !== undefined) query.andWhere({ account_id: filter.accountId });
+      if (accountId !== undefined) query.andWhere({ account_id: accountId });
+      if (clientId !== undefined) {
+        query.whereIn(
+          'uid_hash',
+          db('oidc_session_clients').select('uid_hash').where({ client_id: clientId }),
+        );
+      }
       if (after !== null) query.andWhere('uid_hash', '>', Buffer.from(after, 'base64url'));
       return (await query).map(sessionOf);
     },
 
-    async findSession(db, id) {
-      const row = await db('oidc_sessions')
+    async findSession(handle, id) {
+      const row = await handle('oidc_sessions')
         .select<SessionRow>(sessionColumns)
         .where({ uid_hash: Buffer.from(id, 'base64url') })
         .whereNotNull('account_id')
+        .andWhereRaw('expires_at > now()')
         .first();
       return row && sessionOf(row);
     },
 
-    async endSession(trx, id) {
-      const uidHash = Buffer.from(id, 'base64url');
-      const [row] = await trx('oidc_sessions')
-        .where({ uid_hash: uidHash })
-        .delete()
-        .returning(['account_id', 'payload']);
-      if (!row) return undefined;
-      const payload = deps.sealing.open('Session', uidHash, row.payload);
-      await endGrants(trx, payload);
-      return Object.entries(payload?.authorizations ?? {}).map(([clientId, { sid }]) => ({
-        clientId,
-        accountId: row.account_id,
-        sid: sid ?? null,
-      }));
+    async listGrants({ accountId, clientId }, after, limit) {
+      const query = db('oidc_grants')
+        .select<GrantRow[]>('id', 'account_id', 'client_id', 'payload', 'created_at', 'expires_at')
+        .whereRaw('expires_at > now()')
+        .orderBy('id')
+        .limit(limit);
+      if (accountId !== undefined) query.andWhere({ account_id: accountId });
+      if (clientId !== undefined) query.andWhere({ client_id: clientId });
+      if (after !== null) query.andWhere('id', '>', after);
+      return (await query).map((row) => grantOf(row, sealing));
     },
   };
-}
-
-/** What outlives a sign-out on purpose (offline access) outlives this too; the person revokes it by itself. */
-async function endGrants(trx: Db, session: AdapterPayload | undefined): Promise<void> {
-  const grantIds = Object.values(session?.authorizations ?? {})
-    .filter((authorization) => authorization.grantId && !authorization.persistsLogout)
-    .map((authorization) => authorization.grantId ?? '');
-  if (grantIds.length === 0) return;
-  await trx('oidc_tokens').whereIn('grant_id', grantIds).delete();
-  await trx('oidc_transients').whereIn('grant_id', grantIds).delete();
-  await trx('oidc_grants').whereIn('id', grantIds).delete();
 }
 
 function sessionOf(row: SessionRow): BrowserSession {
@@ -142,4 +131,31 @@ function sessionOf(row: SessionRow): BrowserSession {
     seenAt: row.seen_at,
     expiresAt: row.expires_at,
   };
+}
+
+function grantOf(row: GrantRow, sealing: Sealing): Grant {
+  const payload = sealing.open('Grant', sealing.idHash(row.id), row.payload);
+  return {
+    id: row.id,
+    accountId: row.account_id,
+    clientId: row.client_id,
+    scopes: openidScopes(payload),
+    resourceScopes: resourceScopesOf(payload),
+    createdAt: row.created_at,
+    expiresAt: row.expires_at,
+  };
+}
+
+function openidScopes(payload: AdapterPayload | undefined): string[] {
+  const openid: unknown = payload?.openid;
+  return typeof openid === 'object' && openid !== null && 'scope' in openid ? words(openid.scope) : [];
+}
+
+function resourceScopesOf(payload: AdapterPayload | undefined): Record<string, string[]> {
+  const resources = Object.entries(payload?.resources ?? {});
+  return Object.fromEntries(resources.map(([audience, scope]) => [audience, words(scope)]));
+}
+
+function words(scope: unknown): string[] {
+  return typeof scope === 'string' ? scope.split(' ').filter((word) => word !== '') : [];
 }

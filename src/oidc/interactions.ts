@@ -12,6 +12,7 @@ import type { Postgres } from '../platform/database/postgres.ts';
 import type { ClientSource } from './client-source.ts';
 import { type Consent, rememberConsent } from './consent/consents.ts';
 import { addTo, grantLifetimeSeconds } from './consent/grants.ts';
+import type { Cutoffs } from './cutoffs.ts';
 import { entitledPermissions, grantable } from './tokens/resources.ts';
 
 export interface PendingInteraction {
@@ -32,7 +33,8 @@ export interface PendingInteraction {
 }
 
 export type StepOutcome =
-  | { kind: 'signed_in'; accountId: string; amr: string[] }
+  /** `provedAt`: no later than when the proof was looked at. What was ended since then stays ended. */
+  | { kind: 'signed_in'; accountId: string; amr: string[]; provedAt: Date }
   | { kind: 'account_selected' }
   | { kind: 'other_account' }
   | { kind: 'consented'; grantId: string }
@@ -45,8 +47,15 @@ export interface Interactions {
     response: ServerResponse,
     uid: string,
   ): Promise<PendingInteraction | undefined>;
-  /** Stores what was proved; answers the address at which the engine goes on. */
-  finish(request: IncomingMessage, response: ServerResponse, outcome: StepOutcome): Promise<string>;
+  /**
+   * Stores what was proved; answers the address at which the engine goes on. undefined for a proof that is worth nothing
+   * any more: a new password was set, or the account was suspended, while it was looked at.
+   */
+  finish(
+    request: IncomingMessage,
+    response: ServerResponse,
+    outcome: StepOutcome,
+  ): Promise<string | undefined>;
   /** Makes the grant for what was asked, remembers it, and writes it to the ledger. */
   grantConsent(pending: PendingInteraction): Promise<string>;
   denyConsent(pending: PendingInteraction): Promise<void>;
@@ -60,6 +69,7 @@ export interface InteractionsDeps {
   postgres: Postgres;
   audit: Audit;
   tokens: Config['tokens'];
+  cutoffs: Pick<Cutoffs, 'ofAccount'>;
 }
 
 export function createInteractions(deps: InteractionsDeps): Interactions {
@@ -75,10 +85,13 @@ export function createInteractions(deps: InteractionsDeps): Interactions {
       return pendingOf(interaction, clientSource.registered(engineClient), deps);
     },
 
-    finish: (request, response, outcome) =>
-      provider().interactionResult(request, response, resultOf(outcome), {
+    async finish(request, response, outcome) {
+      const at = outcome.kind === 'signed_in' ? await timeOfSignIn(outcome, deps.cutoffs) : new Date();
+      if (at === undefined) return undefined;
+      return provider().interactionResult(request, response, resultOf(outcome, at), {
         mergeWithLastSubmission: outcome.kind !== 'cancelled',
-      }),
+      });
+    },
 
     async grantConsent(pending) {
       const accountId = pending.accountId ?? '';
@@ -186,11 +199,25 @@ async function askedResourceScopes(
   return Object.fromEntries(asked.filter(([, names]) => names.length > 0));
 }
 
-function resultOf(outcome: StepOutcome): InteractionResults {
+/**
+ * The engine counts sign-ins in seconds, and one of the second in which a password was replaced could be either: what was
+ * proved after the replacement gets the next second. undefined for what was proved before.
+ */
+async function timeOfSignIn(
+  { accountId, provedAt }: { accountId: string; provedAt: Date },
+  cutoffs: Pick<Cutoffs, 'ofAccount'>,
+): Promise<Date | undefined> {
+  const notBefore = await cutoffs.ofAccount(accountId);
+  if (notBefore === undefined) return provedAt;
+  if (notBefore > provedAt) return undefined;
+  return new Date(Math.max(provedAt.getTime(), Math.ceil(notBefore.getTime() / 1000) * 1000));
+}
+
+function resultOf(outcome: StepOutcome, at: Date): InteractionResults {
   switch (outcome.kind) {
     case 'signed_in':
       return {
-        login: { accountId: outcome.accountId, amr: outcome.amr, ts: Math.floor(Date.now() / 1000) },
+        login: { accountId: outcome.accountId, amr: outcome.amr, ts: Math.floor(at.getTime() / 1000) },
         select_account: {},
       };
     case 'account_selected':

@@ -5,8 +5,9 @@ import type { Accounts } from '../accounts/accounts.ts';
 import type { Apis } from '../apis/apis.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Clients } from '../clients/clients.ts';
+import type { Changes } from '../platform/changes.ts';
 import type { Config } from '../platform/config/schema.ts';
-import { isDatabaseUnavailable, type Postgres } from '../platform/database/postgres.ts';
+import { type Db, isDatabaseUnavailable, type Postgres } from '../platform/database/postgres.ts';
 import { failure } from '../platform/errors.ts';
 import type { OutgoingFetch } from '../platform/fetch.ts';
 import type { PageRenderer } from '../platform/http/render-page.ts';
@@ -21,12 +22,15 @@ import type { SigningKey, SigningKeys } from '../signing-keys/signing-keys.ts';
 import { createStateStore } from './adapter/adapter.ts';
 import { makeReplayDetectionAtomic } from './adapter/replays.ts';
 import { createSealing } from './adapter/sealing.ts';
+import type { EndedParticipant } from './adapter/session-clients.ts';
 import { createClientSource, noClientAdapter } from './client-source.ts';
+import { type Cutoffs, createCutoffs } from './cutoffs.ts';
 import { createDeviceGuesses } from './device-guesses.ts';
 import { allowCaching, answerPostAsGet, isProtocolRequest } from './endpoints.ts';
-import { createEngineState, type EndedParticipant, type EngineState } from './engine-state.ts';
+import { createEngineState, type EngineState } from './engine-state.ts';
 import { createEngineEvents } from './events.ts';
 import { createInteractions, type Interactions } from './interactions.ts';
+import { createLogoutSending, type SentLogout } from './logout-sending.ts';
 import { createEnginePages } from './pages/pages.ts';
 import { drawPassingOn } from './pages/passing-on.ts';
 import { type EngineDeps, engineConfiguration, routes } from './settings.ts';
@@ -34,8 +38,11 @@ import { createResources } from './tokens/resources.ts';
 import { engineKeys } from './tokens/signing.ts';
 import { createHandles } from './tokens/token-claims.ts';
 
-export type { BrowserSession, EndedParticipant } from './engine-state.ts';
+export type { EndedParticipant } from './adapter/session-clients.ts';
+export { type EndScope, endKinds } from './ends.ts';
+export type { BrowserSession, Grant, StateFilter } from './engine-state.ts';
 export type { Interactions, PendingInteraction, StepOutcome } from './interactions.ts';
+export type { SentLogout } from './logout-sending.ts';
 export { openHandle } from './tokens/token-claims.ts';
 
 /** Koa's context as the outer application has it; the engine adds `oidc` to it. */
@@ -46,8 +53,9 @@ export interface Oidc {
   handle(ctx: Context, next: () => Promise<unknown>): Promise<void>;
   readonly interactions: Interactions;
   readonly state: EngineState;
-  /** Tells a client, by back-channel logout, that a session ended; one attempt. */
-  tellSessionEnded(participant: EndedParticipant): Promise<'delivered' | 'failed' | 'not_wanted'>;
+  readonly cutoffs: Cutoffs;
+  /** Tells a client, by back-channel logout, that a session ended: one attempt, which never rejects. */
+  sendLogout(participant: EndedParticipant): Promise<SentLogout>;
   jobs(): Job[];
 }
 
@@ -66,6 +74,12 @@ export interface OidcDeps {
   renderer: PageRenderer;
   i18n: I18n;
   outgoingFetch: OutgoingFetch;
+  changes: Pick<Changes, 'bump' | 'on'>;
+  /** Writes down, in a transaction that ends sessions, which clients are to be told, and forgets it for a removed one. */
+  logoutNotices: {
+    write(trx: Db, participants: readonly EndedParticipant[]): Promise<void>;
+    forget(trx: Db, clientId: string): Promise<void>;
+  };
 }
 
 const EXPIRED_BATCH = 1000;
@@ -73,6 +87,12 @@ const EXPIRED_BATCH = 1000;
 export function createOidc(deps: OidcDeps): Oidc {
   const { config, accounts, apis, clients, serverSecrets } = deps;
   const { db } = deps.postgres;
+  const cutoffs = createCutoffs({
+    db,
+    changes: deps.changes,
+    sessionAbsoluteSeconds: config.sessions.absoluteSeconds,
+  });
+  const logout = createLogoutSending({ db, tellEnded: deps.logoutNotices.write });
   const sealing = createSealing(serverSecrets.get('state'));
   const store = createStateStore(
     {
@@ -80,6 +100,8 @@ export function createOidc(deps: OidcDeps): Oidc {
       sealing,
       refreshGraceSeconds: config.tokens.refreshGraceSeconds,
       sessionAbsoluteSeconds: config.sessions.absoluteSeconds,
+      isCutOff: cutoffs.isOver,
+      tellEnded: deps.logoutNotices.write,
     },
     noClientAdapter,
   );
@@ -113,6 +135,7 @@ export function createOidc(deps: OidcDeps): Oidc {
     const provider = new Provider(config.issuer, engineConfiguration(engineDeps, engineKeys(keys)));
     provider.proxy = true;
     clientSource.attach(provider);
+    logout.attach(provider);
     makeReplayDetectionAtomic(provider, store);
     events.attach(provider);
     return provider;
@@ -154,23 +177,20 @@ export function createOidc(deps: OidcDeps): Oidc {
       postgres: deps.postgres,
       audit: deps.audit,
       tokens: config.tokens,
+      cutoffs,
     }),
 
-    state: createEngineState({ db, sealing }),
+    state: createEngineState({
+      db,
+      sealing,
+      cutoffs,
+      now: () => new Date(),
+      tellEnded: deps.logoutNotices.write,
+      forgetClient: deps.logoutNotices.forget,
+    }),
+    cutoffs,
 
-    async tellSessionEnded({ clientId, accountId, sid }) {
-      const client = await engine.current.provider.Client.find(clientId);
-      if (!client?.backchannelLogoutUri) return 'not_wanted';
-      try {
-        // Present on every engine client, and missing from the published types.
-        const { backchannelLogout } = client as unknown as BackchannelClient;
-        await backchannelLogout.call(client, accountId, sid);
-        return 'delivered';
-      } catch (error) {
-        deps.log.warn('back-channel logout was not delivered', { clientId, error });
-        return 'failed';
-      }
-    },
+    sendLogout: (participant) => logout.send(engine.current.provider, participant),
 
     jobs: () => [
       {
@@ -192,10 +212,6 @@ function noteParties(ctx: Context): void {
   const facts = requestOf(ctx);
   facts.clientId = oidc.client?.clientId ?? null;
   facts.accountId = oidc.account?.accountId ?? oidc.session?.accountId ?? null;
-}
-
-interface BackchannelClient {
-  backchannelLogout(accountId: string, sid: string | null): Promise<void>;
 }
 
 function running(provider: Provider) {

@@ -1,79 +1,232 @@
-// Signed-in browsers: list them, end one or all of an account, and tell the apps that took part.
+// Signed-in browsers and what was granted in them: list them, end them by session, account, client or for everybody, and
+// tell the clients that took part.
 import type { Actor, Audit } from '../audit/audit.ts';
 import { decodeCursor, type Page, type PageRequest, pageOf } from '../lib/page.ts';
-import type { BrowserSession, EndedParticipant, Oidc } from '../oidc/oidc.ts';
-import type { Postgres } from '../platform/database/postgres.ts';
+import type { BrowserSession, EndScope, Grant, Oidc, StateFilter } from '../oidc/oidc.ts';
+import { endKinds } from '../oidc/oidc.ts';
+import type { Changes } from '../platform/changes.ts';
+import type { Clock } from '../platform/clock.ts';
+import type { Db, Postgres } from '../platform/database/postgres.ts';
 import { failure } from '../platform/errors.ts';
+import type { Job } from '../platform/jobs/jobs.ts';
+import type { Log } from '../platform/telemetry/log.ts';
+import { sessionJobs } from './jobs.ts';
+import { createLogoutQueue } from './logout-queue.ts';
+import * as store from './logout-store.ts';
+import type { DeliveryFilter, EndedCounts, LogoutDelivery } from './schema.ts';
+
+export type { BrowserSession, EndScope, Grant } from '../oidc/oidc.ts';
+export type { DeliveryFilter, DeliveryState, EndedCounts, LogoutDelivery } from './schema.ts';
 
 export interface Sessions {
-  list(filter: { accountId?: string }, page: PageRequest): Promise<Page<BrowserSession>>;
+  /** Throws request_invalid for a cursor that is not of this list; so do the other lists. */
+  list(filter: StateFilter, page: PageRequest): Promise<Page<BrowserSession>>;
+  /** Throws session_not_found. */
+  find(id: string): Promise<BrowserSession>;
   /** With the grants and tokens that end at sign-out. Throws session_not_found. */
   end(id: string, by: Actor): Promise<void>;
-  /** Answers how many were ended. */
-  endAll(accountId: string, by: Actor): Promise<number>;
+  /** Sessions, grants and tokens of before: of an account, of a client, of both together, or of everybody. In batches. */
+  endAll(scope: EndScope, by: Actor): Promise<EndedCounts>;
+  listGrants(filter: StateFilter, page: PageRequest): Promise<Page<Grant>>;
+  /** With every token issued from it. Throws grant_not_found. */
+  revokeGrant(id: string, by: Actor): Promise<void>;
+  /** The newest first. */
+  listDeliveries(filter: DeliveryFilter, page: PageRequest): Promise<Page<LogoutDelivery>>;
+  /** Due at once, and for another day. Throws logout_delivery_not_found, also for one that was delivered. */
+  retryDelivery(id: string, by: Actor): Promise<void>;
+  countDeliveries(): Promise<{ waiting: number; failed: number }>;
+  jobs(): Job[];
+  /** Begins to deliver what waits. */
+  start(): void;
+  stop(): Promise<void>;
 }
 
-const BATCH = 100;
-
-export function createSessions(deps: {
+export interface SessionsDeps {
   postgres: Postgres;
   audit: Audit;
-  oidc: Pick<Oidc, 'state' | 'tellSessionEnded'>;
-}): Sessions {
+  changes: Pick<Changes, 'poll'>;
+  clock: Clock;
+  log: Log;
+  oidc: Pick<Oidc, 'state' | 'sendLogout' | 'cutoffs'>;
+  notices: LogoutNotices;
+}
+
+export interface LogoutNotices {
+  /** In the transaction that ends sessions: those of these clients that ask for it are to be told. */
+  write(trx: Db, participants: readonly store.Notice[]): Promise<void>;
+  forget(trx: Db, clientId: string): Promise<void>;
+  onWritten(listener: () => void): void;
+}
+
+/** Apart from createSessions, because the engine below ends sessions as well. */
+export function createLogoutNotices(deps: {
+  wanted: (db: Db, clientIds: readonly string[]) => Promise<readonly string[]>;
+}): LogoutNotices {
+  const listeners: (() => void)[] = [];
+  return {
+    async write(trx, participants) {
+      if (participants.length === 0) return;
+      const clientIds = [...new Set(participants.map(({ clientId }) => clientId))];
+      const wanting = new Set(await deps.wanted(trx, clientIds));
+      const notices = participants.filter(({ clientId }) => wanting.has(clientId));
+      if (notices.length === 0) return;
+      await store.insertNotices(trx, notices);
+      for (const listener of listeners) listener();
+    },
+    forget: store.deleteNoticesOf,
+    onWritten: (listener) => {
+      listeners.push(listener);
+    },
+  };
+}
+
+const BATCH = 500;
+
+export function createSessions(deps: SessionsDeps): Sessions {
   const { postgres, audit, oidc } = deps;
-
-  /** False when there is no such session (any more). */
-  async function endOne(id: string, by: Actor): Promise<boolean> {
-    const participants = await postgres.transaction(async (trx) => {
-      const session = await oidc.state.findSession(trx, id);
-      const ended = session && (await oidc.state.endSession(trx, id));
-      if (!session || !ended) return undefined;
-      await audit.record(trx, {
-        type: 'session.ended',
-        actor: by,
-        outcome: 'success',
-        accountId: session.accountId,
-        target: { kind: 'session', id },
-        reason: 'ended_by_operator',
-      });
-      return ended;
-    });
-    await Promise.all((participants ?? []).map(tell));
-    return participants !== undefined;
-  }
-
-  async function tell(participant: EndedParticipant): Promise<void> {
-    const outcome = await oidc.tellSessionEnded(participant);
-    if (outcome === 'not_wanted') return;
-    await audit.append({
-      type: outcome === 'delivered' ? 'backchannel-logout.delivered' : 'backchannel-logout.failed',
-      actor: { kind: 'system', id: null },
-      outcome: outcome === 'delivered' ? 'success' : 'failure',
-      accountId: participant.accountId,
-      clientId: participant.clientId,
-    });
-  }
+  const { db } = postgres;
+  const queue = createLogoutQueue({ postgres, audit, log: deps.log, send: oidc.sendLogout });
+  deps.notices.onWritten(queue.wake);
 
   return {
-    async list(filter, page) {
-      const after = page.cursor === null ? null : decodeCursor(page.cursor, 1)?.[0];
-      if (after === undefined)
-        throw failure('request_invalid', { fields: { cursor: 'is not one that this list gave' } });
-      const rows = await oidc.state.listSessions(filter, after, page.limit + 1);
-      return pageOf(rows, page.limit, (session) => [session.id]);
+    list: (filter, page) => listed(filter, page, (session) => session.id, oidc.state.listSessions),
+
+    async find(id) {
+      const session = await oidc.state.findSession(db, id);
+      if (session === undefined) throw failure('session_not_found');
+      return session;
     },
 
     async end(id, by) {
-      if (!(await endOne(id, by))) throw failure('session_not_found');
+      await postgres.transaction(async (trx) => {
+        const ended = await oidc.state.endSession(trx, id);
+        if (ended === undefined) throw failure('session_not_found');
+        await audit.record(trx, {
+          type: 'session.ended',
+          actor: by,
+          outcome: 'success',
+          accountId: ended.accountId,
+          target: { kind: 'session', id },
+          reason: 'ended_by_operator',
+        });
+      });
     },
 
-    async endAll(accountId, by) {
-      let ended = 0;
-      for (;;) {
-        const batch = await oidc.state.listSessions({ accountId }, null, BATCH);
-        if (batch.length === 0) return ended;
-        for (const session of batch) if (await endOne(session.id, by)) ended += 1;
-      }
+    endAll: (scope, by) => endAll(deps, scope, by),
+
+    listGrants: (filter, page) => listed(filter, page, (grant) => grant.id, oidc.state.listGrants),
+
+    async revokeGrant(id, by) {
+      await postgres.transaction(async (trx) => {
+        const grant = id.includes('\0') ? undefined : await oidc.state.endGrant(trx, id);
+        if (grant === undefined) throw failure('grant_not_found');
+        await audit.record(trx, {
+          type: 'grant.revoked',
+          actor: by,
+          outcome: 'success',
+          ...grant,
+          target: { kind: 'grant', id },
+          reason: 'revoked_by_operator',
+        });
+      });
     },
+
+    listDeliveries: (filter, page) =>
+      listed(
+        filter,
+        page,
+        (delivery) => delivery.id,
+        (wanted, before, limit) => store.listNotices(db, wanted, before, limit),
+      ),
+
+    async retryDelivery(id, by) {
+      await postgres.transaction(async (trx) => {
+        const notice = id.includes('\0') ? undefined : await store.makeDue(trx, id);
+        if (notice === undefined) throw failure('logout_delivery_not_found');
+        await audit.record(trx, {
+          type: 'backchannel-logout.retried',
+          actor: by,
+          outcome: 'success',
+          ...notice,
+          target: { kind: 'logout-delivery', id },
+        });
+      });
+      queue.wake();
+    },
+
+    countDeliveries: () => store.countNotices(db),
+    jobs: () => sessionJobs({ db, removeOldCutoffs: oidc.cutoffs.removeOld }),
+    start: queue.start,
+    stop: queue.stop,
   };
+}
+
+/**
+ * First what makes everything from before worthless, in one commit; then the rows, a batch a commit, each with its line in
+ * the ledger. What begins meanwhile stays.
+ */
+async function endAll(deps: SessionsDeps, scope: EndScope, by: Actor): Promise<EndedCounts> {
+  const { postgres, audit, oidc } = deps;
+  const at = deps.clock.now();
+  const ids =
+    scope === 'everyone' ? {} : { accountId: scope.accountId ?? null, clientId: scope.clientId ?? null };
+  const of =
+    scope === 'everyone'
+      ? 'everyone'
+      : Object.keys(scope)
+          .map((name) => name.replace('Id', ''))
+          .join('+');
+  const tell = (trx: Db, details: Record<string, unknown>) =>
+    audit.record(trx, {
+      type: 'sessions.ended',
+      actor: by,
+      outcome: 'success',
+      ...ids,
+      reason: 'ended_by_operator',
+      details: { of, ...details },
+    });
+
+  const databaseTime = await postgres.transaction(async (trx) => {
+    await oidc.state.beginEnd(trx, scope, at);
+    await tell(trx, { before: at.toISOString() });
+    // Rows have the time of the database's own clock.
+    const { rows } = await trx.raw<{ rows: { now: Date }[] }>('select clock_timestamp() as now');
+    return rows[0]?.now ?? at;
+  });
+  // Known on this node before it answers; were this look to fail, the next one in a second brings it.
+  await deps.changes.poll().catch(() => undefined);
+
+  const counts = { sessions: 0, grants: 0, tokens: 0, transients: 0 };
+  for (const kind of endKinds) {
+    let after: Awaited<ReturnType<typeof oidc.state.endSome>>['last'];
+    for (;;) {
+      const batch = { scope, at: databaseTime, limit: BATCH, after };
+      const ended = await postgres.transaction(async (trx) => {
+        const some = await oidc.state.endSome(trx, kind, batch);
+        if (some.count > 0) await tell(trx, { [kind]: some.count });
+        return some;
+      });
+      if (ended.count === 0) break;
+      counts[kind] += ended.count;
+      after = ended.last;
+    }
+  }
+  const { transients: _, ...told } = counts;
+  return told;
+}
+
+/** A page of a list whose cursor is the id of its last row. Nothing of ours has a null byte in its id. */
+async function listed<Filter extends object, Item>(
+  filter: Filter,
+  page: PageRequest,
+  idOf: (item: Item) => string,
+  read: (filter: Filter, after: string | null, limit: number) => Promise<Item[]>,
+): Promise<Page<Item>> {
+  const after = page.cursor === null ? null : decodeCursor(page.cursor, 1)?.[0];
+  if (after === undefined) {
+    throw failure('request_invalid', { fields: { cursor: 'is not one that this list gave' } });
+  }
+  if (Object.values(filter).some((value) => String(value).includes('\0')))
+    return { items: [], nextCursor: null };
+  return pageOf(await read(filter, after, page.limit + 1), page.limit, (item) => [idOf(item)]);
 }

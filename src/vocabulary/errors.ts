@@ -214,6 +214,11 @@ export const errors = {
   job_not_found: { status: 404, sentence: 'There is no such job.' },
 
   session_not_found: { status: 404, sentence: 'There is no such session.' },
+  grant_not_found: { status: 404, sentence: 'There is no such grant.' },
+  logout_delivery_not_found: {
+    status: 404,
+    sentence: 'There is no such logout notice that could be sent again.',
+  },
 
   not_signed_in: { status: 401, sentence: 'Nobody is signed in at this terminal. Run `gatehouse login`.' },
   sign_in_refused: { status: 403, sentence: 'The sign-in was refused.' },

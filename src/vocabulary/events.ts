@@ -25,6 +25,8 @@ export const events = {
 
   'session.started': 'A browser session began.',
   'session.ended': 'A browser session was ended.',
+  'sessions.ended':
+    'Everything of an account, of a client, of both together or of everybody was ended; the details say which, from when on, and count what went.',
   'consent.granted': 'A person allowed a client what it asked for.',
   'consent.denied': 'A person refused a client what it asked for.',
   'grant.created': 'A grant of a person to a client was made.',
@@ -41,7 +43,9 @@ export const events = {
   'device.denied': 'A person refused a device.',
   'logout.completed': 'A person signed out.',
   'backchannel-logout.delivered': 'A client was told that a session ended.',
-  'backchannel-logout.failed': 'A client could not be told that a session ended.',
+  'backchannel-logout.failed':
+    'A client could not be told that a session ended: written at the first failure, and when it was given up.',
+  'backchannel-logout.retried': 'A client is told once more that a session ended.',
 
   'client.created': 'A client was registered.',
   'client.changed': 'A client was changed; the details name the fields.',

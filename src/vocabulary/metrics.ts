@@ -53,6 +53,13 @@ export const metrics = {
     help: 'How often requests waited for each of these: for database the statements, and connections that were not free.',
     across: 'sum',
   },
+  gatehouse_logout_deliveries: {
+    type: 'gauge',
+    labels: ['state'],
+    unit: 'notices',
+    help: 'Clients still to be told of ended sessions, by state: waiting, and failed for those given up.',
+    across: 'max',
+  },
   gatehouse_database_connections: {
     type: 'gauge',
     labels: ['state'],

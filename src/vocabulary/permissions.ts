@@ -20,6 +20,7 @@ export const permissions = {
   'jobs:execute': 'Let scheduled work run now.',
   'jobs:read': 'See scheduled work and how it went.',
   'sessions:delete': 'End sessions, and revoke grants with what was issued from them.',
+  'sessions:execute': 'Have clients told again that a session ended.',
   'sessions:read': 'See who is signed in, and what they granted to which client.',
   'settings:read': 'See how the server is configured, without the secrets.',
   'signing-keys:delete': 'Withdraw signing keys that leaked.',

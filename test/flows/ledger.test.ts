@@ -108,7 +108,7 @@ describe('a sign-in', () => {
   it('that an operator ended leaves session.ended in their name', async () => {
     const { app, person } = await scene();
     await app.signIn(person);
-    await gatehouse.services.sessions.endAll(person.id, operator);
+    await gatehouse.services.sessions.endAll({ accountId: person.id }, operator);
 
     expect(await events({ accountId: person.id, type: 'session.ended' })).toMatchObject([
       { actor: operator, target: { kind: 'session' } },

@@ -174,17 +174,17 @@ describe('the end of refresh tokens', () => {
     expect(await userinfoStatus(again)).toBe(200);
   });
 
-  it('an operator who ends the sessions of a person leaves offline access alone', async () => {
+  it('an operator who ends everything of a person ends offline access too', async () => {
     const { app, tokens, person } = await signedIn();
-    await gatehouse.services.sessions.endAll(person.id, operator);
+    await gatehouse.services.sessions.endAll({ accountId: person.id }, operator);
 
-    expect(await refresh(app, tokens)).toHaveProperty('access_token');
+    expect(await refusal(refresh(app, tokens))).toBe('invalid_grant');
   });
 
   it('an operator who ends the sessions of a person ends what was bound to them', async () => {
     const bound = { scope: 'openid', prompt: '' };
     const { app, tokens, person } = await signedIn({ firstParty: true }, bound);
-    await gatehouse.services.sessions.endAll(person.id, operator);
+    await gatehouse.services.sessions.endAll({ accountId: person.id }, operator);
 
     expect(await refusal(refresh(app, tokens))).toBe('invalid_grant');
   });

@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { createStateStore } from '../../src/oidc/adapter/adapter.ts';
 import { type ModelName, models } from '../../src/oidc/adapter/models.ts';
 import { createSealing } from '../../src/oidc/adapter/sealing.ts';
+import type { EndedParticipant } from '../../src/oidc/adapter/session-clients.ts';
 import { noClientAdapter } from '../../src/oidc/client-source.ts';
 import { createEngineState } from '../../src/oidc/engine-state.ts';
 import { useDatabase } from '../support/database.ts';
@@ -19,13 +20,24 @@ const sha256 = (text: string) => createHash('sha256').update(text).digest();
 const row = (model: ModelName, id: string) => (model === 'Grant' ? { id } : { id_hash: sha256(id) });
 const rows = (model: ModelName, id: string) => db(models[model].table).where(row(model, id));
 
+const told: EndedParticipant[] = [];
 const subject: StoreUnderTest = {
   db,
   store: createStateStore(
     { db, sealing, refreshGraceSeconds: 10, sessionAbsoluteSeconds: 7 * 86_400 },
     noClientAdapter,
   ),
-  state: createEngineState({ db, sealing }),
+  state: createEngineState({
+    db,
+    sealing,
+    cutoffs: { raise: async () => {} },
+    now: () => new Date(),
+    tellEnded: async (_trx, participants) => {
+      told.push(...participants);
+    },
+    forgetClient: async () => {},
+  }),
+  told,
   async expire(model, id) {
     await rows(model, id).update({ expires_at: db.raw(`now() - interval '1 second'`) });
   },

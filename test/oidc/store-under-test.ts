@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import type { Adapter, AdapterPayload } from 'oidc-provider';
 import type { StateStore } from '../../src/oidc/adapter/adapter.ts';
 import { type ModelName, models } from '../../src/oidc/adapter/models.ts';
+import type { EndedParticipant } from '../../src/oidc/adapter/session-clients.ts';
 import type { EngineState } from '../../src/oidc/engine-state.ts';
 import type { Db } from '../../src/platform/database/postgres.ts';
 
@@ -10,6 +11,8 @@ import type { Db } from '../../src/platform/database/postgres.ts';
 export interface StoreUnderTest {
   readonly store: StateStore;
   readonly state: EngineState;
+  /** Clients that are to be told of ended sessions, in the order in which they were noted. */
+  readonly told: readonly EndedParticipant[];
   /** For calls that take a transaction. */
   readonly db: Db;
   /** As if the time of this thing was over. */

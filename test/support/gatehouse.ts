@@ -72,12 +72,14 @@ async function startInProcess(database: TestDatabase, settings: Record<string, s
   const app = createApp(services);
   await services.changes.start();
   services.audit.start();
+  services.sessions.start();
   const listener: Listener = await listen(app.callback, { host: '127.0.0.1', port, log });
   return {
     services,
     issuer: config.issuer,
     async stop() {
       await listener.stop(1);
+      await services.sessions.stop();
       await services.audit.stop();
       await services.changes.stop();
       await services.redis?.close();

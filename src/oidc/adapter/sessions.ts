@@ -2,48 +2,76 @@
 import Provider, { type Adapter, type AdapterPayload } from 'oidc-provider';
 import type { NewEvent } from '../../audit/audit.ts';
 import { currentOrigin } from '../../platform/origin.ts';
-import { createLoaded, lifetimeSeconds, runWithEvent, type StateDeps } from './statement.ts';
+import {
+  changeOfClients,
+  clientsColumn,
+  participantsOf,
+  type SessionClient,
+  withClients,
+} from './session-clients.ts';
+import { lifetimeSeconds, runWithEvent, type StateDeps } from './statement.ts';
 
-export function sessionAdapter({ db, sealing, sessionAbsoluteSeconds }: StateDeps): Adapter {
-  const loaded = createLoaded();
+interface SessionRow {
+  uid_hash: Buffer;
+  account_id: string | null;
+  payload: Buffer;
+  address: string | null;
+  user_agent: string | null;
+  clients: SessionClient[] | null;
+}
+
+/** A session as the request under way has read it; copied, because the engine changes what it was given. */
+interface Loaded {
+  readonly text: string;
+  readonly authorizations: AdapterPayload['authorizations'];
+  readonly expiresAt: number;
+  readonly address: string | null;
+  readonly userAgent: string | null;
+}
+
+export function sessionAdapter(deps: StateDeps): Adapter {
+  const { db, sealing } = deps;
+  const loaded = createLoadedSessions();
 
   async function read(column: 'id_hash' | 'uid_hash', id: string): Promise<AdapterPayload | undefined> {
-    const row: { uid_hash: Buffer; payload: Buffer } | undefined = await db('oidc_sessions')
-      .select('uid_hash', 'payload')
-      .where(column, sealing.idHash(id))
-      .andWhereRaw('expires_at > now()')
-      .first();
-    const payload = row && sealing.open('Session', row.uid_hash, row.payload);
-    // The engine forgives some seconds of skew and renews at every use: used often enough, it would never end.
-    if (payload?.loginTs !== undefined && payload.loginTs + sessionAbsoluteSeconds <= Date.now() / 1000)
-      return;
-    if (payload?.uid) loaded.note(payload.uid);
+    const { rows } = await db
+      .raw<{ rows: SessionRow[] }>(READ[column], [sealing.idHash(id)])
+      .options({ name: `oidc_sessions_by_${column}` });
+    const row = rows[0];
+    const sealed = row && sealing.open('Session', row.uid_hash, row.payload);
+    if (!sealed || isOver(sealed, deps)) return undefined;
+    const payload = withClients(sealed, row.clients);
+    loaded.note(payload.uid, loadedOf(payload, row.address, row.user_agent));
     return payload;
   }
 
   return {
     async upsert(id, payload, expiresIn) {
       const uidHash = sealing.idHash(payload.uid ?? id);
-      const { address, userAgent } = currentOrigin();
+      const { address, userAgent: agent } = currentOrigin();
+      const userAgent = agent?.slice(0, 512) ?? null;
+      const before = loaded.find(payload.uid);
+      const renamed = renamedFrom() !== undefined;
+      const now = loadedOf(payload, address, userAgent);
+      if (before && !renamed && isVisitOnly(before, now, expiresIn ?? 0)) return;
       const values = [
         sealing.idHash(id),
         payload.accountId ?? null,
         sealing.seal('Session', uidHash, payload),
         address,
-        userAgent?.slice(0, 512) ?? null,
+        userAgent,
         lifetimeSeconds(payload, expiresIn),
         uidHash,
       ];
-      const update = { sql: UPDATE, bindings: [...values, renamedFrom() !== undefined, sealing.idHash(id)] };
-      await runWithEvent(
-        db,
-        payload.uid && loaded.has(payload.uid) ? update : { sql: INSERT, bindings: values },
-        sessionStarted(payload, uidHash),
-        {
+      const update = { sql: UPDATE, bindings: [...values, renamed, sealing.idHash(id)] };
+      await runWithEvent(db, before ? update : { sql: INSERT, bindings: values }, {
+        also: changeOfClients(uidHash, before?.authorizations, payload.authorizations),
+        event: sessionStarted(payload, uidHash),
+        unless: {
           sql: 'select 1 from oidc_sessions where uid_hash = ? and account_id = ?',
           bindings: [uidHash, payload.accountId ?? null],
         },
-      );
+      });
     },
 
     find: (id) => read('id_hash', id),
@@ -52,14 +80,13 @@ export function sessionAdapter({ db, sealing, sessionAbsoluteSeconds }: StateDep
     async destroy(id) {
       // The engine destroys the old id before it saves the same session under a new one: that is the rename above.
       if (renamedFrom() === id) return;
-      await runWithEvent(
-        db,
-        {
-          sql: 'delete from oidc_sessions where id_hash = ? returning uid_hash, account_id',
-          bindings: [sealing.idHash(id)],
-        },
-        sessionEnded(),
-      );
+      await db.transaction(async (trx) => {
+        const deletion = { sql: DELETE, bindings: [sealing.idHash(id)] };
+        const [row] = await runWithEvent<SessionRow>(trx, deletion, { event: sessionEnded() });
+        if (!row?.account_id) return;
+        const payload = sealing.open('Session', row.uid_hash, row.payload);
+        await deps.tellEnded?.(trx, participantsOf(row.account_id, payload, row.clients));
+      });
     },
 
     findByUserCode: absent,
@@ -67,6 +94,59 @@ export function sessionAdapter({ db, sealing, sessionAbsoluteSeconds }: StateDep
     revokeByGrantId: nothing,
   };
 }
+
+/** The engine forgives some seconds of skew and renews at every use: used often enough, a session would never end. */
+function isOver(
+  { loginTs, accountId }: AdapterPayload,
+  { sessionAbsoluteSeconds, isCutOff }: StateDeps,
+): boolean {
+  if (loginTs === undefined) return false;
+  if (loginTs + sessionAbsoluteSeconds <= Date.now() / 1000) return true;
+  return isCutOff?.({ accountId: accountId ?? null, atSeconds: loginTs }) ?? false;
+}
+
+/** A session that is only looked at is written once a minute, or ten times in its idle life if that is short. */
+const VISIT_SECONDS = 60;
+
+function isVisitOnly(before: Loaded, now: Loaded, expiresIn: number): boolean {
+  const later = now.expiresAt - before.expiresAt;
+  return (
+    later >= 0 &&
+    later < Math.min(VISIT_SECONDS, expiresIn / 10) &&
+    before.address === now.address &&
+    before.userAgent === now.userAgent &&
+    before.text === now.text
+  );
+}
+
+function loadedOf(payload: AdapterPayload, address: string | null, userAgent: string | null): Loaded {
+  const { iat: _, exp = 0, ...rest } = payload;
+  const authorizations = structuredClone(payload.authorizations);
+  return { text: JSON.stringify(rest), authorizations, expiresAt: exp, address, userAgent };
+}
+
+/**
+ * When a request saves a session that it has read, the row must still be there: an insert would bring back what a sign-out
+ * deleted in the meantime.
+ */
+function createLoadedSessions() {
+  const byRequest = new WeakMap<object, Map<string, Loaded>>();
+  return {
+    note(uid: string | undefined, session: Loaded): void {
+      const request = Provider.ctx;
+      if (!request || uid === undefined) return;
+      const sessions = byRequest.get(request) ?? new Map<string, Loaded>();
+      byRequest.set(request, sessions.set(uid, session));
+    },
+    find: (uid: string | undefined): Loaded | undefined =>
+      Provider.ctx && uid !== undefined ? byRequest.get(Provider.ctx)?.get(uid) : undefined,
+  };
+}
+
+const select = (column: 'id_hash' | 'uid_hash') => `select s.uid_hash, s.account_id, s.payload, s.address,
+    s.user_agent, ${clientsColumn('s')}
+  from oidc_sessions s where s.${column} = ? and s.expires_at > now()`;
+const READ = { id_hash: select('id_hash'), uid_hash: select('uid_hash') };
 
 const INSERT = `insert into oidc_sessions
     (id_hash, account_id, payload, address, user_agent, expires_at, uid_hash)
@@ -81,6 +161,9 @@ const UPDATE = `update oidc_sessions set id_hash = ?, account_id = ?, payload = 
     expires_at = now() + make_interval(secs => ?), seen_at = now()
   where uid_hash = ? and (? or id_hash = ?)
   returning uid_hash`;
+
+const DELETE = `delete from oidc_sessions where id_hash = ?
+  returning uid_hash, account_id, payload, ${clientsColumn('oidc_sessions')}`;
 
 /** The public id of a session: a hash, so that showing it gives nobody the session. */
 export function sessionId(uidHash: Buffer): string {
