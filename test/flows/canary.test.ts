@@ -1,17 +1,42 @@
-// Canary: everything secret that any flow carries is looked for in every log line, every table and every refusal.
+// Canary: everything secret that any flow carries is looked for in every log line, every table and every refusal, in Redis,
+// metrics and traces, and in what `ps` shows.
 import { randomBytes, randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { useCluster } from '../support/cluster.ts';
+import { freePort } from '../support/gatehouse.ts';
+import { useRedis } from '../support/redis.ts';
+import { needs } from '../support/tools.ts';
 import { walkEveryFlow } from './canary-flows.ts';
 import { type CanaryNet, findIn, spreadNet, withBytesReadable } from './canary-net.ts';
+import { type RedisTap, receiveTraces, shownByPs, tapRedis } from './canary-sinks.ts';
 
 const masterKey = randomBytes(32);
+const metricsPort = await freePort();
+const receiver = await receiveTraces();
+const withRedis = !needs('redis-server');
+const redis = useRedis();
 const cluster = useCluster({
   size: 1,
-  settings: { LOG_LEVEL: 'debug', LOG_FORMAT: 'json', MASTER_KEY: masterKey.toString('base64') },
+  settings: {
+    LOG_LEVEL: 'debug',
+    LOG_FORMAT: 'json',
+    MASTER_KEY: masterKey.toString('base64'),
+    METRICS_PORT: String(metricsPort),
+    OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint,
+    ...(withRedis ? { REDIS_URL: redis.url } : {}),
+  },
 });
-const caught: { net?: CanaryNet; log: string; dump: string } = { log: '', dump: '' };
+const caught: Caught = { log: '', dump: '', metrics: '', shown: '', commands: '', redis: '' };
+interface Caught {
+  net?: CanaryNet;
+  log: string;
+  dump: string;
+  metrics: string;
+  shown: string;
+  commands: string;
+  redis: string;
+}
 const net = (): CanaryNet => {
   if (!caught.net) throw new Error('the net is spread before the tests');
   return caught.net;
@@ -20,9 +45,15 @@ const net = (): CanaryNet => {
 beforeAll(async () => {
   caught.net = spreadNet();
   plantServerSecrets();
+  const tap: RedisTap | undefined = withRedis ? await tapRedis(redis.url) : undefined;
   await walkEveryFlow({ cluster, plant: net().plant });
   await delay(1_500);
   const [server] = cluster.processes;
+  caught.metrics = await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text();
+  caught.shown = shownByPs(server?.child.pid);
+  caught.redis = (await tap?.dump()) ?? '';
+  caught.commands = tap?.commands() ?? '';
+  tap?.end();
   await server?.end('SIGTERM');
   caught.log = withoutWelcome(server?.output() ?? '');
   caught.dump = await dumpDatabase();
@@ -58,6 +89,43 @@ describe('a canary', () => {
       expect(caught.dump).toContain(`\n${table}: (`);
     }
     expect(found(withBytesReadable(caught.dump))).toEqual([]);
+  });
+
+  it('is in no line of the request log, which is written without being looked through', () => {
+    const lines = caught.log.split('\n').filter((line) => line.includes('"msg":"answered"'));
+    for (const route of [
+      '/token',
+      '/authorize',
+      '/interaction/:uid/login',
+      '/userinfo',
+      '/introspect',
+      '/device',
+    ]) {
+      expect(lines.filter((line) => JSON.parse(line).route === route).length, route).toBeGreaterThan(0);
+    }
+    expect(lines.some((line) => JSON.parse(line).clientId && JSON.parse(line).accountId)).toBe(true);
+    expect(found(lines.join('\n'))).toEqual([]);
+  });
+
+  it('is in no metric', () => {
+    expect(caught.metrics).toContain('gatehouse_http_requests_total{route="/token"');
+    expect(found(caught.metrics)).toEqual([]);
+  });
+
+  it('is in no trace', () => {
+    expect(receiver.text()).toContain('"name":"POST /token"');
+    expect(receiver.text()).toContain('"name":"database"');
+    expect(found(receiver.text())).toEqual([]);
+  });
+
+  it.skipIf(!withRedis)('is in no key of Redis and in no command to it', () => {
+    expect(caught.commands).toContain('gatehouse:');
+    expect(found(`${caught.redis}\n${caught.commands}`)).toEqual([]);
+  });
+
+  it('is not among what every user of the machine sees of the process', () => {
+    expect(caught.shown).toContain('src/main.ts');
+    expect(found(caught.shown)).toEqual([]);
   });
 
   it('is in no refusal and no redirect, except where the protocol wants it', () => {
