@@ -28,6 +28,7 @@ interface BreakerDeps {
 const DOUBT_MILLISECONDS = 500;
 const FIRST_CONNECTION_MILLISECONDS = 2_000;
 const PROBE_PAUSE_MILLISECONDS = 100;
+const HEARTBEAT_MILLISECONDS = 1_000;
 /** After so many probes without any answer the way there is perhaps cut: a new connection. */
 const SILENT_PROBES = 2;
 
@@ -48,6 +49,7 @@ export function createBreaker(deps: BreakerDeps): Breaker {
     for (const listener of listeners) listener(next);
   };
   const lost = () => {
+    if (stopped) return;
     if (!saidLost) log.warn('Redis is lost: the server goes on without it', { redis: place, reason });
     saidLost = true;
     become('down');
@@ -67,7 +69,7 @@ export function createBreaker(deps: BreakerDeps): Breaker {
       if (answer === 'fine') break;
       if (answer.failed !== undefined) reason = answer.failed;
       silent = answer.failed === SILENCE ? silent + 1 : 0;
-      if (silent >= SILENT_PROBES) client.disconnect(true);
+      if (silent >= SILENT_PROBES && !stopped) client.disconnect(true);
       await delay(PROBE_PAUSE_MILLISECONDS, undefined, { ref: false });
     }
     clearTimeout(patience);
@@ -89,22 +91,28 @@ export function createBreaker(deps: BreakerDeps): Breaker {
   client.on('close', () => doubt('the connection was closed'));
   void probeUntilBack(FIRST_CONNECTION_MILLISECONDS);
 
+  const use = async <T>(run: (client: RedisClient) => Promise<T>): Promise<{ value: T } | undefined> => {
+    if (!usable) return undefined;
+    try {
+      return { value: await measure('redis', () => within(deps.timeoutMilliseconds, run(client))) };
+    } catch (error) {
+      if (!saysAway(error)) throw error;
+      doubt(reasonOf(error));
+      return undefined;
+    }
+  };
+
+  // Silence is noticed although nobody asks, and most often before somebody does.
+  const heartbeat = setInterval(() => void use(deps.probe).catch(() => {}), HEARTBEAT_MILLISECONDS).unref();
+
   return {
-    async use(run) {
-      if (!usable) return undefined;
-      try {
-        return { value: await measure('redis', () => within(deps.timeoutMilliseconds, run(client))) };
-      } catch (error) {
-        if (!saysAway(error)) throw error;
-        doubt(reasonOf(error));
-        return undefined;
-      }
-    },
+    use,
     state: () => state,
     onState: (listener) => void listeners.push(listener),
     stop: () => {
       stopped = true;
       usable = false;
+      clearInterval(heartbeat);
     },
   };
 }

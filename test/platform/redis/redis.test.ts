@@ -89,6 +89,14 @@ describe.skipIf(needs('redis-server'))('with a real Redis', () => {
     expect(lines).toEqual(lostAndBack);
   });
 
+  it('is noticed to be silent although nobody asks', async () => {
+    const { redis } = await client();
+    server.pause();
+    await expect.poll(() => redis.state(), { timeout: 4_000 }).toBe('down');
+    server.resume();
+    await expect.poll(() => redis.state(), { timeout: 4_000 }).toBe('up');
+  });
+
   it('is found again after a long silence, by a new connection', { timeout: 30_000 }, async () => {
     const { redis, lines } = await client();
     server.pause();
