@@ -95,7 +95,10 @@ export function createWorkerPool(settings: WorkerPoolSettings): WorkerPool {
     member.leaving = true;
     say(member, { gatehouse: 'stop', rolling: rolled });
     const late = (settings.graceSeconds + LATE_SECONDS) * 1000;
-    const timer = setTimeout(() => member.worker.process.kill('SIGKILL'), late);
+    const timer = setTimeout(() => {
+      log.warn('A worker did not stop in time and is killed', { worker: member.worker.process.pid });
+      member.worker.process.kill('SIGKILL');
+    }, late);
     await member.ended;
     clearTimeout(timer);
   }
