@@ -1,6 +1,7 @@
 // Puts the bench's person, clients and APIs into a fresh Gatehouse database; answers the secrets that it made.
+
+import { openServices } from '../src/open-services.ts';
 import { loadConfig } from '../src/platform/config/load.ts';
-import { openServices } from '../src/services.ts';
 import { api, apps, emailOf, machine, password, people } from './fixture.ts';
 
 export async function prepare(environment: Record<string, string>) {

@@ -103,9 +103,13 @@ export const program = {
     api: 'APIs: audience, permissions, token format.',
     session: 'Signed-in browsers.',
     'signing-keys': 'The keys that sign tokens.',
+    grant: 'What accounts allowed which clients.',
+    logout: 'Telling clients of ended sessions.',
+    'owner-key': 'The key of the owner of a single-user server.',
     'master-key': 'The key over all other keys at rest.',
     job: 'Scheduled work.',
     audit: 'The ledger of who did what.',
+    backup: 'One file of everything: made, checked, brought back.',
     config: 'The configuration.',
   },
   get commands(): BoundCommand[] {
@@ -123,7 +127,7 @@ export const program = {
 async function openFeatures(): Promise<Opened<Services>> {
   const config = loadConfig();
   const [{ openServices }, { isDatabaseUnavailable }] = await Promise.all([
-    import('./services.ts'),
+    import('./open-services.ts'),
     import('./platform/database/postgres.ts'),
   ]);
   const translate = (error: unknown) =>

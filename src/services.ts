@@ -20,11 +20,7 @@ import { createIdempotency, type Idempotency } from './platform/api/idempotency.
 import { type Changes, createChanges } from './platform/changes.ts';
 import { type Clock, systemClock } from './platform/clock.ts';
 import type { Config } from './platform/config/load.ts';
-import { migrate } from './platform/database/migrations.ts';
-import { refuseMoved } from './platform/database/moved.ts';
-import { checkVersion, createPostgres, type Db, type Postgres } from './platform/database/postgres.ts';
-import { startErrorOf } from './platform/database/start-error.ts';
-import { openEmbeddedPostgres } from './platform/embedded-postgres.ts';
+import type { Db, Postgres } from './platform/database/postgres.ts';
 import { createOutgoingFetch } from './platform/fetch.ts';
 import type { Csrf } from './platform/http/csrf.ts';
 import type { PageRenderer } from './platform/http/render-page.ts';
@@ -35,14 +31,13 @@ import type { Job } from './platform/jobs/jobs.ts';
 import { createPostgresStore, limitJobs } from './platform/limits/postgres-store.ts';
 import { createLimits, type Limits } from './platform/limits/rate-limit.ts';
 import { createRedisStore } from './platform/limits/redis-store.ts';
-import { createRedis, type Redis } from './platform/redis/redis.ts';
+import type { Redis } from './platform/redis/redis.ts';
 import { openVault } from './platform/secrets/open-vault.ts';
 import { createSeal, type Seal } from './platform/secrets/seal.ts';
 import { loadServerSecrets, type ServerSecrets } from './platform/secrets/server-secrets.ts';
 import type { Vault } from './platform/secrets/vault.ts';
-import { createLog, type Log, silentLog } from './platform/telemetry/log.ts';
+import type { Log } from './platform/telemetry/log.ts';
 import { createMetrics, type Metrics } from './platform/telemetry/metrics.ts';
-import { startTracing } from './platform/telemetry/start-tracing.ts';
 import type { Tracing } from './platform/telemetry/tracing.ts';
 import { createLogoutNotices, createSessions, type Sessions } from './sessions/sessions.ts';
 import { createOwner, type Owner } from './setup/owner.ts';
@@ -90,51 +85,6 @@ export interface Services {
   owner: Owner;
   jobs: Job[];
   scheduler: Scheduler;
-}
-
-export type Role = 'serve' | 'command';
-
-/** Opens the database (its own, when none is given), brings the schema up to date and builds everything on it. */
-export async function openServices(
-  config: Config,
-  options: { role: Role; log?: Log; signal?: AbortSignal },
-): Promise<{ services: Services; close(): Promise<void> }> {
-  const log = options.log ?? (options.role === 'serve' ? createLog(config.log) : silentLog);
-  const database = await openDatabase(config, options.role, log);
-  const postgres = createPostgres({
-    url: database.url,
-    poolMax: options.role === 'serve' ? config.database.poolMax : 4,
-    statementTimeoutSeconds: config.database.statementTimeoutSeconds,
-    applicationName: `gatehouse-${options.role}`,
-    log,
-  });
-  const redis = openRedis(config, log);
-  try {
-    options.signal?.throwIfAborted();
-    await checkVersion(postgres.db);
-    await migrate({ url: database.url, log });
-    await refuseMoved(postgres.db);
-    options.signal?.throwIfAborted();
-    const tracing = options.role === 'serve' ? await startTracing(config, log) : undefined;
-    const services = await createServices(config, { postgres, redis, log, tracing });
-    const close = async () => {
-      await services.masterKey.stop();
-      await services.sessions.stop();
-      await services.audit.stop();
-      await services.changes.stop();
-      await tracing?.stop();
-      await redis?.close();
-      await postgres.close();
-      await database.release();
-    };
-    return { services, close };
-  } catch (error) {
-    await redis?.close();
-    await postgres.close();
-    await database.release();
-    // The embedded database says itself why it does not start.
-    throw config.database.url === undefined ? error : startErrorOf(error, config.database.url);
-  }
 }
 
 export async function createServices(
@@ -240,6 +190,7 @@ export async function createServices(
     i18n: pages.i18n,
     outgoingFetch: createOutgoingFetch(config.outgoing),
     changes,
+    redis,
     logoutNotices,
   });
   await oidc.cutoffs.start();
@@ -333,15 +284,4 @@ async function registerOwn(deps: { apis: Apis; clients: Clients; audience: strin
     scopes: ['openid', 'profile', 'email', 'offline_access'],
     apis: [{ audience: deps.audience, permissions: ['*'] }],
   });
-}
-
-export function openRedis(config: Config, log: Log): Redis | undefined {
-  const { url, ...settings } = config.redis;
-  return url === undefined ? undefined : createRedis({ ...settings, url }, { log });
-}
-
-async function openDatabase(config: Config, role: Role, log: Log) {
-  const { url, dataDirectory } = config.database;
-  if (url !== undefined) return { url, release: async () => {} };
-  return openEmbeddedPostgres({ dataDirectory, role, log });
 }

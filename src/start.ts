@@ -1,11 +1,12 @@
 // One server process: builds everything, listens, and stops gracefully.
 import { setTimeout as delay } from 'node:timers/promises';
 import { createApp } from './app.ts';
+import { openServices } from './open-services.ts';
 import type { Config } from './platform/config/load.ts';
 import type { Health } from './platform/http/health.ts';
 import { type Listener, listen } from './platform/http/server.ts';
 import { type Metrics, type MetricsListener, metricsListener } from './platform/telemetry/metrics.ts';
-import { openServices, type Services } from './services.ts';
+import type { Services } from './services.ts';
 
 export interface RunningServer {
   readonly port: number;

@@ -3,8 +3,9 @@ import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll } from 'vitest';
+import { openRedis } from '../../src/open-services.ts';
 import { silentLog } from '../../src/platform/telemetry/log.ts';
-import { createServices, openRedis, type Services } from '../../src/services.ts';
+import { createServices, type Services } from '../../src/services.ts';
 import { type TestDatabase, useDatabase } from './database.ts';
 import { freePort, type ServerProcess, spawnServer, testConfig } from './gatehouse.ts';
 

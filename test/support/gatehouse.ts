@@ -7,10 +7,11 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll } from 'vitest';
 import { createApp } from '../../src/app.ts';
+import { openRedis } from '../../src/open-services.ts';
 import { type Config, loadConfig } from '../../src/platform/config/load.ts';
 import { type Listener, listen } from '../../src/platform/http/server.ts';
 import { type Log, silentLog } from '../../src/platform/telemetry/log.ts';
-import { createServices, openRedis, type Services } from '../../src/services.ts';
+import { createServices, type Services } from '../../src/services.ts';
 import { type TestDatabase, useDatabase } from './database.ts';
 
 export interface TestServer {
