@@ -51,7 +51,7 @@ export async function storedFacts(db: Db): Promise<Omit<StoredFacts, 'pendingMig
   );
   const { rows } = await db.raw(`
     select (select count(*)::integer from accounts where admin and status = 'active') as active_admins,
-      (select max(at) from audit_events) as newest_event_at,
+      (select max(occurred_at) from audit_events) as newest_event_at,
       exists (select 1 from pg_inherits join pg_class on pg_class.oid = inhrelid
         where inhparent = 'audit_events'::regclass
           and relname = 'audit_events_' || to_char(now() + interval '1 month', 'YYYYMM')) as next_month_ready`);

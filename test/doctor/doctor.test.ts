@@ -46,20 +46,20 @@ describe('beside a running server', () => {
   afterAll(() => running.server?.end());
   const at = () => ({ PORT: String(running.server?.port) });
 
-  it('finds nothing that has failed, and ends with 0', async () => {
+  // The database of the tests does not wait for its disk, which is faster and what a doctor must not overlook.
+  it('finds nothing that has failed but fsync, and ends with 1 for that', async () => {
     const { code, out } = await doctor(at());
-    expect(out).not.toMatch(/^FAILED/m);
+    expect(out.match(/^FAILED .*\((.+)\)$/gm)?.map((line) => line.replace(/.*\((.+)\)$/, '$1'))).toEqual([
+      'database-durability',
+    ]);
+    expect(out).not.toMatch(/could not be read/);
     expect(out).toMatch(/The checklist of fifteen points:/);
-    expect(code).toBe(0);
-  });
-
-  it('ends with 1 for warnings when it is asked to be strict', async () => {
-    expect((await doctor(at(), '--strict')).code).toBe(1);
+    expect(code).toBe(1);
   });
 
   it('gives monitoring the same as JSON', async () => {
     const examined = await report(at());
-    expect(examined.status).toBe('warning');
+    expect(examined.status).toBe('failed');
     expect(examined.checklist).toHaveLength(15);
     for (const id of [
       'issuer-reachable',

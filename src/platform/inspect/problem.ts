@@ -7,7 +7,12 @@ export function problemOf(error: unknown): Problem {
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
   if (!(cause instanceof Error)) return { problem: String(cause) };
   const { code } = cause as { code?: unknown };
-  const said = cause.message.split('\n')[0] ?? '';
+  // knex puts the whole statement in front of what PostgreSQL said.
+  const said =
+    cause.message
+      .trim()
+      .split(/\n| - /)
+      .at(-1) ?? '';
   return { problem: typeof code === 'string' && !said.includes(code) ? `${said} (${code})` : said };
 }
 
