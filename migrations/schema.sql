@@ -350,6 +350,14 @@ CREATE INDEX oidc_sessions_account_id_idx ON oidc_sessions USING btree (account_
 CREATE INDEX oidc_sessions_expires_at_idx ON oidc_sessions USING btree (expires_at);
 CREATE UNIQUE INDEX oidc_sessions_id_hash_key ON oidc_sessions USING btree (id_hash);
 
+create table oidc_spent (
+  id_hash bytea not null,
+  spent_at timestamp with time zone not null default now(),
+  expires_at timestamp with time zone not null,
+  constraint oidc_spent_pkey PRIMARY KEY (id_hash)
+);
+CREATE INDEX oidc_spent_expires_at_idx ON oidc_spent USING btree (expires_at);
+
 create table oidc_tokens (
   id_hash bytea not null,
   model text not null,
@@ -386,6 +394,13 @@ CREATE INDEX oidc_transients_client_id_idx ON oidc_transients USING btree (clien
 CREATE INDEX oidc_transients_expires_at_idx ON oidc_transients USING btree (expires_at);
 CREATE INDEX oidc_transients_grant_id_idx ON oidc_transients USING btree (grant_id) WHERE (grant_id IS NOT NULL);
 CREATE UNIQUE INDEX oidc_transients_user_code_hash_key ON oidc_transients USING btree (user_code_hash) WHERE (user_code_hash IS NOT NULL);
+
+create table oidc_transients_home (
+  only_one boolean not null default true,
+  postgres_until timestamp with time zone not null,
+  constraint oidc_transients_home_pkey PRIMARY KEY (only_one),
+  constraint oidc_transients_home_only_one_check CHECK (only_one)
+);
 
 create table passwords (
   account_id text not null,

@@ -4,7 +4,9 @@
 export const PASSING: readonly string[] = [
   'device_code_guesses', // counted for ten minutes
   'jobs', // who runs what just now; each start registers its jobs
+  'oidc_spent', // codes and device codes that are used up
   'oidc_transients', // codes, interactions, device codes, pushed requests
+  'oidc_transients_home', // where those are looked for first
   'setup_links', // the link for the first administrator; each start prints a new one
 ];
 

@@ -6,7 +6,7 @@ import type { Db, Postgres } from './database/postgres.ts';
 import type { Redis } from './redis/redis.ts';
 import type { Log } from './telemetry/log.ts';
 
-export type ChangeTopic = 'clients' | 'apis' | 'signing-keys' | 'cutoffs' | 'master-key';
+export type ChangeTopic = 'clients' | 'apis' | 'signing-keys' | 'cutoffs' | 'transients' | 'master-key';
 
 export interface Changes {
   /** Call it inside the transaction of the change, so that nobody hears of a change that is not there. */

@@ -1,16 +1,20 @@
-// The engine's storage contract (seven methods a model), answered from PostgreSQL through one table of models.
+// The engine's storage contract (seven methods a model), answered from PostgreSQL and Redis through one table of models.
 import type { Adapter, AdapterFactory } from 'oidc-provider';
 import { inBatches } from '../../platform/jobs/batches.ts';
 import { grantAdapter } from './grants.ts';
-import { isModelName, type ModelName, models, type StateTable } from './models.ts';
+import { createTransientsHome } from './home.ts';
+import { isModelName, type ModelName, models } from './models.ts';
+import { createRedisRows } from './redis-rows.ts';
 import { sessionAdapter } from './sessions.ts';
+import { createReplays, createSpent } from './spent.ts';
 import type { StateDeps } from './statement.ts';
 import { createTokenRows } from './token-rows.ts';
 import { tokenAdapter } from './tokens.ts';
+import { createTransientRows } from './transients.ts';
 
 export interface StateStore {
   readonly factory: AdapterFactory;
-  /** RFC 9449 §11.1: false when this id was seen before. One insert, so that only one of many can win. */
+  /** RFC 9449 §11.1: false when this id was seen before. */
   unseen(id: string, lifetimeSeconds: number): Promise<boolean>;
   /** Deletes expired rows in batches; returns how many went. */
   removeExpired(batchSize: number, signal?: AbortSignal): Promise<number>;
@@ -18,10 +22,22 @@ export interface StateStore {
 
 export function createStateStore(deps: StateDeps, clientAdapter: Adapter): StateStore {
   const { db, sealing } = deps;
+  const fast = deps.fast && createRedisRows(deps.fast.redis);
+  const stored = createTokenRows(db, 'oidc_transients');
   const rows = {
     oidc_tokens: createTokenRows(db, 'oidc_tokens'),
-    oidc_transients: createTokenRows(db, 'oidc_transients'),
+    oidc_transients:
+      deps.fast && fast
+        ? createTransientRows({
+            rows: stored,
+            fast,
+            spent: createSpent(db),
+            home: createTransientsHome({ db, ...deps.fast }),
+            longestSeconds: deps.fast.longestSeconds,
+          })
+        : stored,
   };
+  const isFirst = createReplays(db);
 
   function adapterFor(name: ModelName): Adapter {
     const { table } = models[name];
@@ -40,13 +56,10 @@ export function createStateStore(deps: StateDeps, clientAdapter: Adapter): State
     },
 
     async unseen(id, lifetimeSeconds) {
-      const result = await db.raw(
-        `insert into oidc_replays (id_hash, expires_at) values (?, now() + make_interval(secs => ?))
-         on conflict (id_hash) do update set expires_at = excluded.expires_at where oidc_replays.expires_at <= now()
-         returning 1`,
-        [sealing.idHash(id), lifetimeSeconds],
-      );
-      return result.rows.length === 1;
+      const idHash = sealing.idHash(id);
+      // A replay is refused without PostgreSQL; that something is new, only PostgreSQL can say.
+      const answer = await fast?.mayBeNew(idHash, lifetimeSeconds);
+      return answer?.value === false ? false : isFirst(idHash, lifetimeSeconds);
     },
 
     async removeExpired(batchSize, signal) {
@@ -54,7 +67,7 @@ export function createStateStore(deps: StateDeps, clientAdapter: Adapter): State
       for (const table of tables) removed += await removeExpiredFrom(table);
       return removed;
 
-      function removeExpiredFrom(table: StateTable): Promise<number> {
+      function removeExpiredFrom(table: string): Promise<number> {
         const removeSome = async (limit: number): Promise<number> => {
           const result = await db.raw(
             `delete from ${table} where ctid = any(array(
@@ -70,7 +83,10 @@ export function createStateStore(deps: StateDeps, clientAdapter: Adapter): State
   };
 }
 
-const tables: readonly StateTable[] = [...new Set(Object.values(models).map((model) => model.table))];
+const tables: readonly string[] = [
+  ...new Set<string>(Object.values(models).map((model) => model.table)),
+  'oidc_spent',
+];
 
 // The engine reads ReplayDetection through `unique`, which replays.ts answers from `unseen`; nothing else may touch it.
 const replayAdapter: Adapter = {

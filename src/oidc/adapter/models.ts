@@ -1,4 +1,4 @@
-// Which table serves which of the engine's models: one row a model, read by the adapter and by the clean-up.
+// Which store serves which of the engine's models: one row a model, read by the adapter and by the clean-up.
 
 export type StateTable = 'oidc_sessions' | 'oidc_grants' | 'oidc_tokens' | 'oidc_transients' | 'oidc_replays';
 
@@ -6,26 +6,28 @@ export interface ModelHome {
   readonly table: StateTable;
   /** One use only: `consume` is a compare-and-set that refuses the second caller. */
   readonly consumable: boolean;
+  /** Served by Redis where there is one, since it lives for minutes; the table takes over while Redis is away. */
+  readonly redis: boolean;
 }
 
 export const models = {
-  Session: { table: 'oidc_sessions', consumable: false },
-  Grant: { table: 'oidc_grants', consumable: false },
+  Session: { table: 'oidc_sessions', consumable: false, redis: false },
+  Grant: { table: 'oidc_grants', consumable: false, redis: false },
 
-  RefreshToken: { table: 'oidc_tokens', consumable: true },
-  AccessToken: { table: 'oidc_tokens', consumable: false },
-  ClientCredentials: { table: 'oidc_tokens', consumable: false },
-  InitialAccessToken: { table: 'oidc_tokens', consumable: false },
-  RegistrationAccessToken: { table: 'oidc_tokens', consumable: false },
+  RefreshToken: { table: 'oidc_tokens', consumable: true, redis: false },
+  AccessToken: { table: 'oidc_tokens', consumable: false, redis: false },
+  ClientCredentials: { table: 'oidc_tokens', consumable: false, redis: false },
+  InitialAccessToken: { table: 'oidc_tokens', consumable: false, redis: false },
+  RegistrationAccessToken: { table: 'oidc_tokens', consumable: false, redis: false },
 
-  Interaction: { table: 'oidc_transients', consumable: false },
-  AuthorizationCode: { table: 'oidc_transients', consumable: true },
-  DeviceCode: { table: 'oidc_transients', consumable: true },
-  PushedAuthorizationRequest: { table: 'oidc_transients', consumable: true },
-  BackchannelAuthenticationRequest: { table: 'oidc_transients', consumable: true },
-  PreAuthorizedCode: { table: 'oidc_transients', consumable: true },
+  Interaction: { table: 'oidc_transients', consumable: false, redis: true },
+  AuthorizationCode: { table: 'oidc_transients', consumable: true, redis: true },
+  DeviceCode: { table: 'oidc_transients', consumable: true, redis: true },
+  PushedAuthorizationRequest: { table: 'oidc_transients', consumable: true, redis: true },
+  BackchannelAuthenticationRequest: { table: 'oidc_transients', consumable: true, redis: true },
+  PreAuthorizedCode: { table: 'oidc_transients', consumable: true, redis: true },
 
-  ReplayDetection: { table: 'oidc_replays', consumable: false },
+  ReplayDetection: { table: 'oidc_replays', consumable: false, redis: true },
 } as const satisfies Record<string, ModelHome>;
 
 export type ModelName = keyof typeof models;

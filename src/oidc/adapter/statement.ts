@@ -2,7 +2,9 @@
 import type { Knex } from 'knex';
 import Provider, { type AdapterPayload } from 'oidc-provider';
 import { eventValues, type NewEvent } from '../../audit/audit.ts';
+import type { Changes } from '../../platform/changes.ts';
 import type { Db } from '../../platform/database/postgres.ts';
+import type { Redis } from '../../platform/redis/redis.ts';
 import type { Sealing } from './sealing.ts';
 import type { EndedParticipant } from './session-clients.ts';
 
@@ -14,9 +16,22 @@ export interface StateDeps {
   /** A browser is signed in for so long at most, however much its session is used (ASVS 7.3.2). */
   readonly sessionAbsoluteSeconds: number;
   /** Whether sign-ins of that time are over for this account (a new password, a suspension, an end for everybody). */
-  readonly isCutOff?: (signIn: { accountId: string | null; atSeconds: number }) => boolean;
+  readonly isCutOff?: (made: {
+    accountId: string | null;
+    clientId?: string | null;
+    atSeconds: number;
+  }) => boolean;
   /** Notes, in the transaction that ends a session, that these clients are to be told. */
   readonly tellEnded?: (trx: Db, participants: readonly EndedParticipant[]) => Promise<void>;
+  /** Where there is a Redis: it serves what lives for minutes (models.ts). */
+  readonly fast?: FastDeps | undefined;
+}
+
+export interface FastDeps {
+  readonly redis: Redis;
+  readonly changes: Pick<Changes, 'bump' | 'on'>;
+  /** The life of what lives the longest of it. */
+  readonly longestSeconds: number;
 }
 
 export interface Statement {

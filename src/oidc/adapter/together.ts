@@ -17,7 +17,9 @@ export function createReadBatch<Id extends string | Buffer, Row>(
     inFlight: 2,
     companyMilliseconds: READ_COMPANY_MILLISECONDS,
     async run(ids) {
-      const { rows } = await db.raw<{ rows: Row[] }>(shape.sql, bindings([[...ids]])).options({ name: shape.name });
+      const { rows } = await db
+        .raw<{ rows: Row[] }>(shape.sql, bindings([[...ids]]))
+        .options({ name: shape.name });
       const byKey = new Map(rows.map((row) => [keyOf(shape.idOf(row)), row]));
       return ids.map((id) => byKey.get(keyOf(id)));
     },

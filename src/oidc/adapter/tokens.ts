@@ -2,7 +2,7 @@
 // One-time things are consumed by a compare-and-set that throws when it loses (RFC 6749 §4.1.2, RFC 9126 §2.2).
 import Provider, { type Adapter, type AdapterPayload, errors } from 'oidc-provider';
 import { tokenEvent, tokenRevoked } from './events.ts';
-import type { ModelName } from './models.ts';
+import { type ModelName, models } from './models.ts';
 import { lifetimeSeconds, type StateDeps } from './statement.ts';
 import type { StoredRow, TokenRows } from './token-rows.ts';
 
@@ -14,9 +14,22 @@ export function tokenAdapter(model: ModelName, rows: TokenRows, deps: StateDeps)
 
   const read = (row: StoredRow | undefined): AdapterPayload | undefined => {
     const payload = row && sealing.open(model, row.idHash, row.payload);
-    if (payload && row.consumedAt) payload.consumed = Math.floor(row.consumedAt.getTime() / 1000);
+    if (!payload || isEnded(payload)) return undefined;
+    if (row.consumedAt) payload.consumed = Math.floor(row.consumedAt.getTime() / 1000);
     return payload;
   };
+
+  // What ends an account or a client deletes its rows in that transaction, where Redis cannot take part: what Redis holds
+  // is measured by its time instead.
+  const isEnded = (payload: AdapterPayload): boolean =>
+    deps.fast !== undefined &&
+    models[model].redis &&
+    (deps.isCutOff?.({
+      accountId: payload.accountId ?? null,
+      clientId: payload.clientId ?? null,
+      atSeconds: payload.iat ?? 0,
+    }) ??
+      false);
 
   return {
     async upsert(id, payload, expiresIn) {

@@ -39,6 +39,11 @@ export function lifetimes(
   };
 }
 
+/** Of codes, device codes, pushed requests (a minute) and interactions, with the leeway of their rows. */
+export function longestTransientSeconds({ tokens }: Config): number {
+  return Math.max(tokens.interactionSeconds, tokens.deviceCodeSeconds, tokens.codeSeconds, 60) + 60;
+}
+
 function nowSeconds(): number {
   return Math.floor(Date.now() / 1000);
 }
