@@ -26,6 +26,7 @@ interface Read {
 export function readServices(services: Read): void {
   const { metrics, postgres, redis, credentials, audit, signingKeys, sessions, tracing, clock } = services;
   metrics.read('gatehouse_info', () => ({ [packageFile.version]: 1 }));
+  metrics.read('gatehouse_database_up', async () => ((await postgres.health()) ? 1 : 0));
   metrics.read('gatehouse_database_connections', () => ({ ...postgres.connections() }));
   metrics.read('gatehouse_password_hashing', () => ({ ...credentials.hashing() }));
   metrics.read('gatehouse_logout_deliveries', sessions.countDeliveries);

@@ -2,7 +2,7 @@
 
 export interface MetricDefinition {
   readonly type: 'counter' | 'gauge' | 'histogram';
-  /** Every value of a label comes from a list of ours: no address, no id, nothing that a request brings along. */
+  /** Not `job` or `instance`, which Prometheus uses itself. Every value of a label comes from a list of ours: no address, no id, nothing that a request brings along. */
   readonly labels: readonly string[];
   readonly unit: string;
   readonly help: string;
@@ -59,6 +59,13 @@ export const metrics = {
     unit: 'notices',
     help: 'Clients still to be told of ended sessions, by state: waiting, and failed for those given up.',
     across: 'max',
+  },
+  gatehouse_database_up: {
+    type: 'gauge',
+    labels: [],
+    unit: '1',
+    help: '1 when PostgreSQL answers, 0 when it does not.',
+    across: 'min',
   },
   gatehouse_database_connections: {
     type: 'gauge',
@@ -125,28 +132,28 @@ export const metrics = {
   },
   gatehouse_job_last_success_timestamp_seconds: {
     type: 'gauge',
-    labels: ['job'],
+    labels: ['job_name'],
     unit: 'seconds',
     help: 'When each scheduled job last went well, in Unix time. Every node shows the same, whoever ran the job.',
     across: 'max',
   },
   gatehouse_job_last_duration_seconds: {
     type: 'gauge',
-    labels: ['job'],
+    labels: ['job_name'],
     unit: 'seconds',
     help: 'How long the last run of each scheduled job took.',
     across: 'max',
   },
   gatehouse_job_consecutive_failures: {
     type: 'gauge',
-    labels: ['job'],
+    labels: ['job_name'],
     unit: 'runs',
     help: 'How often each scheduled job has failed since it last went well.',
     across: 'max',
   },
   gatehouse_job_failures_total: {
     type: 'counter',
-    labels: ['job'],
+    labels: ['job_name'],
     unit: 'runs',
     help: 'How often each scheduled job has failed.',
     across: 'max',

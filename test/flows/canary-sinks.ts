@@ -67,7 +67,7 @@ async function valueOfKey(client: Redis, key: string): Promise<string> {
     case 'set':
       return (await client.smembers(key)).join(' ');
     case 'zset':
-      return (await client.zrange(key, 0, -1, 'WITHSCORES')).join(' ');
+      return (await client.zrange(key, '0', '-1', 'WITHSCORES')).join(' ');
     case 'list':
       return (await client.lrange(key, 0, -1)).join(' ');
     default:

@@ -85,13 +85,13 @@ it('shows the same numbers on every node, whoever ran the job', async () => {
   other.scheduler.start();
   await expect
     .poll(() => other.metrics.text(), { timeout: 3_000 })
-    .toContain('gatehouse_job_last_success_timestamp_seconds{job="sweep"} 1700000000');
+    .toContain('gatehouse_job_last_success_timestamp_seconds{job_name="sweep"} 1700000000');
   await other.scheduler.stop();
   const text = await other.metrics.text();
 
-  expect(text).toContain('gatehouse_job_consecutive_failures{job="sweep"} 7');
-  expect(text).toContain('gatehouse_job_failures_total{job="sweep"} 9');
-  expect(text).toMatch(/gatehouse_job_last_duration_seconds\{job="sweep"\} [\d.]+/);
+  expect(text).toContain('gatehouse_job_consecutive_failures{job_name="sweep"} 7');
+  expect(text).toContain('gatehouse_job_failures_total{job_name="sweep"} 9');
+  expect(text).toMatch(/gatehouse_job_last_duration_seconds\{job_name="sweep"\} [\d.]+/);
 });
 
 it('lists jobs that no server has met yet', async () => {

@@ -28,8 +28,6 @@ export interface Metrics {
   count<Name extends CounterName>(name: Name, labels: LabelsOf<Name>, by?: number): void;
   /** Read when the numbers are asked for; a reader that fails or takes too long leaves its metric out. */
   read(name: GaugeName | CounterName, read: () => Reading | Promise<Reading>): void;
-  /** The same for a gauge that the table does not have. */
-  gauge(name: string, help: string, label: string, read: () => Readonly<Record<string, number>>): void;
   text(): Promise<string>;
 }
 
@@ -64,10 +62,6 @@ export function createMetrics(): Metrics {
     },
     count: (name, labels, by = 1) => of(counters, name).inc({ ...labels }, by),
     read: (name, read) => readers.set(name, read),
-    gauge(name, help, label, read) {
-      readers.set(name, read);
-      if (!(name in table)) newGauge(name, { labels: [label], help, across: 'sum' }, registry, readers);
-    },
     text: () => registry.metrics(),
   };
 }

@@ -42,9 +42,10 @@ describe('the table of metrics', () => {
   });
 
   it('names its metrics by what Prometheus expects of a name', () => {
-    for (const [name, { type }] of definitions) {
+    for (const [name, { type, labels }] of definitions) {
       expect(name).toMatch(/^gatehouse_[a-z][a-z0-9_]*$/);
       expect(name.endsWith('_total'), name).toBe(type === 'counter');
+      for (const label of labels) expect(['job', 'instance', 'le', 'quantile']).not.toContain(label);
       if (type === 'histogram') expect(name).toMatch(/_seconds$/);
     }
   });
@@ -111,8 +112,8 @@ describe('numbers', () => {
     await metrics.text();
     jobs = { new: 1 };
     const text = await metrics.text();
-    expect(text).toContain('gatehouse_job_failures_total{job="new"} 1');
-    expect(text).not.toContain('job="old"');
+    expect(text).toContain('gatehouse_job_failures_total{job_name="new"} 1');
+    expect(text).not.toContain('job_name="old"');
   });
 
   it('of several workers become one number, each as the table says', async () => {
