@@ -95,7 +95,7 @@ describe('a rotation of the master key', () => {
     for (const file of [made.file, join(here.keysDirectory, 'master.key.retired')]) {
       expect(output).not.toContain(readFileSync(file, 'utf8').trim());
     }
-  }, 60_000);
+  }, 120_000);
 });
 
 describe('a server that is killed while it brings values under a new master key', () => {
@@ -148,7 +148,7 @@ describe('a server that is killed while it brings values under a new master key'
       );
       return new Map([...plain.keys()].map((name) => [name, byName.get(name) ?? Buffer.alloc(0)]));
     }
-  }, 90_000);
+  }, 120_000);
 });
 
 const UNDER_ANOTHER = `name like 'test-%' and substring(sealed from 2 for 8) <> ?`;
