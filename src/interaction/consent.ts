@@ -95,7 +95,8 @@ export function consentPages(deps: ConsentDeps): Page[] {
       limit: 'page',
       params: uidParams,
       csrfBinding: boundToInteraction,
-      run: (input) => withStep(deps, input, (step) => ({ kind: 'redirect', to: step.path('login') })),
+      run: (input) =>
+        withStep(deps, input, (step) => ({ kind: 'redirect', to: step.path('select-account') })),
     }),
   ];
 }

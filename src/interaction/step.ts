@@ -30,6 +30,10 @@ export interface Step {
     headers?: Record<string, string>,
   ): PageResult;
   finish(outcome: StepOutcome): Promise<PageResult>;
+  /** Who is signed in in this browser, the one that the engine sees first. */
+  accountsHere(): ReturnType<Interactions['accountsHere']>;
+  /** Signs one of them out. */
+  signOut(sessionId: string): Promise<void>;
   /** The address of this interaction, or of one of its pages. */
   path(page?: string): string;
 }
@@ -63,6 +67,8 @@ export async function withStep(
       headers,
       formAction: pending.redirectUri ? [pending.redirectUri] : [],
     }),
+    accountsHere: () => deps.interactions.accountsHere(ctx.req, ctx.res),
+    signOut: (sessionId) => deps.interactions.signOut(ctx.req, ctx.res, sessionId),
     finish: async (outcome) => {
       if (outcome.kind === 'signed_in') facts.accountId = outcome.accountId;
       return { kind: 'redirect', to: (await deps.interactions.finish(ctx.req, ctx.res, outcome)) ?? path() };

@@ -18,9 +18,10 @@ export interface InteractionDeps {
 
 export function interactionPages(deps: InteractionDeps): Page[] {
   const steps: Record<string, (step: Step) => Promise<PageResult> | PageResult> = {
-    select_account: (step) => showSelectAccount(step, deps),
+    select_account: (step) => showSelectAccount(step),
     login: (step) => showLogin(step),
-    consent: (step) => showConsent(step, deps),
+    // Whoever was to allow something may have signed out on the page of accounts.
+    consent: (step) => (step.pending.accountId ? showConsent(step, deps) : showSelectAccount(step)),
   };
 
   return [

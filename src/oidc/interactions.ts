@@ -9,6 +9,7 @@ import type { Client } from '../clients/clients.ts';
 import { openidScopes } from '../clients/schema.ts';
 import type { Config } from '../platform/config/schema.ts';
 import type { Postgres } from '../platform/database/postgres.ts';
+import type { BrowserAccounts, SignedIn } from './browser-accounts.ts';
 import type { ClientSource } from './client-source.ts';
 import { type Consent, rememberConsent } from './consent/consents.ts';
 import { addTo, grantLifetimeSeconds } from './consent/grants.ts';
@@ -35,8 +36,7 @@ export interface PendingInteraction {
 export type StepOutcome =
   /** `provedAt`: no later than when the proof was looked at. What was ended since then stays ended. */
   | { kind: 'signed_in'; accountId: string; amr: string[]; provedAt: Date }
-  | { kind: 'account_selected' }
-  | { kind: 'other_account' }
+  | { kind: 'account_selected'; sessionId: string }
   | { kind: 'consented'; grantId: string }
   | { kind: 'cancelled' };
 
@@ -59,10 +59,15 @@ export interface Interactions {
   /** Makes the grant for what was asked, remembers it, and writes it to the ledger. */
   grantConsent(pending: PendingInteraction): Promise<string>;
   denyConsent(pending: PendingInteraction): Promise<void>;
+  /** Who is signed in in this browser, the one that the engine sees first. */
+  accountsHere(request: IncomingMessage, response: ServerResponse): Promise<SignedIn[]>;
+  /** Signs one of them out; nothing when it is not signed in here. */
+  signOut(request: IncomingMessage, response: ServerResponse, sessionId: string): Promise<void>;
 }
 
 export interface InteractionsDeps {
   provider: () => Provider;
+  browser: BrowserAccounts;
   clientSource: ClientSource;
   apis: Apis;
   accounts: Accounts;
@@ -73,7 +78,7 @@ export interface InteractionsDeps {
 }
 
 export function createInteractions(deps: InteractionsDeps): Interactions {
-  const { provider, clientSource, postgres, audit } = deps;
+  const { provider, browser, clientSource, postgres, audit } = deps;
 
   return {
     async find(request, response, uid) {
@@ -88,9 +93,18 @@ export function createInteractions(deps: InteractionsDeps): Interactions {
     async finish(request, response, outcome) {
       const at = outcome.kind === 'signed_in' ? await timeOfSignIn(outcome, deps.cutoffs) : new Date();
       if (at === undefined) return undefined;
-      return provider().interactionResult(request, response, resultOf(outcome, at), {
-        mergeWithLastSubmission: outcome.kind !== 'cancelled',
-      });
+      const interaction = await provider().interactionDetails(request, response);
+      const accountBefore = interaction.session?.accountId;
+      const session = await sessionFor(browser, { request, response, interaction, outcome, at });
+      if (session) {
+        await browser.activate(request, response, session);
+        interaction.session = referenceTo(session, interaction.session);
+      } else if (outcome.kind === 'account_selected') return undefined;
+      // What another account has proved or allowed before in this request is not this one's.
+      const kept = interaction.session?.accountId === accountBefore && outcome.kind !== 'cancelled';
+      interaction.result = { ...(kept ? interaction.lastSubmission : undefined), ...resultOf(outcome, at) };
+      await interaction.save(interaction.exp - Math.floor(Date.now() / 1000));
+      return interaction.returnTo;
     },
 
     async grantConsent(pending) {
@@ -125,8 +139,21 @@ export function createInteractions(deps: InteractionsDeps): Interactions {
         details: { ...pending.asked },
       });
     },
+
+    accountsHere: browser.list,
+
+    async signOut(request, response, id) {
+      const interaction = await provider().interactionDetails(request, response);
+      const one = await browser.signOut(request, response, id);
+      if (!one || one.session.uid !== interaction.session?.uid) return;
+      // The request that led here lives on, for whoever signs in next.
+      interaction.session = undefined;
+      await interaction.save(interaction.exp - Math.floor(Date.now() / 1000));
+    },
   };
 }
+
+type Session = SignedIn['session'];
 
 async function detailsOf(
   provider: Provider,
@@ -199,6 +226,38 @@ async function askedResourceScopes(
   return Object.fromEntries(asked.filter(([, names]) => names.length > 0));
 }
 
+interface Finishing {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly interaction: Interaction;
+  readonly outcome: StepOutcome;
+  readonly at: Date;
+}
+
+/**
+ * The session under which the engine is to go on. Were it shown one of another account than the one that signed in, it
+ * would sign that one out. undefined: the one that it has, in which nobody is signed in yet.
+ */
+async function sessionFor(
+  browser: BrowserAccounts,
+  { request, response, interaction, outcome, at }: Finishing,
+): Promise<Session | undefined> {
+  const all = await browser.list(request, response);
+  if (outcome.kind === 'account_selected') return all.find(({ id }) => id === outcome.sessionId)?.session;
+  // Also when another tab has switched meanwhile: this request goes on as whom it began.
+  if (outcome.kind !== 'signed_in')
+    return all.find(({ session }) => session.uid === interaction.session?.uid)?.session;
+  const own = all.find(({ account }) => account.id === outcome.accountId);
+  if (own) return own.session;
+  const somebodyElse = interaction.session !== undefined || all.some(({ active }) => active);
+  return somebodyElse ? browser.begin(outcome.accountId, { amr: outcome.amr, at }) : undefined;
+}
+
+function referenceTo(session: Session, before: Interaction['session']): Interaction['session'] {
+  const { uid, jti, accountId = '', acr, amr } = session;
+  return before?.uid === uid ? before : { accountId, uid, cookie: jti, acr, amr };
+}
+
 /**
  * The engine counts sign-ins in seconds, and one of the second in which a password was replaced could be either: what was
  * proved after the replacement gets the next second. undefined for what was proved before.
@@ -222,8 +281,6 @@ function resultOf(outcome: StepOutcome, at: Date): InteractionResults {
       };
     case 'account_selected':
       return { select_account: {} };
-    case 'other_account':
-      return { select_account: {}, other_account: {} };
     case 'consented':
       return { consent: { grantId: outcome.grantId } };
     case 'cancelled':

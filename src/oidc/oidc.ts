@@ -1,6 +1,6 @@
 // The face of the protocol engine: one provider built from the parts of this folder, swapped when the signing keys change.
 import compose from 'koa-compose';
-import { type Configuration, type KoaContextWithOIDC, Provider } from 'oidc-provider';
+import { Provider } from 'oidc-provider';
 import type { Accounts } from '../accounts/accounts.ts';
 import type { Apis } from '../apis/apis.ts';
 import type { Audit } from '../audit/audit.ts';
@@ -14,7 +14,8 @@ import type { PageRenderer } from '../platform/http/render-page.ts';
 import { requestOf } from '../platform/http/request-id.ts';
 import type { I18n } from '../platform/i18n.ts';
 import type { Job } from '../platform/jobs/jobs.ts';
-import type { Seal } from '../platform/secrets/seal.ts';
+import type { Redis } from '../platform/redis/redis.ts';
+import { createSeal, type Seal } from '../platform/secrets/seal.ts';
 import type { ServerSecrets } from '../platform/secrets/server-secrets.ts';
 import type { Log } from '../platform/telemetry/log.ts';
 import type { Metrics } from '../platform/telemetry/metrics.ts';
@@ -23,20 +24,23 @@ import { createStateStore } from './adapter/adapter.ts';
 import { makeReplayDetectionAtomic } from './adapter/replays.ts';
 import { createSealing } from './adapter/sealing.ts';
 import type { EndedParticipant } from './adapter/session-clients.ts';
+import { createBrowserAccounts } from './browser-accounts.ts';
 import { createClientSource, noClientAdapter } from './client-source.ts';
 import { type Cutoffs, createCutoffs } from './cutoffs.ts';
 import { createDeviceGuesses } from './device-guesses.ts';
 import { allowCaching, answerPostAsGet, isProtocolRequest } from './endpoints.ts';
 import { createEngineState, type EngineState } from './engine-state.ts';
 import { createEngineEvents } from './events.ts';
+import { createHints } from './hints.ts';
 import { createInteractions, type Interactions } from './interactions.ts';
 import { createLogoutSending, type SentLogout } from './logout-sending.ts';
+import { customizeJwt, noteIntrospection, noteParties, shownNow } from './notes.ts';
 import { createEnginePages } from './pages/pages.ts';
 import { drawPassingOn } from './pages/passing-on.ts';
-import { type EngineDeps, engineConfiguration, routes } from './settings.ts';
+import { type EngineDeps, engineConfiguration, routes, subjectOf } from './settings.ts';
+import { longestTransientSeconds } from './tokens/lifetimes.ts';
 import { createResources } from './tokens/resources.ts';
 import { engineKeys } from './tokens/signing.ts';
-import { createHandles } from './tokens/token-claims.ts';
 
 export type { EndedParticipant } from './adapter/session-clients.ts';
 export { type EndScope, endKinds } from './ends.ts';
@@ -75,6 +79,7 @@ export interface OidcDeps {
   i18n: I18n;
   outgoingFetch: OutgoingFetch;
   changes: Pick<Changes, 'bump' | 'on'>;
+  redis?: Redis | undefined;
   /** Writes down, in a transaction that ends sessions, which clients are to be told, and forgets it for a removed one. */
   logoutNotices: {
     write(trx: Db, participants: readonly EndedParticipant[]): Promise<void>;
@@ -102,6 +107,11 @@ export function createOidc(deps: OidcDeps): Oidc {
       sessionAbsoluteSeconds: config.sessions.absoluteSeconds,
       isCutOff: cutoffs.isOver,
       tellEnded: deps.logoutNotices.write,
+      fast: deps.redis && {
+        redis: deps.redis,
+        changes: deps.changes,
+        longestSeconds: longestTransientSeconds(config),
+      },
     },
     noClientAdapter,
   );
@@ -110,7 +120,35 @@ export function createOidc(deps: OidcDeps): Oidc {
   const guesses = createDeviceGuesses({ db });
   const isAdmin = async (accountId: string) => (await accounts.find(accountId))?.admin ?? false;
 
+  const state = createEngineState({
+    db,
+    sealing,
+    cutoffs,
+    now: () => new Date(),
+    tellEnded: deps.logoutNotices.write,
+    forgetClient: deps.logoutNotices.forget,
+  });
+  const provider = () => engine.current.provider;
+  const browser = createBrowserAccounts({
+    provider,
+    accounts,
+    postgres: deps.postgres,
+    audit: deps.audit,
+    ends: state,
+    sealing,
+    seal: createSeal(serverSecrets.get('state')),
+    secure: config.issuer.startsWith('https:'),
+    sessions: config.sessions,
+  });
+  const hints = createHints({
+    issuer: config.issuer,
+    provider,
+    browser,
+    subjectOf: (client, accountId) => subjectOf(serverSecrets, client, accountId),
+  });
+
   const engineDeps: EngineDeps = {
+    browser,
     config,
     db,
     serverSecrets,
@@ -154,12 +192,14 @@ export function createOidc(deps: OidcDeps): Oidc {
         return;
       }
       if (await answerPostAsGet(ctx, config.issuer)) return;
+      if (await hints.answer(ctx)) return;
       if (ctx.method === 'POST' && ctx.path === routes.code_verification) {
         const retryAfterSeconds = await guesses.admit();
         requestOf(ctx).backTo = routes.code_verification;
         if (retryAfterSeconds > 0) throw failure('rate_limited', { retryAfterSeconds });
       }
       await engine.current.run(ctx, next);
+      if (ctx.path === `${routes.end_session}/confirm`) await browser.goBack(ctx.req, ctx.res, shownNow(ctx));
       noteParties(ctx);
       allowCaching(ctx, config.signingKeys.publishDelaySeconds);
       drawPassingOn(ctx, deps.renderer);
@@ -170,7 +210,8 @@ export function createOidc(deps: OidcDeps): Oidc {
     },
 
     interactions: createInteractions({
-      provider: () => engine.current.provider,
+      provider,
+      browser,
       clientSource,
       apis,
       accounts,
@@ -180,14 +221,7 @@ export function createOidc(deps: OidcDeps): Oidc {
       cutoffs,
     }),
 
-    state: createEngineState({
-      db,
-      sealing,
-      cutoffs,
-      now: () => new Date(),
-      tellEnded: deps.logoutNotices.write,
-      forgetClient: deps.logoutNotices.forget,
-    }),
+    state,
     cutoffs,
 
     sendLogout: (participant) => logout.send(engine.current.provider, participant),
@@ -205,67 +239,6 @@ export function createOidc(deps: OidcDeps): Oidc {
   };
 }
 
-/** Whom the engine found to be asking, for the request log; a name that nobody has is not noted. */
-function noteParties(ctx: Context): void {
-  const oidc = oidcOf(ctx);
-  if (!oidc) return;
-  const facts = requestOf(ctx);
-  facts.clientId = oidc.client?.clientId ?? null;
-  facts.accountId = oidc.account?.accountId ?? oidc.session?.accountId ?? null;
-}
-
 function running(provider: Provider) {
   return { provider, run: compose(provider.middleware) };
-}
-
-/** Adds the opaque handle to every JWT access token, and notes its issue: a JWT leaves no row of its own. */
-function customizeJwt(
-  handles: Seal,
-  note: (ctx: object, event: Parameters<Audit['append']>[0]) => void,
-): NonNullable<NonNullable<NonNullable<Configuration['formats']>['customizers']>['jwt']> {
-  const handleOf = createHandles(handles);
-  return (ctx, token, jwt) => {
-    const accountId = 'accountId' in token ? (token.accountId ?? null) : null;
-    const clientId = token.clientId ?? null;
-    jwt.payload.handle = handleOf(token);
-    note(ctx, {
-      type: 'token.issued',
-      actor: { kind: 'client', id: clientId },
-      outcome: 'success',
-      accountId,
-      clientId,
-      // Not as its target: an index entry at a random place for every token is what the database would feel most.
-      details: {
-        tokenId: token.jti,
-        grantType: ctx.oidc.params?.grant_type ?? null,
-        audience: jwt.payload.aud ?? null,
-        scope: token.scope ?? null,
-        grantId: 'grantId' in token ? (token.grantId ?? null) : null,
-      },
-    });
-  };
-}
-
-/** The engine reports failed introspections only; who asked about what belongs into the ledger as well. */
-function noteIntrospection(
-  ctx: object,
-  note: (ctx: object, event: Parameters<Audit['append']>[0]) => void,
-): void {
-  const oidc = oidcOf(ctx);
-  if (oidc?.route !== 'introspection' || !oidc.client) return;
-  const token = oidc.entities.AccessToken ?? oidc.entities.ClientCredentials ?? oidc.entities.RefreshToken;
-  if (!token) return;
-  const told = 'body' in ctx && (ctx.body as { active?: boolean } | undefined)?.active === true;
-  note(ctx, {
-    type: 'token.introspected',
-    actor: { kind: 'client', id: oidc.client.clientId },
-    outcome: told ? 'success' : 'denied',
-    accountId: 'accountId' in token ? (token.accountId ?? null) : null,
-    clientId: token.clientId ?? null,
-    details: { kind: token.kind },
-  });
-}
-
-function oidcOf(ctx: object): KoaContextWithOIDC['oidc'] | undefined {
-  return 'oidc' in ctx ? (ctx as KoaContextWithOIDC).oidc : undefined;
 }

@@ -1,14 +1,24 @@
 // THE dispatcher: the ordered list of what must be proved before an authorization request is answered.
 // A new step is one prompt here and one row in interaction/steps.ts; no step ever sends a person to another step.
 import { interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider';
+import type { BrowserAccounts } from './browser-accounts.ts';
 import type { ClientSource } from './client-source.ts';
 
 const { Check, Prompt, base } = interactionPolicy;
 
-export function prompts(deps: { clientSource: ClientSource }) {
+export function prompts(deps: { clientSource: ClientSource; browser: Pick<BrowserAccounts, 'hasOthers'> }) {
   const policy = base();
 
-  const selectAccount = new Prompt({ name: 'select_account', requestable: true });
+  const selectAccount = new Prompt(
+    { name: 'select_account', requestable: true },
+    // One account of this browser was signed out, others were not: which of them goes on is not ours to guess.
+    new Check(
+      'signed_in_elsewhere',
+      'End-User account selection is required',
+      'account_selection_required',
+      async (ctx) => isToChoose(ctx) && deps.browser.hasOthers(ctx.req, ctx.res),
+    ),
+  );
   policy.add(selectAccount, 0);
 
   const login = policy.get('login');
@@ -32,6 +42,13 @@ export function prompts(deps: { clientSource: ClientSource }) {
   );
 
   return policy;
+}
+
+/** Not for an app that says whom it means, or that wants a fresh sign-in. */
+function isToChoose({ oidc }: KoaContextWithOIDC): boolean {
+  const { params, session, result, prompts: wanted } = oidc;
+  const named = params?.login_hint !== undefined || params?.id_token_hint !== undefined;
+  return !session?.accountId && !result && !named && !wanted.has('login');
 }
 
 /**

@@ -12,8 +12,10 @@ import type { Config } from '../platform/config/schema.ts';
 import type { Db } from '../platform/database/postgres.ts';
 import type { ServerSecrets } from '../platform/secrets/server-secrets.ts';
 import type { StateStore } from './adapter/adapter.ts';
+import type { BrowserAccounts } from './browser-accounts.ts';
 import type { ClientSource } from './client-source.ts';
 import { grantLifetimeSeconds, loadExistingGrant } from './consent/grants.ts';
+import { cookieNames, cookieOptions } from './cookies.ts';
 import type { EnginePages } from './pages/pages.ts';
 import { prompts } from './prompts.ts';
 import { claimsByScope, findAccount, pairwiseSubject } from './tokens/claims.ts';
@@ -27,6 +29,7 @@ export interface EngineDeps {
   readonly serverSecrets: ServerSecrets;
   readonly accounts: Accounts;
   readonly clientSource: ClientSource;
+  readonly browser: Pick<BrowserAccounts, 'hasOthers'>;
   readonly resources: Resources;
   readonly store: StateStore;
   readonly pages: EnginePages;
@@ -65,8 +68,7 @@ export function engineConfiguration(deps: EngineDeps, keys: ExternalSigningKey[]
     scopes: [...openidScopes],
     responseTypes: ['code'],
     subjectTypes: ['public', 'pairwise'],
-    pairwiseIdentifier: async (_ctx, accountId, client) =>
-      pairwiseSubject(serverSecrets.get('pairwise'), accountId, sectorOf(client)),
+    pairwiseIdentifier: async (_ctx, accountId, client) => pairwiseOf(serverSecrets, accountId, client),
     clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'],
     enabledJWA: {
       clientAuthSigningAlgValues: ['RS256', 'PS256', 'ES256', 'EdDSA', 'Ed25519'],
@@ -84,7 +86,7 @@ export function engineConfiguration(deps: EngineDeps, keys: ExternalSigningKey[]
         !(registered(client).pkceExempt && client.clientAuthMethod !== 'none' && ctx.oidc.params?.nonce),
     },
     interactions: {
-      policy: prompts({ clientSource }),
+      policy: prompts({ clientSource, browser: deps.browser }),
       url: (ctx, interaction) =>
         `${new URL(ctx.oidc.issuer).pathname.replace(/\/$/, '')}/interaction/${interaction.uid}`,
     },
@@ -112,6 +114,15 @@ export function engineConfiguration(deps: EngineDeps, keys: ExternalSigningKey[]
 }
 
 /** OpenID Connect Core §8.1: the engine resolves it; its typings leave it unnamed. */
+function pairwiseOf(secrets: ServerSecrets, accountId: string, client: EngineClient): string {
+  return pairwiseSubject(secrets.get('pairwise'), accountId, sectorOf(client));
+}
+
+/** As whom this client knows an account. */
+export function subjectOf(secrets: ServerSecrets, client: EngineClient, accountId: string): string {
+  return client.subjectType === 'pairwise' ? pairwiseOf(secrets, accountId, client) : accountId;
+}
+
 function sectorOf(client: EngineClient): string {
   const sector: unknown = client.sectorIdentifier;
   return typeof sector === 'string' && sector ? sector : client.clientId;
@@ -172,17 +183,8 @@ function features(deps: EngineDeps): NonNullable<Configuration['features']> {
   };
 }
 
-// RFC 6265bis §4.1.3: __Host- ties a cookie to this origin and path /, __Secure- to https for those with a path of their own.
 function cookies(secure: boolean, key: Buffer): NonNullable<Configuration['cookies']> {
-  const common = { httpOnly: true, sameSite: 'lax', secure, signed: true } as const;
-  return {
-    keys: [key.toString('base64url')],
-    names: {
-      session: secure ? '__Host-session' : 'session',
-      interaction: secure ? '__Secure-interaction' : 'interaction',
-      resume: secure ? '__Secure-resume' : 'resume',
-    },
-    long: { ...common, overwrite: true, path: '/' },
-    short: { ...common, overwrite: true },
-  };
+  const { session, interaction, resume } = cookieNames(secure);
+  const { long, short } = cookieOptions(secure);
+  return { keys: [key.toString('base64url')], names: { session, interaction, resume }, long, short };
 }

@@ -1,6 +1,6 @@
 // What an app may say about the sign-in it wants: prompt, max_age, hints and language (OpenID Connect Core §3.1.2.1).
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { type Browser, createBrowser, type Shown } from '../support/browser.ts';
+import { createBrowser, type Shown } from '../support/browser.ts';
 import { useGatehouse } from '../support/gatehouse.ts';
 import { createPerson, password, signInAt } from '../support/people.ts';
 import { relyingParty } from './relying-party.ts';
@@ -25,13 +25,9 @@ async function signedIn(input: Parameters<typeof relyingParty>[1] = {}) {
   return { person, app, ...(await app.signIn(person)) };
 }
 
-/** Without JavaScript: the pages that only pass on are sent by hand. */
-async function throughPassingOn(browser: Browser, page: Shown): Promise<Shown> {
-  let shown = page;
-  while (shown.forms.some((form) => form.action.endsWith('/end-session/confirm'))) {
-    shown = await browser.submit(shown, {}, '/end-session/confirm');
-  }
-  return shown;
+/** The first button of the page of accounts: of who is signed in, the one that was used last. */
+function firstAccount(page: Shown): string {
+  return /name="choice" value="([^"]+)"/.exec(page.html)?.[1] ?? '';
 }
 
 describe('prompt=none', () => {
@@ -133,7 +129,7 @@ describe('prompt=select_account', () => {
     const { browser, app, person } = await signedIn();
     const begun = await app.begin({ prompt: 'select_account' });
     const page = await browser.open(begun.url);
-    const landed = await browser.submit(page, { choice: 'continue' }, '/select-account');
+    const landed = await browser.submit(page, { choice: firstAccount(page) }, '/select-account');
 
     expect(page.html).toContain(person.name);
     expect((await app.finish(landed.url, begun)).claims()?.sub).toBe(person.id);
@@ -145,23 +141,21 @@ describe('prompt=select_account', () => {
     const begun = await app.begin({ prompt: 'select_account' });
     const choose = await browser.open(begun.url);
     const login = await browser.submit(choose, { choice: 'another' }, '/select-account');
-    const passing = await browser.submit(login, { identifier: other.email ?? '', password }, '/login');
-    const consent = await throughPassingOn(browser, passing);
+    const consent = await browser.submit(login, { identifier: other.email ?? '', password }, '/login');
     const landed = await browser.submit(consent, {}, '/consent');
 
     expect((await app.finish(landed.url, begun)).claims()?.sub).toBe(other.id);
   });
 
-  it('leaves nothing of the first person signed in when another has taken over', async () => {
+  it('signs nobody out when another person signs in beside the first', async () => {
     const { browser, app, tokens } = await signedIn({ firstParty: true });
     const other = await createPerson(gatehouse.services);
     const choose = await browser.open((await app.begin({ prompt: 'select_account' })).url);
     const login = await browser.submit(choose, { choice: 'another' }, '/select-account');
-    const passing = await browser.submit(login, { identifier: other.email ?? '', password }, '/login');
-    await throughPassingOn(browser, passing);
+    await browser.submit(login, { identifier: other.email ?? '', password }, '/login');
     const headers = { authorization: `Bearer ${tokens.access_token}` };
 
-    expect((await fetch(`${gatehouse.issuer}/userinfo`, { headers })).status).toBe(401);
+    expect((await fetch(`${gatehouse.issuer}/userinfo`, { headers })).status).toBe(200);
   });
 
   it('asks who is there when nobody is signed in', async () => {

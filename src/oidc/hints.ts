@@ -1,0 +1,81 @@
+// An app may say whom it means (login_hint, id_token_hint). Where that account is signed in in this browser beside another,
+// the engine is shown its session, before it looks: so prompt=none works, and nobody is signed out.
+import { decodeJwt } from 'jose';
+import type { Context } from 'koa';
+import type { Client as EngineClient, Provider } from 'oidc-provider';
+import { normalizeIdentifier } from '../lib/identifiers.ts';
+import type { BrowserAccounts, SignedIn } from './browser-accounts.ts';
+import { routes } from './settings.ts';
+
+export interface Hints {
+  /** True when it has answered: the same request again, by a browser whose session cookie is that of the account meant. */
+  answer(ctx: Context): Promise<boolean>;
+}
+
+const PUSHED = 'urn:ietf:params:oauth:request_uri:';
+
+type Params = Readonly<Record<string, unknown>>;
+
+export function createHints(deps: {
+  issuer: string;
+  provider: () => Provider;
+  browser: BrowserAccounts;
+  subjectOf: (client: EngineClient, accountId: string) => string;
+}): Hints {
+  const { browser } = deps;
+
+  /** RFC 9126 §4: what was pushed counts, and nothing beside it. */
+  async function paramsOf(query: Params): Promise<Params> {
+    const { request_uri: uri } = query;
+    if (typeof uri !== 'string' || !uri.startsWith(PUSHED)) return query;
+    const pushed = await deps.provider().PushedAuthorizationRequest.find(uri.slice(PUSHED.length));
+    return pushed ? { client_id: query.client_id, ...claimsOf(pushed.request) } : {};
+  }
+
+  async function meant(params: Params): Promise<((one: SignedIn) => boolean) | undefined> {
+    const { id_token_hint: token, login_hint: login } = params;
+    if (typeof token === 'string') {
+      // Not proved yet: it only chooses among those who are signed in here, and the engine checks it next.
+      const { sub, aud } = claimsOf(token);
+      const clientId = typeof params.client_id === 'string' ? params.client_id : aud;
+      const client = typeof clientId === 'string' ? await deps.provider().Client.find(clientId) : undefined;
+      return client && (({ account }) => deps.subjectOf(client, account.id) === sub);
+    }
+    const identifier = typeof login === 'string' ? normalizeIdentifier(login) : undefined;
+    if (identifier === undefined) return undefined;
+    return ({ account }) =>
+      [account.email, account.username].some(
+        (own) => own !== null && normalizeIdentifier(own) === identifier,
+      );
+  }
+
+  return {
+    async answer(ctx) {
+      const signingOut = ctx.path === routes.end_session;
+      if (ctx.method !== 'GET' || !(signingOut || ctx.path === routes.authorization)) return false;
+      if (!(await browser.hasOthers(ctx.req, ctx.res))) return false;
+      const params = signingOut ? ctx.query : await paramsOf(ctx.query);
+      // Who wants the person to choose gets no choice made.
+      if (String(params.prompt).split(' ').includes('select_account')) return false;
+      const isMeant = await meant(params);
+      const all = await browser.list(ctx.req, ctx.res);
+      const one = isMeant && all.find(isMeant);
+      if (!one || one.active) return false;
+      await browser.activate(ctx.req, ctx.res, one.session, { back: signingOut });
+      ctx.status = 303;
+      ctx.set('Cache-Control', 'no-store');
+      ctx.set('Location', `${deps.issuer}${ctx.path}${ctx.search}`);
+      ctx.body = null;
+      ctx.status = 303;
+      return true;
+    },
+  };
+}
+
+function claimsOf(jwt: unknown): Params {
+  try {
+    return typeof jwt === 'string' ? decodeJwt(jwt) : {};
+  } catch {
+    return {};
+  }
+}
