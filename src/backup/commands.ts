@@ -110,7 +110,8 @@ async function makeBackup({ services, args, options, io, by }: Input): Promise<C
     await output.keep();
   } catch (error) {
     await output.discard();
-    throw error;
+    // A full disk or Ctrl-C, and not what followed from it.
+    throw output.stream.errored ?? error;
   }
   const plain = encrypt
     ? []

@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { link, open, rename, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { Writable } from 'node:stream';
-import { UsageMistake } from '../platform/command.ts';
+import { Interrupted, UsageMistake } from '../platform/command.ts';
 
 export interface Output {
   /** On disk when it has closed. */
@@ -15,6 +15,8 @@ export interface Output {
   discard(): Promise<void>;
 }
 
+const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
+
 /** Throws a UsageMistake when the file exists and `force` was not given: at once, and not after an hour's work. */
 export async function openOutput(path: string, force: boolean): Promise<Output> {
   if (!force && existsSync(path)) throw fileExists(path);
@@ -23,13 +25,22 @@ export async function openOutput(path: string, force: boolean): Promise<Output> 
     throw new UsageMistake(`The file ${path} cannot be written: ${codeOf(error)}.`);
   });
   const stream = file.createWriteStream({ flush: true });
+  // Ctrl-C ends the writing like any other error, so that half a file of everybody's addresses does not stay behind.
+  stream.on('error', () => {});
+  const interrupt = () => stream.destroy(new Interrupted());
+  for (const signal of SIGNALS) process.once(signal, interrupt);
+  const listenNoMore = () => {
+    for (const signal of SIGNALS) process.off(signal, interrupt);
+  };
   return {
     stream,
     async discard() {
+      listenNoMore();
       stream.destroy();
       await unlink(draft).catch(() => {});
     },
     async keep() {
+      listenNoMore();
       await (force ? rename(draft, path) : nameOnce(draft, path));
       await syncDirectory(dirname(path));
     },

@@ -1,7 +1,7 @@
 // A restore that is killed in the middle leaves the database as it was, and the next one finishes the work.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, it } from 'vitest';
@@ -24,7 +24,14 @@ it(`takes ${ROWS} rows through bounded memory, survives kill -9, and comes back 
        from generate_series(1, ?::int) i`,
     [ROWS],
   );
-  const path = join(folder(), 'large.backup');
+  const place = folder();
+  const path = join(place, 'large.backup');
+  const stopped = gatehouse(source.databaseUrl(), ['backup', path]);
+  await until(async () => (await readdir(place)).length > 0, 'no file was begun');
+  stopped.child.kill('SIGINT');
+  expect(await stopped.ended, stopped.said()).toBe(130);
+  expect(await readdir(place)).toEqual([]);
+
   const made = gatehouse(source.databaseUrl(), ['backup', path]);
   expect(await made.ended, made.said()).toBe(0);
   expect(made.megabytes()).toBeLessThan(MOST_MEGABYTES);
@@ -49,16 +56,20 @@ it(`takes ${ROWS} rows through bounded memory, survives kill -9, and comes back 
   });
 }, 180_000);
 
-/** Until the ledger is being filled. */
-async function rowsArrive(): Promise<void> {
-  for (let attempt = 0; attempt < 600; attempt += 1) {
+const rowsArrive = () =>
+  until(async () => {
     const { rows } = await target.db.raw(
-      `select 1 from pg_stat_progress_copy where tuples_processed > 20000`,
+      'select 1 from pg_stat_progress_copy where tuples_processed > 20000',
     );
-    if (rows.length > 0) return;
+    return rows.length > 0;
+  }, 'no rows came');
+
+async function until(seen: () => Promise<boolean>, otherwise: string): Promise<void> {
+  for (let attempt = 0; attempt < 1000; attempt += 1) {
+    if (await seen()) return;
     await delay(20);
   }
-  throw new Error('no rows came');
+  throw new Error(otherwise);
 }
 
 function gatehouse(databaseUrl: string, words: string[]) {
