@@ -74,7 +74,9 @@ describe('the process', () => {
   it('checks the configuration and shows where values come from', async () => {
     const { code, out } = await gatehouse(['config', 'check', '--json'], { PORT: '4000' });
     expect(code).toBe(0);
-    expect(JSON.parse(out).settings).toContainEqual({ name: 'PORT', value: '4000', origin: 'environment' });
+    expect(JSON.parse(out).settings).toContainEqual(
+      expect.objectContaining({ name: 'PORT', value: '4000', origin: 'environment' }),
+    );
   });
 
   it('ends with 4 when nobody is signed in, 75 when the server is away, 2 for what it does not know', async () => {
