@@ -193,7 +193,7 @@ export async function createServices(
     redis,
     logoutNotices,
   });
-  await oidc.cutoffs.start();
+  await oidc.start();
   ended.state = oidc.state;
   const sessions = createSessions({ postgres, audit, changes, clock, log, oidc, notices: logoutNotices });
   const managementAudience = `${config.issuer}/api`;

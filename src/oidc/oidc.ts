@@ -58,6 +58,8 @@ export interface Oidc {
   readonly interactions: Interactions;
   readonly state: EngineState;
   readonly cutoffs: Cutoffs;
+  /** To be awaited before the first request. */
+  start(): Promise<void>;
   /** Tells a client, by back-channel logout, that a session ended: one attempt, which never rejects. */
   sendLogout(participant: EndedParticipant): Promise<SentLogout>;
   jobs(): Job[];
@@ -223,6 +225,11 @@ export function createOidc(deps: OidcDeps): Oidc {
 
     state,
     cutoffs,
+
+    async start() {
+      await cutoffs.start();
+      await store.start();
+    },
 
     sendLogout: (participant) => logout.send(engine.current.provider, participant),
 

@@ -177,7 +177,8 @@ function cleanUp(subject: () => StoreUnderTest, adapter: Make): void {
       const expired = await Promise.all([...names, ...names, ...names].map((model) => each(model, true)));
       const removed = await subject().store.removeExpired(2);
 
-      expect(removed).toBeGreaterThanOrEqual(expired.length);
+      const rows = expired.filter(({ model }) => !subject().goByThemselves?.includes(model));
+      expect(removed).toBeGreaterThanOrEqual(rows.length);
       for (const { model, id } of expired) expect(await subject().isStored(model, id), model).toBe(false);
       for (const { model, id } of living) expect(await adapter(model).find(id), model).toBeDefined();
       expect(await subject().store.removeExpired(2)).toBe(0);

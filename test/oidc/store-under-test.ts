@@ -22,6 +22,8 @@ export interface StoreUnderTest {
   /** Puts what is stored for one id under the other one. */
   copy(model: ModelName, from: string, to: string): Promise<void>;
   isStored(model: ModelName, id: string): Promise<boolean>;
+  /** Models whose things go at their end without the clean-up. */
+  readonly goByThemselves?: readonly ModelName[];
   /** Types of the ledger's events, in their order. */
   eventTypes(): Promise<string[]>;
   /** While this runs, the ledger takes no events. */

@@ -14,6 +14,8 @@ import { createTransientRows } from './transients.ts';
 
 export interface StateStore {
   readonly factory: AdapterFactory;
+  /** To be awaited before the first request. */
+  start(): Promise<void>;
   /** RFC 9449 §11.1: false when this id was seen before. */
   unseen(id: string, lifetimeSeconds: number): Promise<boolean>;
   /** Deletes expired rows in batches; returns how many went. */
@@ -23,16 +25,17 @@ export interface StateStore {
 export function createStateStore(deps: StateDeps, clientAdapter: Adapter): StateStore {
   const { db, sealing } = deps;
   const fast = deps.fast && createRedisRows(deps.fast.redis);
+  const home = deps.fast && createTransientsHome({ db, ...deps.fast });
   const stored = createTokenRows(db, 'oidc_transients');
   const rows = {
     oidc_tokens: createTokenRows(db, 'oidc_tokens'),
     oidc_transients:
-      deps.fast && fast
+      deps.fast && fast && home
         ? createTransientRows({
             rows: stored,
             fast,
             spent: createSpent(db),
-            home: createTransientsHome({ db, ...deps.fast }),
+            home,
             longestSeconds: deps.fast.longestSeconds,
           })
         : stored,
@@ -54,6 +57,8 @@ export function createStateStore(deps: StateDeps, clientAdapter: Adapter): State
       if (!isModelName(name)) throw new Error(`the engine asked for an unknown model: ${name}`);
       return adapterFor(name);
     },
+
+    start: async () => home?.start(),
 
     async unseen(id, lifetimeSeconds) {
       const idHash = sealing.idHash(id);

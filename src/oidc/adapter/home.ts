@@ -4,6 +4,8 @@ import type { Changes } from '../../platform/changes.ts';
 import type { Db } from '../../platform/database/postgres.ts';
 
 export interface TransientsHome {
+  /** Learns what is known of it; to be awaited before the first request. */
+  start(): Promise<void>;
   /** Reads ask PostgreSQL before Redis, and writes go there. Also while nothing is known yet. */
   postgresFirst(): boolean;
   /** Whether PostgreSQL may still hold some of what was written there. */
@@ -25,7 +27,6 @@ export function createTransientsHome(deps: {
   const longest = deps.longestSeconds * 1000;
   let until: number | undefined;
   let falling: Promise<void> | undefined;
-  let asking = false;
 
   const learn = (seconds: number) => {
     until = Math.max(until ?? 0, Date.now() + seconds * 1000);
@@ -42,18 +43,8 @@ export function createTransientsHome(deps: {
     return rows[0]?.seconds ?? deps.longestSeconds;
   }
 
-  const known = (): number | undefined => {
-    if (until === undefined && !asking) {
-      asking = true;
-      void begin()
-        // Unknown for now: PostgreSQL first is never wrong.
-        .then(learn, () => undefined)
-        .finally(() => {
-          asking = false;
-        });
-    }
-    return until;
-  };
+  // Unknown: PostgreSQL first is never wrong.
+  const known = () => until ?? Number.POSITIVE_INFINITY;
 
   async function announce(): Promise<void> {
     await db.transaction(async (trx) => {
@@ -64,13 +55,13 @@ export function createTransientsHome(deps: {
   }
 
   changes.on('transients', load);
-  known();
 
   return {
-    postgresFirst: () => (known() ?? Number.POSITIVE_INFINITY) > Date.now(),
-    postgresMayHold: () => (known() ?? Number.POSITIVE_INFINITY) + longest > Date.now(),
+    start: async () => learn(await begin()),
+    postgresFirst: () => known() > Date.now(),
+    postgresMayHold: () => known() + longest > Date.now(),
     async fallBack() {
-      if ((until ?? 0) > Date.now() + longest - RENEW_MILLISECONDS) return;
+      if (until !== undefined && until > Date.now() + longest - RENEW_MILLISECONDS) return;
       falling ??= announce().finally(() => {
         falling = undefined;
       });
