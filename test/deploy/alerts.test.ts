@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { events } from '../../src/vocabulary/events.ts';
 import { type MetricDefinition, metrics } from '../../src/vocabulary/metrics.ts';
 import { useFolders } from '../support/folder.ts';
-import { find } from '../support/tools.ts';
+import { find, needs } from '../support/tools.ts';
 
 const path = join(import.meta.dirname, '..', '..', 'deploy', 'prometheus', 'alerts.yml');
 const text = readFileSync(path, 'utf8');
@@ -65,7 +65,7 @@ const stories: readonly [alert: string, minutes: number, ...series: [name: strin
   ['GatehouseLogoutDeliveriesWaiting', 20, ['gatehouse_logout_deliveries{state="waiting"}', '200x30']],
 ];
 
-describe.skipIf(promtool === undefined)('the alerts, by promtool', () => {
+describe.skipIf(needs('promtool'))('the alerts, by promtool', () => {
   it('are rules that Prometheus takes', () => {
     expect(execFileSync(promtool ?? '', ['check', 'rules', path], { encoding: 'utf8' })).toContain('SUCCESS');
   });
