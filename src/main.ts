@@ -5,6 +5,7 @@ import { UsageMistake } from './platform/command.ts';
 import { sayError } from './platform/command-line/report.ts';
 import { ConfigMistakes, loadConfig, processSources } from './platform/config/load.ts';
 import { AppError } from './platform/errors.ts';
+import { SecretsProblem } from './platform/secrets/master-key.ts';
 
 /** `gatehouse serve`: runs until a signal asks it to stop; a second signal ends it at once. `workers` over its setting. */
 export async function serve(options: { workers?: string | undefined } = {}): Promise<void> {
@@ -53,7 +54,9 @@ if (import.meta.main) {
   try {
     await main();
   } catch (error) {
-    const expected = [AppError, ConfigMistakes, UsageMistake].some((kind) => error instanceof kind);
+    const expected = [AppError, ConfigMistakes, SecretsProblem, UsageMistake].some(
+      (kind) => error instanceof kind,
+    );
     process.exitCode = sayError(error, { json: false, debug: !expected }, process);
   }
 }

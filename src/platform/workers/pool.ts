@@ -67,6 +67,8 @@ export function createWorkerPool(settings: WorkerPoolSettings): WorkerPool {
       });
       void ended.then((code) => reject(new AlreadySaid('The worker did not start.', code)));
     });
+    const lost = watchHandovers(worker);
+    void ended.then(lost);
     const member: Member = { worker, ready, ended, begun: performance.now(), leaving: false };
     members.add(member);
     // Whoever starts a worker hears of it as well.
@@ -186,4 +188,26 @@ export function createWorkerPool(settings: WorkerPoolSettings): WorkerPool {
 function say({ worker }: Member, message: PrimaryMessage): void {
   // One that has just ended cannot hear it any more.
   if (worker.isConnected()) worker.send(message, () => {});
+}
+
+/**
+ * A worker that is killed between getting a connection and confirming it leaves that connection open in the primary, where
+ * nobody will ever answer it. What this returns, called at the worker's end, closes it: its client can try again at once.
+ */
+function watchHandovers(worker: Worker): () => void {
+  const send = worker.process.send.bind(worker.process);
+  let last: { close(): void } | undefined;
+  // node:cluster hands connections over by this method; what it has confirmed it has closed, and closing again is nothing.
+  const watched = (...args: Parameters<typeof send>) => {
+    const handle: unknown = args[1];
+    if (isHandle(handle)) last = handle;
+    return send(...args);
+  };
+  // `as`: one function for the four ways in which the arguments may be left out.
+  worker.process.send = watched as typeof send;
+  return () => last?.close();
+}
+
+function isHandle(value: unknown): value is { close(): void } {
+  return typeof value === 'object' && value !== null && 'close' in value && typeof value.close === 'function';
 }
