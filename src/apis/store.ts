@@ -1,37 +1,23 @@
 // All SQL of the table apis: rows in, records out.
 import type { ApiId, ClientId } from '../lib/ids.ts';
+import { mapping } from '../platform/database/mapping.ts';
 import type { Db } from '../platform/database/postgres.ts';
-import type { Api, ApiPermission } from './schema.ts';
+import type { Api } from './schema.ts';
 
-interface ApiRow {
-  id: string;
-  audience: string;
-  name: string;
-  permissions: ApiPermission[];
-  token_format: Api['tokenFormat'];
-  token_lifetime_seconds: number;
-  signing_algorithm: Api['signingAlgorithm'];
-  owner_client_id: string | null;
-  system: boolean;
-  version: number;
-  created_at: Date;
-  updated_at: Date;
-}
-
-const columns = [
-  'id',
-  'audience',
-  'name',
-  'permissions',
-  'token_format',
-  'token_lifetime_seconds',
-  'signing_algorithm',
-  'owner_client_id',
-  'system',
-  'version',
-  'created_at',
-  'updated_at',
-] as const satisfies readonly (keyof ApiRow)[];
+const { columns, rowOf, recordOf } = mapping<Api>({
+  id: 'plain',
+  audience: 'plain',
+  name: 'plain',
+  permissions: 'json',
+  tokenFormat: 'plain',
+  tokenLifetimeSeconds: 'plain',
+  signingAlgorithm: 'plain',
+  ownerClientId: 'plain',
+  system: 'plain',
+  version: 'plain',
+  createdAt: 'plain',
+  updatedAt: 'plain',
+});
 
 /** False when another API has this audience. */
 export async function insertApi(db: Db, api: Api): Promise<boolean> {
@@ -50,7 +36,7 @@ export async function deleteApi(db: Db, id: ApiId): Promise<void> {
 
 export async function findApi(db: Db, id: ApiId): Promise<Api | undefined> {
   return one(
-    await db<ApiRow>('apis')
+    await db('apis')
       .select(...columns)
       .where({ id }),
   );
@@ -58,7 +44,7 @@ export async function findApi(db: Db, id: ApiId): Promise<Api | undefined> {
 
 export async function findApiByAudience(db: Db, audience: string): Promise<Api | undefined> {
   return one(
-    await db<ApiRow>('apis')
+    await db('apis')
       .select(...columns)
       .where({ audience }),
   );
@@ -66,7 +52,7 @@ export async function findApiByAudience(db: Db, audience: string): Promise<Api |
 
 export async function lockApi(trx: Db, id: ApiId): Promise<Api | undefined> {
   return one(
-    await trx<ApiRow>('apis')
+    await trx('apis')
       .select(...columns)
       .where({ id })
       .forUpdate(),
@@ -75,70 +61,35 @@ export async function lockApi(trx: Db, id: ApiId): Promise<Api | undefined> {
 
 /** Keeps these APIs from being deleted until the transaction ends. */
 export async function shareApis(trx: Db, audiences: readonly string[]): Promise<Api[]> {
-  const rows = await trx<ApiRow>('apis')
+  const rows = await trx('apis')
     .select(...columns)
     .whereIn('audience', [...audiences])
     .orderBy('id')
     .forShare();
-  return rows.map(apiOf);
+  return rows.map(recordOf);
 }
 
 export async function listApis(db: Db, after: string | undefined, limit: number): Promise<Api[]> {
-  const query = db<ApiRow>('apis')
+  const query = db('apis')
     .select(...columns)
     .orderBy('id')
     .limit(limit);
   if (after !== undefined) query.where('id', '>', after);
-  return (await query).map(apiOf);
+  return (await query).map(recordOf);
 }
 
 export async function allApis(db: Db): Promise<Api[]> {
-  return (await db<ApiRow>('apis').select(...columns)).map(apiOf);
+  return (await db('apis').select(...columns)).map(recordOf);
 }
 
 export async function clearOwner(trx: Db, clientId: ClientId, now: Date): Promise<ApiId[]> {
-  const cleared = await trx<ApiRow>('apis')
+  const cleared = await trx('apis')
     .where({ owner_client_id: clientId })
     .update({ owner_client_id: null, updated_at: now, version: trx.raw('version + 1') })
     .returning('id');
   return cleared.map((row) => row.id as ApiId);
 }
 
-function one(rows: ApiRow[]): Api | undefined {
-  return rows[0] === undefined ? undefined : apiOf(rows[0]);
-}
-
-function apiOf(row: ApiRow): Api {
-  return {
-    // Ids were made by newId when the row was written.
-    id: row.id as ApiId,
-    audience: row.audience,
-    name: row.name,
-    permissions: row.permissions,
-    tokenFormat: row.token_format,
-    tokenLifetimeSeconds: row.token_lifetime_seconds,
-    signingAlgorithm: row.signing_algorithm,
-    ownerClientId: row.owner_client_id as ClientId | null,
-    system: row.system,
-    version: row.version,
-    createdAt: row.created_at,
-    updatedAt: row.updated_at,
-  };
-}
-
-function rowOf(api: Api) {
-  return {
-    id: api.id,
-    audience: api.audience,
-    name: api.name,
-    permissions: JSON.stringify(api.permissions),
-    token_format: api.tokenFormat,
-    token_lifetime_seconds: api.tokenLifetimeSeconds,
-    signing_algorithm: api.signingAlgorithm,
-    owner_client_id: api.ownerClientId,
-    system: api.system,
-    version: api.version,
-    created_at: api.createdAt,
-    updated_at: api.updatedAt,
-  };
+function one(rows: Record<string, unknown>[]): Api | undefined {
+  return rows[0] === undefined ? undefined : recordOf(rows[0]);
 }
