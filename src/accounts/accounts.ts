@@ -11,6 +11,7 @@ import { type ChangedFields, changedFields, firstFields, wantedIdentifiers } fro
 import type { Account, AccountChange, AccountFilter, AccountStatus, NewAccount } from './schema.ts';
 import * as store from './store.ts';
 
+export { refuseAdminAccount } from './admin-only.ts';
 export type { Account, AccountChange, AccountFilter, AccountStatus, NewAccount } from './schema.ts';
 
 export interface Accounts {

@@ -4,6 +4,7 @@ import { IdParams, pageOfQuery, pageQuery, pageReply } from '../platform/api/pag
 import { answer, type Caller, type Route, route } from '../platform/api/route.ts';
 import { failure } from '../platform/errors.ts';
 import type { Account, Accounts } from './accounts.ts';
+import { needAdmin, refuseAdminAccount } from './admin-only.ts';
 import { AccountChange, AccountView, NewAccount } from './schema.ts';
 
 const ListQuery = z.object({
@@ -39,7 +40,7 @@ export function accountRoutes({ accounts }: { accounts: Accounts }): Route[] {
   /** The account, when the caller may change it: an administrator's is for those who may make administrators. */
   async function changeable(id: string, caller: Caller): Promise<Account> {
     const account = await found(id);
-    if (account.admin) needAdmin(caller);
+    refuseAdminAccount(account, caller.permissions);
     return account;
   }
 
@@ -71,7 +72,7 @@ export function accountRoutes({ accounts }: { accounts: Accounts }): Route[] {
       reply: { 201: AccountView },
       errors: ['identifier_taken', 'identifier_invalid'],
       async run({ body, caller }) {
-        if (body.admin === true) needAdmin(caller);
+        if (body.admin === true) needAdmin(caller.permissions);
         const account = await accounts.create(body, caller);
         return answer(201, account, { Location: `accounts/${account.id}` });
       },
@@ -103,7 +104,7 @@ export function accountRoutes({ accounts }: { accounts: Accounts }): Route[] {
       errors: ['account_not_found', 'identifier_taken', 'identifier_invalid', 'last_admin'],
       async run({ params, body, caller, version }) {
         const { id } = await changeable(params.id, caller);
-        if (body.admin !== undefined) needAdmin(caller);
+        if (body.admin !== undefined) needAdmin(caller.permissions);
         return accounts.change(id, { ...body, version }, caller);
       },
     }),
@@ -172,11 +173,4 @@ export function accountRoutes({ accounts }: { accounts: Accounts }): Route[] {
       },
     }),
   ];
-}
-
-/** Who is administrator decides over everything, so changing accounts alone is not enough for it (OWASP ASVS 8.2.3). */
-function needAdmin(caller: Caller): void {
-  if (!caller.permissions.includes('accounts:admin')) {
-    throw failure('permission_denied', { permission: 'accounts:admin' });
-  }
 }

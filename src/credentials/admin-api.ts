@@ -1,6 +1,6 @@
 // /api/v1/accounts/…/sign-in and lockouts: what stands against a person's sign-in, and its release.
 import { z } from 'zod';
-import type { Account, Accounts } from '../accounts/accounts.ts';
+import { type Account, type Accounts, refuseAdminAccount } from '../accounts/accounts.ts';
 import { instant } from '../lib/instant.ts';
 import type { Lockout } from '../lockout/lockout.ts';
 import { IdParams } from '../platform/api/pages.ts';
@@ -58,9 +58,12 @@ export function credentialRoutes(deps: CredentialRouteDeps): Route[] {
       params: IdParams,
       reply: { 200: Released },
       errors: ['account_not_found'],
-      run: async ({ params, caller }) => ({
-        released: await releaseAccount(deps, await found(params.id), caller),
-      }),
+      async run({ params, caller }) {
+        const account = await found(params.id);
+        // Or whoever may only help others in could have the password of an administrator guessed without a pause.
+        refuseAdminAccount(account, caller.permissions);
+        return { released: await releaseAccount(deps, account, caller) };
+      },
     }),
     route({
       operation: 'releaseAddress',
