@@ -135,7 +135,10 @@ function registryRoutes(deps: ClientRouteDeps): Route[] {
       params: IdParams,
       reply: { 204: z.void() },
       errors: ['client_not_found', 'client_protected'],
-      run: ({ params, caller, version }) => clients.remove(params.id, caller, version),
+      async run({ params, caller, version }) {
+        const { id } = await changeable(deps, params.id, caller);
+        await clients.remove(id, caller, version);
+      },
     }),
   ];
 }
@@ -182,7 +185,10 @@ function secretRoutes(deps: ClientRouteDeps): Route[] {
       params: z.object({ id: z.string(), secretId: z.string() }),
       reply: { 204: z.void() },
       errors: ['client_not_found', 'client_secret_not_found'],
-      run: ({ params, caller }) => clients.retireSecret(params.id, params.secretId, caller),
+      async run({ params, caller }) {
+        const { id } = await changeable(deps, params.id, caller);
+        await clients.retireSecret(id, params.secretId, caller);
+      },
     }),
   ];
 }

@@ -217,6 +217,17 @@ describe('nobody gets more than they have', () => {
     expect(borrowed.status).toBe(403);
   });
 
+  it('by deleting a client that may do more, or ending one of its secrets', async () => {
+    const { token } = await machine(gatehouse, [...few, 'clients:delete']);
+    const apis = [{ audience: audience(), permissions: ['*'] }];
+    const { client } = await createClient(gatehouse.services, { kind: 'machine', apis });
+    const [secret] = (await call('GET', `/clients/${client.id}/secrets`)).body.items;
+    const ended = await call('DELETE', `/clients/${client.id}/secrets/${secret.id}`, { token });
+    expect([ended.status, ended.body.code]).toEqual([403, 'permission_denied']);
+    const deleted = await call('DELETE', `/clients/${client.id}`, { token, headers: { 'If-Match': '*' } });
+    expect([deleted.status, deleted.body.code]).toEqual([403, 'permission_denied']);
+  });
+
   it('by making administrators, or by changing, suspending or deleting one', async () => {
     const { token } = await machine(gatehouse, few);
     const { id } = await createPerson(gatehouse.services);
@@ -229,12 +240,14 @@ describe('nobody gets more than they have', () => {
       call('PATCH', `/accounts/${admin}`, { token, headers, body: { email: email() } }),
       call('POST', `/accounts/${admin}/suspend`, { token }),
       call('DELETE', `/accounts/${admin}`, { token, headers }),
+      call('POST', `/accounts/${admin}/release`, { token }),
     ];
     for (const reply of await Promise.all(tries)) {
       expect([reply.status, reply.body.permission]).toEqual([403, 'accounts:admin']);
     }
     const ordinary = await call('PATCH', `/accounts/${id}`, { token, headers, body: { name: 'Allowed' } });
     expect(ordinary.status).toBe(200);
+    expect((await call('POST', `/accounts/${id}/release`, { token })).status).toBe(200);
   });
 });
 
