@@ -151,6 +151,7 @@ export function createOidc(deps: OidcDeps): Oidc {
 
   const engineDeps: EngineDeps = {
     browser,
+    isCutOff: cutoffs.isOver,
     config,
     db,
     serverSecrets,

@@ -16,6 +16,7 @@ import type { BrowserAccounts } from './browser-accounts.ts';
 import type { ClientSource } from './client-source.ts';
 import { grantLifetimeSeconds, loadExistingGrant } from './consent/grants.ts';
 import { cookieNames, cookieOptions } from './cookies.ts';
+import type { Cutoffs } from './cutoffs.ts';
 import type { EnginePages } from './pages/pages.ts';
 import { prompts } from './prompts.ts';
 import { claimsByScope, findAccount, pairwiseSubject } from './tokens/claims.ts';
@@ -28,6 +29,7 @@ export interface EngineDeps {
   readonly db: Db;
   readonly serverSecrets: ServerSecrets;
   readonly accounts: Accounts;
+  readonly isCutOff: Cutoffs['isOver'];
   readonly clientSource: ClientSource;
   readonly browser: Pick<BrowserAccounts, 'hasOthers'>;
   readonly resources: Resources;
@@ -63,7 +65,7 @@ export function engineConfiguration(deps: EngineDeps, keys: ExternalSigningKey[]
     adapter: deps.store.factory,
     jwks: { keys },
     routes,
-    findAccount: findAccount(deps.accounts),
+    findAccount: findAccount(deps.accounts, deps.isCutOff),
     claims: claimsByScope,
     scopes: [...openidScopes],
     responseTypes: ['code'],

@@ -2,6 +2,7 @@
 import type { Account as EngineAccount, FindAccount } from 'oidc-provider';
 import type { Account, Accounts } from '../../accounts/accounts.ts';
 import { keyedHash } from '../../platform/secrets/tokens.ts';
+import type { Cutoffs } from '../cutoffs.ts';
 
 export const claimsByScope = {
   // When and how the person signed in goes into every ID token, so that an app can check what it asked for.
@@ -22,12 +23,22 @@ export const claimsByScope = {
   sid: null,
 } as const;
 
-/** undefined for an account that is gone or suspended: the engine then refuses the code, token or session. */
-export function findAccount(accounts: Accounts): FindAccount {
-  return async (_ctx, sub) => {
+/**
+ * undefined for an account that is gone or suspended, and for a sign-in from before everything of it was ended (one that
+ * was under way when the password was replaced): the engine then refuses the code, token or session.
+ */
+export function findAccount(accounts: Accounts, isCutOff: Cutoffs['isOver']): FindAccount {
+  return async (ctx, sub, token) => {
+    const atSeconds = token === undefined ? ctx.oidc.session?.loginTs : signedInAt(token);
+    if (atSeconds !== undefined && isCutOff({ atSeconds, accountId: sub })) return undefined;
     const account = await accounts.find(sub);
     return account?.status === 'active' ? engineAccount(account) : undefined;
   };
+}
+
+/** Codes, device codes and refresh tokens carry it. */
+function signedInAt(token: object): number | undefined {
+  return 'authTime' in token && typeof token.authTime === 'number' ? token.authTime : undefined;
 }
 
 function engineAccount(account: Account): EngineAccount {
