@@ -16,6 +16,11 @@ export interface MigrationStatus {
 // Any fixed number: advisory locks of one database share one namespace, and this one is ours.
 const LOCK_KEY = 4_718_260_001;
 const LOCK_POLL_MILLISECONDS = 200;
+/** The longest that requests wait behind a migration. */
+const TABLE_LOCK_SECONDS = 2;
+const LOCK_NOT_AVAILABLE = '55P03';
+const LOCK_ATTEMPTS = 100;
+const LOCK_PAUSE_MILLISECONDS = 1_000;
 const DIRECTORY = new URL('../../../migrations/', import.meta.url);
 
 /** Runs what is pending, or of that `only` these, and returns the names. Waits while another node migrates. */
@@ -33,11 +38,29 @@ export async function migrate(settings: {
       // Whoever held knex's own lock is gone, for it was taken under ours: it died in the middle.
       await clearStaleLock(db);
       const chosen = { ...migratorSettings, migrationSource: sourceOf(wanted) };
-      const [, names] = (await db.migrate.latest(chosen)) as [number, string[]];
+      const latest = () => db.migrate.latest(chosen) as Promise<[number, string[]]>;
+      const [, names] = await untilNotLocked(latest, settings.log);
       for (const name of names) settings.log.info('migration applied', { migration: name });
       return names;
     });
   });
+}
+
+/**
+ * A change of a table waits for whoever uses it, and everybody who comes later waits behind that change: so it gives up
+ * after a moment, lets them pass, and tries again. What was applied before it stays applied.
+ */
+async function untilNotLocked<T>(run: () => Promise<T>, log: Log): Promise<T> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await run();
+    } catch (error) {
+      const { code } = error as { code?: unknown };
+      if (code !== LOCK_NOT_AVAILABLE || attempt === LOCK_ATTEMPTS) throw error;
+      if (attempt === 1) log.warn('a migration waits for a table that is in use; it tries again and again');
+      await delay(LOCK_PAUSE_MILLISECONDS);
+    }
+  }
 }
 
 export async function migrationStatus(settings: { url: string }): Promise<MigrationStatus> {
@@ -79,6 +102,7 @@ async function withMigrationDatabase<T>(url: string, run: (db: Db) => Promise<T>
     url,
     poolMax: 2,
     statementTimeoutSeconds: 0,
+    lockTimeoutSeconds: TABLE_LOCK_SECONDS,
     applicationName: 'gatehouse migrate',
   });
   try {

@@ -27,6 +27,8 @@ export interface PostgresSettings {
   poolMax: number;
   /** 0 switches the limit off (migrations). */
   statementTimeoutSeconds: number;
+  /** How long a statement waits for a lock; without it as long as it may run. */
+  lockTimeoutSeconds?: number;
   applicationName: string;
   /** Told when PostgreSQL goes away and when it is back. */
   log?: Log;
@@ -107,7 +109,7 @@ export async function checkVersion(db: Db): Promise<void> {
 
 function connectionSettings(
   settings: PostgresSettings,
-): Knex.PgConnectionConfig & { query_timeout?: number } {
+): Knex.PgConnectionConfig & { query_timeout?: number; lock_timeout?: number } {
   const statementTimeout = settings.statementTimeoutSeconds * 1000;
   return {
     connectionString: settings.url,
@@ -115,6 +117,7 @@ function connectionSettings(
     connectionTimeoutMillis: CONNECT_TIMEOUT_MILLISECONDS,
     keepAlive: true,
     keepAliveInitialDelayMillis: 10_000,
+    ...(settings.lockTimeoutSeconds !== undefined && { lock_timeout: settings.lockTimeoutSeconds * 1000 }),
     ...(statementTimeout > 0 && {
       statement_timeout: statementTimeout,
       idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MILLISECONDS,
