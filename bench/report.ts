@@ -12,6 +12,7 @@ interface Setting {
   seconds: number;
   connections: number;
   pinned: boolean;
+  withRedis: boolean;
   cpu: string;
 }
 
@@ -34,7 +35,7 @@ export function report(rows: readonly Row[], setting: Setting): string {
 Units of work per second, median (minimum to maximum) of ${setting.rounds} interleaved rounds of ${setting.seconds} s,
 ${setting.connections} connections (8 for the code flow), Node ${process.version}, ${setting.cpu}.
 ${setting.pinned ? 'Each server alone on core 0; PostgreSQL and the load on core 1.' : 'Servers and load were not pinned to cores.'}
-Gatehouse runs with its ledger, its limits and PostgreSQL with fsync on; the bare engine is oidc-provider with its in-memory adapter,
+Gatehouse runs with its ledger, its limits, ${setting.withRedis ? 'Redis, ' : ''}and PostgreSQL with fsync on; the bare engine is oidc-provider with its in-memory adapter,
 the same features and algorithms; the empty Koa server reads a body and answers as many bytes as a token response has.
 
 "CPU ms" is what Gatehouse's process used of its core for one unit of work; the last column is the same ratio by processor time, which
@@ -46,12 +47,12 @@ ${lines.map((line) => `| ${line} |`).join('\n')}
 `;
 }
 
-function figure(values: readonly number[]): string {
+export function figure(values: readonly number[]): string {
   const whole = (value: number) => (value < 100 ? value.toFixed(1) : Math.round(value).toLocaleString('en'));
   return `${whole(median(values))} (${whole(Math.min(...values))} to ${whole(Math.max(...values))})`;
 }
 
-function median(values: readonly number[]): number {
+export function median(values: readonly number[]): number {
   const sorted = [...values].sort((left, right) => left - right);
   const middle = Math.floor(sorted.length / 2);
   const high = sorted[middle] ?? 0;

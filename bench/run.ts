@@ -1,18 +1,15 @@
 // `npm run bench`: Gatehouse beside the bare engine and an empty Koa server, in turn, on one core; prints ratios and writes
 // bench/RESULTS.md. Settings: BENCH_ROUNDS (5), BENCH_SECONDS (4), BENCH_CONNECTIONS (32), BENCH_ONLY (part of a row's name; writes nothing),
-// BENCH_PROFILE (a folder that gets the CPU profiles of Gatehouse; see bench/profile.ts).
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { availableParallelism, cpus, tmpdir } from 'node:os';
+// BENCH_PROFILE (a folder that gets the CPU profiles of Gatehouse; see bench/profile.ts),
+// BENCH_REDIS=1 (with a Redis of its own; writes bench/RESULTS-redis.md).
+import { writeFile } from 'node:fs/promises';
+import { cpus } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
-import { openEmbeddedPostgres } from '../src/platform/embedded-postgres.ts';
-import { silentLog } from '../src/platform/telemetry/log.ts';
 import { apps, machine } from './fixture.ts';
 import { form, measure, type Target, target } from './load.ts';
 import { prepare } from './prepare.ts';
 import { type Row, report } from './report.ts';
+import { cpuMilliseconds, gatehouseEnvironment, gatehousePaths, openBench } from './servers.ts';
 import { type Scenario, type Side, scenarios } from './works.ts';
 
 const rounds = Number(process.env.BENCH_ROUNDS ?? 5);
@@ -20,30 +17,29 @@ const seconds = Number(process.env.BENCH_SECONDS ?? 4);
 const connections = Number(process.env.BENCH_CONNECTIONS ?? 32);
 const only = process.env.BENCH_ONLY ?? '';
 const profiles = process.env.BENCH_PROFILE;
+const withRedis = process.env.BENCH_REDIS === '1';
 const FLOW_CONNECTIONS = 8;
 /** Long enough for the compiler of the runtime to have seen everything a few thousand times. */
 const WARM_UP_SECONDS = 6;
 const HASHED_MEMORY_KIB = 19_456;
 
-const pinned = availableParallelism() > 1 && hasTaskset();
-// This process makes the load and starts the database, so both stay off the servers' core.
-if (pinned) execFileSync('taskset', ['-a', '-p', '-c', '1', String(process.pid)], { stdio: 'ignore' });
-
-execFileSync(process.execPath, ['scripts/build.ts'], { stdio: 'inherit' });
-
-const directory = await mkdtemp(join(tmpdir(), 'gatehouse-bench-'));
-const children: ChildProcess[] = [];
-const database = await openEmbeddedPostgres({ dataDirectory: directory, role: 'serve', log: silentLog });
+const bench = await openBench({ profiles });
+const { pinned } = bench;
 try {
   const rows = await runAll();
-  const text = report(rows, { rounds, seconds, connections, pinned, cpu: cpus()[0]?.model ?? 'unknown' });
-  if (only === '') await writeFile(join(import.meta.dirname, 'RESULTS.md'), text);
+  const text = report(rows, {
+    rounds,
+    seconds,
+    connections,
+    pinned,
+    withRedis,
+    cpu: cpus()[0]?.model ?? 'unknown',
+  });
+  if (only === '')
+    await writeFile(join(import.meta.dirname, withRedis ? 'RESULTS-redis.md' : 'RESULTS.md'), text);
   process.stdout.write(`\n${text}\n`);
 } finally {
-  for (const child of children) child.kill('SIGTERM');
-  await delay(500);
-  await database.release();
-  await rm(directory, { recursive: true, force: true });
+  await bench.close();
 }
 
 async function runAll(): Promise<Row[]> {
@@ -110,99 +106,26 @@ interface KoaSide {
 }
 
 async function koaSide(port: number): Promise<KoaSide> {
-  return { process: await start('bench/empty-koa.ts', port), target: target(port, connections) };
+  return { process: await bench.start('bench/empty-koa.ts', port), target: target(port, connections) };
 }
 
 async function engineSide(port: number, memoryKiB: number): Promise<Measured> {
   return {
-    process: await start('bench/bare-engine.ts', port, [String(memoryKiB)]),
+    process: await bench.start('bench/bare-engine.ts', port, [String(memoryKiB)]),
     target: target(port, connections),
     paths: { authorize: '/auth', token: '/token', introspect: '/token/introspection', jwks: '/jwks' },
     secrets: { jwt: machine.jwt.secret, opaque: machine.opaque.secret, web: apps.web.secret },
   };
 }
 
-/** Ledger, limits and PostgreSQL on; only the numbers of the limits are out of reach, as one address makes all the load. */
 async function gatehouseSide(port: number, memoryKiB: number): Promise<Measured> {
-  const url = await ownDatabase(`bench_${port}`);
-  const environment = {
-    DATABASE_URL: url,
-    KEYS_DIRECTORY: join(directory, `keys-${port}`),
-    PORT: String(port),
-    ISSUER: `http://127.0.0.1:${port}`,
-    LOG_LEVEL: 'warn',
-    LOG_FORMAT: 'json',
+  const environment = gatehouseEnvironment(bench.directory, port, {
+    DATABASE_URL: await bench.ownDatabase(`bench_${port}`),
     ARGON2_MEMORY_KIB: String(memoryKiB),
     ARGON2_ITERATIONS: memoryKiB === HASHED_MEMORY_KIB ? '2' : '1',
-    LIMIT_PAGE_PER_MINUTE: '10000000',
-    LIMIT_SIGN_IN_PER_MINUTE: '10000000',
-    LIMIT_TOKEN_PER_MINUTE: '10000000',
-    LIMIT_INTROSPECTION_PER_MINUTE: '10000000',
-  };
-  const secrets = await prepare(environment);
-  return {
-    process: await start('dist/src/main.js', port, [], environment),
-    target: target(port, connections),
-    paths: { authorize: '/authorize', token: '/token', introspect: '/introspect', jwks: '/jwks' },
-    secrets,
-  };
-}
-
-async function ownDatabase(name: string): Promise<string> {
-  const { Client } = await import('pg');
-  const admin = new URL(database.url);
-  const owner = decodeURIComponent(admin.username);
-  admin.username = 'postgres';
-  admin.pathname = '/postgres';
-  const client = new Client({ connectionString: admin.href });
-  await client.connect();
-  await client.query(`create database ${name} owner "${owner}"`);
-  await client.end();
-  const url = new URL(database.url);
-  url.pathname = `/${name}`;
-  return url.href;
-}
-
-/** Starts a server on core 0 and waits until it answers; its process id. */
-async function start(
-  file: string,
-  port: number,
-  more: string[] = [],
-  environment: object = {},
-): Promise<number> {
-  const profiling =
-    profiles !== undefined && file.startsWith('dist') ? ['--cpu-prof', `--cpu-prof-dir=${profiles}`] : [];
-  const command = [process.execPath, ...profiling, file, String(port), ...more];
-  const [program = '', ...rest] = pinned ? ['taskset', '-c', '0', ...command] : command;
-  const child = spawn(program, rest, {
-    env: { PATH: process.env.PATH, NODE_ENV: 'production', ...environment },
-    stdio: ['ignore', 'ignore', 'inherit'],
+    ...(withRedis ? { REDIS_URL: await bench.startRedis(port + 100) } : {}),
   });
-  children.push(child);
-  for (let attempt = 0; attempt < 200; attempt += 1) {
-    if (child.exitCode !== null) throw new Error(`${file} ended at its start`);
-    const answer = await fetch(`http://127.0.0.1:${port}/jwks`).catch(() => undefined);
-    if (answer) return child.pid ?? 0;
-    await delay(100);
-  }
-  throw new Error(`${file} does not answer on ${port}`);
-}
-
-/** What a process has used of its core, so that a ratio can be had on a machine that others use, too (proc(5): 10 ms ticks). */
-function cpuMilliseconds(process: number): number {
-  try {
-    const fields = readFileSync(`/proc/${process}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
-    return (Number(fields[11]) + Number(fields[12])) * 10;
-  } catch {
-    return Number.NaN;
-  }
-}
-
-function hasTaskset(): boolean {
-  try {
-    execFileSync('taskset', ['-p', String(process.pid)], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
+  const secrets = await prepare(environment);
+  const process = await bench.start('dist/src/main.js', port, [], environment);
+  return { process, target: target(port, connections), paths: gatehousePaths, secrets };
 }

@@ -7,6 +7,8 @@ export interface Side {
   readonly target: Target;
   readonly paths: { authorize: string; token: string; introspect: string; jwks: string };
   readonly secrets: { jwt: string; opaque: string; web: string };
+  /** Who signs in; each loop is a person of its own otherwise. */
+  readonly emailOf?: (loop: number) => string;
 }
 
 /** Makes one loop's work; what a loop needs first (a token, a refresh token) is fetched before the clock runs. */
@@ -86,7 +88,7 @@ async function signIn(side: Side, loop: number): Promise<Tokens> {
   const action = /action="([^"]*\/login)"/.exec(page.body)?.[1];
   const csrf = /name="_csrf" value="([^"]+)"/.exec(page.body)?.[1];
   if (!action) throw new Error(`no sign-in form: ${page.body.slice(0, 300)}`);
-  const fields = { identifier: emailOf(loop), password, ...(csrf ? { _csrf: csrf } : {}) };
+  const fields = { identifier: (side.emailOf ?? emailOf)(loop), password, ...(csrf ? { _csrf: csrf } : {}) };
   const { method, headers = {}, body = '' } = form(fields);
   const sent = await side.target.send({
     method,
