@@ -2,8 +2,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, inject, it } from 'vitest';
+import { startErrorOf } from '../src/platform/database/start-error.ts';
 import { startServer } from '../src/start.ts';
 import { useDatabase } from './support/database.ts';
 import { useFolders } from './support/folder.ts';
@@ -73,6 +75,47 @@ describe('a start that cannot be', () => {
     expect(said.text.trim().split('\n')).toEqual([
       `error: Nothing that answers as PostgreSQL is at the address in DATABASE_URL. Check that it runs and that host and port are right. server: 127.0.0.1:${port} database: gatehouse reason: ECONNREFUSED (database_unreachable)`,
     ]);
+  });
+
+  it.each([
+    [
+      'the user is refused',
+      (url: URL) => Object.assign(url, { username: 'nobody_here' }),
+      4,
+      'database_login_refused',
+    ],
+    [
+      'there is no such database',
+      (url: URL) => Object.assign(url, { pathname: '/not_there' }),
+      3,
+      'database_missing',
+    ],
+  ])('says in one sentence that %s, and what to do', async (_what, change, code, problem) => {
+    const url = change(new URL(inject('ownerUrl')));
+    const { said, ended } = await serve({ DATABASE_URL: url.href, KEYS_DIRECTORY: join(folder(), 'keys') });
+
+    expect(await ended).toBe(code);
+    expect(said.text).toMatch(new RegExp(`^error: PostgreSQL [^\\n]+\\(${problem}\\)\\n$`));
+  });
+
+  it('says that the password is wrong, without showing it', () => {
+    const refused = Object.assign(new Error('password authentication failed for user "me"'), {
+      code: '28P01',
+    });
+    const said = startErrorOf(refused, 'postgres://me:hush-hush@db.example.com/gatehouse');
+    expect(said).toMatchObject({ code: 'database_login_refused', details: { server: 'db.example.com' } });
+    expect(JSON.stringify(said)).not.toContain('hush-hush');
+  });
+
+  it('says that the port is taken', async () => {
+    const { environment } = dataFolder();
+    const holder = createServer().listen(0, '127.0.0.1');
+    await once(holder, 'listening');
+    const { port } = holder.address() as AddressInfo;
+    const { said, ended } = await serve({ ...environment, PORT: String(port) });
+    expect(await ended).toBe(4);
+    expect(said.text).toMatch(/error: Another program already listens[^\n]+\(port_in_use\)\n$/);
+    holder.close();
   });
 
   it('says that another server already runs on the data', { timeout: 60_000 }, async () => {
