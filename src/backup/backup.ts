@@ -43,6 +43,8 @@ export interface NewBackup {
 export interface Reading {
   /** Asked for only when the backup is encrypted. */
   readonly passphrase: () => Promise<string>;
+  /** Takes no backup that is not: whoever could swap the file for one of their own could do that without the passphrase. */
+  readonly mustBeEncrypted?: boolean;
   readonly onTable: OnTable;
 }
 
@@ -86,7 +88,7 @@ export function createBackup(deps: Deps): Backup {
   };
 
   async function restore(bytes: Readable, input: Restoring, by: Actor): Promise<RestoreView | undefined> {
-    const source = await readBackup(bytes, input.passphrase);
+    const source = await readBackup(bytes, input);
     const { header } = source;
     await refuseNewer(header);
     requireMasterKeys(deps.secrets, header.masterKeys);
@@ -168,7 +170,7 @@ export function createBackup(deps: Deps): Backup {
       }),
 
     async verify(bytes, input) {
-      const source = await readBackup(bytes, input.passphrase);
+      const source = await readBackup(bytes, input);
       const tables: CopiedTable[] = [];
       const tell = telling(tables, input.onTable);
       for await (const table of source.tables()) {

@@ -12,6 +12,7 @@ import type { Backup, BackupView, CopiedTable, Header, RestoreView } from './bac
 import { openOutput } from './output.ts';
 import {
   givenText,
+  givesPassphrase,
   passphraseFile,
   passphraseOf,
   passphraseToMake,
@@ -57,7 +58,9 @@ export const commands: Command<Services>[] = [
     async run({ services, args, options, io }) {
       const passphrase = passphraseOf(options, io);
       const bytes = await readable(args.text('file'));
-      const found = await services.backup.verify(bytes, { passphrase, onTable: progress(io) });
+      const mustBeEncrypted = givesPassphrase(options);
+      const reading = { passphrase, mustBeEncrypted, onTable: progress(io) };
+      const found = await services.backup.verify(bytes, reading);
       return {
         json: { whole: true, ...viewOf(found) },
         text: [...linesOf(found.header, found.tables), 'The backup is whole: every count and hash fits.'],
@@ -101,7 +104,7 @@ async function makeBackup({ services, args, options, io, by }: Input): Promise<C
   const path = args.optional('file') ?? `gatehouse-${new Date().toISOString().replace(/[:.]/g, '-')}.backup`;
   const toStandard = path === '-';
   if (toStandard && io.json) throw new UsageMistake('With - the backup is the output: leave out --json.');
-  const encrypt = options.flag('encrypt') || options.text(passphraseFile.name) !== undefined;
+  const encrypt = options.flag('encrypt') || givesPassphrase(options);
   const passphrase = encrypt ? await passphraseToMake(options, io) : undefined;
   const output = toStandard ? standardOutput() : await openOutput(path, options.flag(force.name));
   let made: BackupView;
@@ -136,7 +139,8 @@ async function restoreBackup(input: Input): Promise<CommandResult | undefined> {
   const confirm = (header: Header) => (replace ? confirmReplace(input, header) : Promise.resolve(true));
   const passphrase = passphraseOf(options, io);
   const bytes = await readable(args.text('file'));
-  const restoring = { replace, keepSessions, passphrase, confirm, onTable: progress(io) };
+  const mustBeEncrypted = givesPassphrase(options);
+  const restoring = { replace, keepSessions, passphrase, mustBeEncrypted, confirm, onTable: progress(io) };
   const restored = await services.backup.restore(bytes, restoring, by);
   if (restored === undefined) return undefined;
   return {

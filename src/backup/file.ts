@@ -46,14 +46,17 @@ async function* withHead(head: Buffer, body: AsyncIterable<Buffer>): AsyncGenera
 /** The source of what `bytes` hold. Asks for the passphrase only when there is one. Throws backup_broken and its kin. */
 export async function readBackup(
   bytes: Readable,
-  passphrase: () => Promise<string>,
+  reading: { passphrase: () => Promise<string>; mustBeEncrypted?: boolean },
 ): Promise<CopySource & { readonly encrypted: boolean }> {
   const iterator = bytes[Symbol.asyncIterator]() as AsyncIterator<Buffer>; // a byte stream gives buffers
   const { head, packing, rest } = await readHead(iterator);
   const { encryption } = packing;
+  if (reading.mustBeEncrypted === true && encryption === null) {
+    throw broken('a passphrase was given for it, and it is not encrypted');
+  }
   const body = continued(rest, iterator);
   const packed = encryption
-    ? decrypt(body, await keyOf(await passphrase(), encryption), encryption, head)
+    ? decrypt(body, await keyOf(await reading.passphrase(), encryption), encryption, head)
     : body;
   const frames = pipeline(packed, createZstdDecompress(), () => {});
   return { ...(await readFrames(unpacked(frames))), encrypted: encryption !== null };

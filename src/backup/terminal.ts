@@ -25,6 +25,10 @@ export async function passphraseToMake(options: Options, io: Io): Promise<string
   return passphrase;
 }
 
+export function givesPassphrase(options: Options): boolean {
+  return options.text(passphraseFile.name) !== undefined;
+}
+
 export function passphraseOf(options: Options, io: Io): () => Promise<string> {
   return async () =>
     (await givenText(options, undefined, passphraseFile.name)) ?? io.askSecret('Passphrase of the backup: ');

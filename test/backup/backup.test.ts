@@ -136,7 +136,7 @@ it('refuses a file of a later format with a clear sentence', async () => {
 async function createdIn(path: string): Promise<number> {
   const { createReadStream } = await import('node:fs');
   const { readBackup } = await import('../../src/backup/file.ts');
-  const source = await readBackup(createReadStream(path), async () => '');
+  const source = await readBackup(createReadStream(path), { passphrase: async () => '' });
   let count = 0;
   for await (const table of source.tables()) {
     const chunks: Buffer[] = [];

@@ -113,6 +113,17 @@ it('takes the passphrase from a file, and no short one', async () => {
   await chmod(secret, 0o600);
   expect((await here(['backup', path, '--passphrase-file', secret])).code).toBe(0);
   expect((await here(['backup', 'verify', path, '--passphrase-file', secret])).code).toBe(0);
+  // A file that was put in the place of an encrypted one: not even one that is whole.
+  const plain = join(place, 'plain.backup');
+  for (const words of [
+    ['backup', 'verify'],
+    ['restore', '--yes'],
+  ]) {
+    expect(await there([...words, plain, '--passphrase-file', secret])).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('not encrypted'),
+    });
+  }
 }, 60_000);
 
 it('restores, says what has ended, and replaces only after the word was typed', async () => {

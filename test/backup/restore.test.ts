@@ -87,7 +87,7 @@ describe('what does not fit is refused before anything is written', () => {
   });
 
   it('a table that reads differently once it is written', async () => {
-    const read = await readBackup(createReadStream(path), async () => '');
+    const read = await readBackup(createReadStream(path), { passphrase: async () => '' });
     async function* tables() {
       for await (const table of read.tables()) {
         const sum = () => ({ ...table.sum(), sha256: '0'.repeat(64) });
@@ -234,7 +234,7 @@ async function rewritten(
   change: (header: Header) => Header,
   exchange: (rows: Buffer) => Buffer = (rows) => rows,
 ): Promise<string> {
-  const read = await readBackup(createReadStream(path), async () => '');
+  const read = await readBackup(createReadStream(path), { passphrase: async () => '' });
   const out = new PassThrough();
   const chunks: Buffer[] = [];
   out.on('data', (chunk: Buffer) => chunks.push(chunk));
