@@ -9,13 +9,15 @@ import { broken } from './frames.ts';
 export const Encryption = z.object({
   cipher: z.literal('aes-256-gcm'),
   chunkBytes: z.number().int().min(1024).max(1_048_576),
-  scrypt: z.object({
-    salt: z.string(),
-    // Upper ends, so that a file from elsewhere cannot ask for all the memory there is.
-    cost: z.number().int().min(16_384).max(1_048_576),
-    blockSize: z.number().int().min(8).max(16),
-    parallelization: z.number().int().min(1).max(4),
-  }),
+  scrypt: z
+    .object({
+      salt: z.string(),
+      cost: z.number().int().min(16_384).max(1_048_576),
+      blockSize: z.number().int().min(8).max(16),
+      parallelization: z.number().int().min(1).max(4),
+    })
+    // 512 MiB: a file from elsewhere cannot ask for all the memory there is.
+    .refine(({ cost, blockSize }) => 128 * cost * blockSize <= 536_870_912),
 });
 export type Encryption = z.output<typeof Encryption>;
 

@@ -1,7 +1,7 @@
 // The chunks of an encrypted backup: what goes in comes out, and nothing else does.
 import { randomBytes } from 'node:crypto';
 import { expect, it } from 'vitest';
-import { decrypt, encrypt, newEncryption } from '../../src/backup/encryption.ts';
+import { decrypt, Encryption, encrypt, newEncryption } from '../../src/backup/encryption.ts';
 
 const encryption = { ...newEncryption(), chunkBytes: 1024 };
 const sealedChunk = 1024 + 16;
@@ -51,4 +51,11 @@ it('opens nothing behind another head or with another key', async () => {
   await expect(open(sealed, head, randomBytes(32))).rejects.toMatchObject({
     code: 'backup_passphrase_wrong',
   });
+});
+
+it('takes its own figures for scrypt, and none that ask for all the memory there is', () => {
+  const made = newEncryption();
+  expect(Encryption.safeParse(made).success).toBe(true);
+  const greedy = { ...made, scrypt: { ...made.scrypt, cost: 1_048_576, blockSize: 16 } };
+  expect(Encryption.safeParse(greedy).success).toBe(false);
 });
