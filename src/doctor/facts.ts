@@ -72,7 +72,7 @@ export interface Facts {
   /** null when the database is not on this machine. */
   readonly disk: DiskFacts | Problem | null;
   /** Whether others may read the file of the master key; null when it is not in a file. */
-  readonly masterKeyExposed: boolean | null;
+  readonly masterKeyExposed: boolean | Problem | null;
 }
 
 export const SPOOFED_ADDRESS = '203.0.113.77';

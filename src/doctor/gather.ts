@@ -9,7 +9,7 @@ import { type AskPublic, createAskPublic } from '../platform/inspect/public-addr
 import { inspectRedis } from '../platform/inspect/redis.ts';
 import { inspectTls } from '../platform/inspect/tls.ts';
 import type { Redis } from '../platform/redis/redis.ts';
-import { masterKeysAtHand } from '../platform/secrets/master-key.ts';
+import { masterKeyFiles } from '../platform/secrets/master-key.ts';
 import { type Facts, type PublicFacts, SCRIPT, SPOOFED_ADDRESS } from './facts.ts';
 import { databaseFacts, storedFacts } from './store.ts';
 
@@ -32,7 +32,7 @@ export async function gatherFacts(config: Config, opened: Opened): Promise<Facts
     gatherStored(opened),
     redis === null || isProblem(redis) ? redis : inspectRedis(redis),
     config.database.url === undefined ? inspectDisk(config.database.dataDirectory) : null,
-    isMasterKeyExposed(config),
+    measured(() => isMasterKeyExposed(config)),
   ]);
   return {
     config,
@@ -98,7 +98,8 @@ async function reflect(
 }
 
 async function isMasterKeyExposed({ secrets }: Config): Promise<boolean | null> {
-  const files = masterKeysAtHand(secrets).flatMap(({ file }) => (file === undefined ? [] : [file]));
+  // Unread: a key that others can read is refused by whoever reads it, and that is what is looked for here.
+  const files = masterKeyFiles(secrets);
   if (files.length === 0) return null;
   const modes = await Promise.all(files.map(async (file) => (await stat(file)).mode));
   return modes.some((mode) => (mode & 0o077) !== 0);

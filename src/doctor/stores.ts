@@ -172,6 +172,7 @@ export const storeExaminations: readonly Examination[] = [
     title: 'The master key is for the server alone',
     judge({ masterKeyExposed }) {
       if (masterKeyExposed === null) return ok('It comes from the environment or a secret file.');
+      if (isProblem(masterKeyExposed)) return notMeasured(masterKeyExposed.problem);
       if (!masterKeyExposed) return ok('Its file can be read by its owner only.');
       return failed(
         'Others on this machine can read its file.',

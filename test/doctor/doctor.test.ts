@@ -1,6 +1,6 @@
 // gatehouse doctor as operators run it: beside a running server, behind a real nginx, and when parts are away.
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { chmodSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -83,6 +83,15 @@ describe('beside a running server', () => {
   it('sees that another issuer is configured here than there', async () => {
     const other = await report({ ...at(), ISSUER: `http://127.0.0.1:${running.server?.port}` });
     expect(other.of('issuer-equal')).toBe('failed');
+  });
+
+  it('says that others can read the master key, and all the rest beside', async () => {
+    const file = join(keys, 'master.key');
+    chmodSync(file, 0o644);
+    const exposed = await report(at());
+    chmodSync(file, 0o600);
+    expect([exposed.of('master-key'), exposed.of('issuer-reachable')]).toEqual(['failed', 'ok']);
+    expect((await report(at())).of('master-key')).toBe('ok');
   });
 
   it('tells nobody without the secret of the server what a request looked like', async () => {

@@ -52,12 +52,21 @@ function bySetting({ masterKey, previousMasterKeys }: MasterKeySettings) {
 }
 
 function inDirectory(directory: string): { key: Buffer; file: string }[] {
-  const later = namesIn(directory).filter((name) => LATER.test(name));
-  return [FIRST, ...later.sort()].flatMap((name) => {
-    const file = join(directory, name);
+  return filesIn(directory).flatMap((file) => {
     const key = readKeyFile(file);
     return key === undefined ? [] : [{ key, file }];
   });
+}
+
+/** Where they lie, unread and whatever their modes; none when they come by setting. */
+export function masterKeyFiles(settings: MasterKeySettings): string[] {
+  return settings.masterKey === undefined ? filesIn(settings.keysDirectory) : [];
+}
+
+function filesIn(directory: string): string[] {
+  const names = namesIn(directory);
+  const later = names.filter((name) => LATER.test(name)).sort();
+  return [...names.filter((name) => name === FIRST), ...later].map((name) => join(directory, name));
 }
 
 function namesIn(directory: string): string[] {
