@@ -1,9 +1,12 @@
 // Assets, health, metrics, and a server that starts and stops without cutting anybody off.
+import { Agent, request } from 'node:http';
 import { connect } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
+import { listen } from '../../../src/platform/http/server.ts';
 import { siteOf } from '../../../src/platform/http/site.ts';
 import { createAssets } from '../../../src/platform/http/static.ts';
+import { silentLog } from '../../../src/platform/telemetry/log.ts';
 import { metricsListener } from '../../../src/platform/telemetry/metrics.ts';
 import { folder, start } from './application.ts';
 
@@ -192,6 +195,30 @@ describe('stopping', () => {
     await Promise.all([stopped, ended]);
     expect(text.match(/HTTP\/1.1 200 OK/g)).toHaveLength(2);
     expect(text).toMatch(/connection: close/i);
+  });
+
+  it('keeps an idle connection until its next request when it is not in a hurry, and closes it with the answer', async () => {
+    const listener = await listen((_, res) => res.end('fine'), {
+      host: '127.0.0.1',
+      port: 0,
+      log: silentLog,
+    });
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    const ask = () =>
+      new Promise<string | undefined>((resolve, reject) => {
+        const sent = request({ port: listener.port, agent }, (response) => {
+          response.resume().on('end', () => resolve(response.headers.connection));
+        });
+        sent.on('error', reject).end();
+      });
+    expect(await ask()).toBe('keep-alive');
+    const stopped = listener.stop(5, { unhurried: true });
+    // A hurried stop has closed it by then.
+    await wait(600);
+    expect(await ask()).toBe('close');
+    const began = performance.now();
+    await stopped;
+    expect(performance.now() - began).toBeLessThan(1_000);
   });
 
   it('cuts what is still running when the grace period is over', async () => {
