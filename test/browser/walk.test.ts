@@ -61,6 +61,7 @@ describe.skipIf(needs('chromium'))('the hosted pages of a running server', () =>
       const walk = walker(tab, variant, world());
       await signInAndConsent(walk);
       await chooseAccount(walk);
+      await chooseAmongSeveral(walk);
       await connectDevice(walk);
       await signOut(walk);
       await meetErrors(walk);
@@ -149,7 +150,7 @@ async function chooseAccount(walk: Walk): Promise<void> {
   const { page, world } = walk;
   await walk.begin({ prompt: 'select_account' });
   await walk.look('select-account');
-  await walk.press('button[value=continue]');
+  await walk.press('button.choice[value]:has(strong)');
   await walk.press('button[form=allow]');
   await page.waitForURL(`${world.party}/callback?**code=**`);
 
@@ -157,11 +158,28 @@ async function chooseAccount(walk: Walk): Promise<void> {
   await walk.press('button[value=another]');
   await walk.look('login-another');
   await walk.signIn(world.other.email ?? '');
-  if (!walk.script) {
-    await walk.look('continue');
-    await walk.press('form[data-passing-on] button');
-  }
   await page.waitForSelector('button[form=allow]');
+  expect(await page.locator('.person').textContent()).toContain('grace@example.com');
+  await walk.press('button[form=allow]');
+  await page.waitForURL(`${world.party}/callback?**code=**`);
+}
+
+/** Both are signed in: the page lists them, one is signed out there, and the other goes on without a password. */
+async function chooseAmongSeveral(walk: Walk): Promise<void> {
+  const { page, world } = walk;
+  await walk.begin({ prompt: 'select_account' });
+  await walk.look('select-account-several');
+  expect(await page.locator('.choice small').allTextContents()).toEqual([
+    'grace@example.com',
+    'ada.lovelace@example.com',
+  ]);
+  await walk.press('li:nth-child(2) button[name=choice]');
+  expect(await page.locator('.person').textContent()).toContain('ada.lovelace@example.com');
+  await walk.press('form[action$="/switch-account"] button');
+  await walk.look('select-account-switch');
+  await walk.press('li:nth-child(1) button[name=sign_out]');
+  await page.waitForSelector('li:nth-child(2) button[value=another]');
+  await walk.press('li:nth-child(1) button[name=choice]');
   expect(await page.locator('.person').textContent()).toContain('grace@example.com');
   await walk.press('button[form=allow]');
   await page.waitForURL(`${world.party}/callback?**code=**`);

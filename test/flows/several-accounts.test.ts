@@ -47,7 +47,7 @@ function choices(page: Shown): Map<string, string> {
 }
 
 function choiceOf(page: Shown, person: Account): string {
-  return choices(page).get(`Continue as ${person.name}`) ?? '';
+  return choices(page).get(person.name ?? '') ?? '';
 }
 
 async function subject(app: RelyingParty, browser: Browser, params: Record<string, string> = {}) {
@@ -126,7 +126,7 @@ describe('the page of accounts', () => {
     const { app, browser, first, second } = await twoSignedIn();
     const page = await browser.open((await app.begin({ prompt: 'select_account' })).url);
 
-    expect([...choices(page).keys()]).toEqual([`Continue as ${second.name}`, `Continue as ${first.name}`]);
+    expect([...choices(page).keys()]).toEqual([second.name, first.name]);
     for (const { email } of [first, second]) expect(page.html).toContain(email);
   });
 
@@ -147,7 +147,7 @@ describe('the page of accounts', () => {
     const page = await browser.open((await app.begin({ prompt: 'select_account' })).url);
     const after = await browser.submit(page, { sign_out: choiceOf(page, first) }, '/select-account');
 
-    expect([...choices(after).keys()]).toEqual([`Continue as ${second.name}`]);
+    expect([...choices(after).keys()]).toEqual([second.name]);
     expect(await isAlive(tokens[0])).toBe(false);
     expect(await isAlive(tokens[1])).toBe(true);
     expect(await eventTypes(gatehouse.services, { accountId: first.id })).toContain('session.ended');
@@ -182,7 +182,7 @@ describe('the page of accounts', () => {
     await gatehouse.services.accounts.suspend(second.id, null, operator);
     const page = await browser.open((await app.begin({ prompt: 'select_account' })).url);
 
-    expect([...choices(page).keys()]).toEqual([`Continue as ${third.name}`]);
+    expect([...choices(page).keys()]).toEqual([third.name]);
   });
 
   it('remembers eight accounts and no more', async () => {
@@ -253,7 +253,7 @@ describe('an app that says whom it means', () => {
     const begun = await app.begin({ prompt: 'select_account', login_hint: first.email ?? '' });
     const page = await browser.open(begun.url);
 
-    expect([...choices(page).keys()][0]).toBe(`Continue as ${second.name}`);
+    expect([...choices(page).keys()][0]).toBe(second.name);
   });
 });
 
