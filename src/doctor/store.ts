@@ -54,7 +54,7 @@ export async function storedFacts(db: Db): Promise<Omit<StoredFacts, 'pendingMig
       (select max(occurred_at) from audit_events) as newest_event_at,
       exists (select 1 from pg_inherits join pg_class on pg_class.oid = inhrelid
         where inhparent = 'audit_events'::regclass
-          and relname = 'audit_events_' || to_char(now() + interval '1 month', 'YYYYMM')) as next_month_ready`);
+          and relname = 'audit_events_' || to_char(now() at time zone 'UTC' + interval '1 month', 'YYYY_MM')) as next_month_ready`);
   return {
     signingKeys,
     exemptedClients: exempted.map(({ id }: { id: string }) => id),

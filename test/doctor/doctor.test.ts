@@ -69,6 +69,7 @@ describe('beside a running server', () => {
       'sql-injection',
       'permissions',
       'cookies',
+      'audit-ledger',
     ]) {
       expect([id, examined.of(id)]).toEqual([id, 'ok']);
     }
