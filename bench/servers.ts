@@ -37,7 +37,8 @@ export async function openBench(options: { profiles?: string | undefined } = {})
       const { profiles } = options;
       const own = file.startsWith('dist');
       const profiling = profiles && own ? ['--cpu-prof', `--cpu-prof-dir=${profiles}`] : [];
-      const command = [process.execPath, ...profiling, file, String(port), ...more];
+      // Gatehouse takes its port from the settings.
+      const command = [process.execPath, ...profiling, file, ...(own ? [] : [String(port)]), ...more];
       const [program = '', ...rest] = pinned ? ['taskset', '-c', '0', ...command] : command;
       const child = spawn(program, rest, {
         env: { PATH: process.env.PATH, NODE_ENV: 'production', ...environment },
