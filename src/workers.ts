@@ -37,8 +37,12 @@ async function look(pool: WorkerPool, config: Config, log: Log, signal: AbortSig
   });
   const { host } = config.metrics;
   let metrics: MetricsListener | undefined;
+  let ready = false;
+  // Listened for from the start, for without a listener it ends the process.
+  process.on('SIGHUP', () => ready && void pool.roll());
   try {
     const port = await pool.start();
+    ready = true;
     if (config.metrics.port !== null) {
       metrics = await metricsListener({
         metrics: aggregatedMetrics(pool.metrics),
@@ -46,7 +50,6 @@ async function look(pool: WorkerPool, config: Config, log: Log, signal: AbortSig
         port: config.metrics.port,
       });
     }
-    process.on('SIGHUP', () => void pool.roll());
     const { issuer } = config;
     if (!signal.aborted) log.info('Gatehouse is ready', { issuer, port, workers: config.http.workers });
     await stopped;

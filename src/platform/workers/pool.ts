@@ -59,7 +59,8 @@ export function createWorkerPool(settings: WorkerPoolSettings): WorkerPool {
     const worker = cluster.fork(settings.environment);
     const ended = new Promise<number>((resolve) => {
       worker.once('exit', (code, signal) => resolve(signal === null ? code : 1));
-      worker.on('error', () => {});
+      // One that could not even be started has no number; any other error is about a message.
+      worker.on('error', () => worker.process.pid === undefined && resolve(1));
     });
     const ready = new Promise<number>((resolve, reject) => {
       worker.on('message', (message: unknown) => {
