@@ -108,13 +108,15 @@ function cursorParts(cursor: string | null, count: number): string[] {
   if (cursor === null) return [];
   const parts = decodeCursor(cursor, count);
   const time = parts?.[0];
-  if (
-    parts === undefined ||
-    time === undefined ||
-    Number.isNaN(Date.parse(time)) ||
-    /\0/.test(parts.join(''))
-  ) {
+  if (parts === undefined || time === undefined || !isInstant(time)) {
     throw failure('request_invalid', { fields: { cursor: 'This is not a cursor of this list.' } });
   }
   return parts;
+}
+
+/** As it was written into the cursor: Date.parse takes much that PostgreSQL does not. */
+function isInstant(text: string): boolean {
+  return (
+    /^[1-9]\d{3}-/.test(text) && !Number.isNaN(Date.parse(text)) && new Date(text).toISOString() === text
+  );
 }
