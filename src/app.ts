@@ -22,6 +22,7 @@ import { limitMiddleware } from './platform/http/limit.ts';
 import { mountPages } from './platform/http/mount-pages.ts';
 import { observeRequests, requestContext } from './platform/http/request-id.ts';
 import { wellKnownAtRoot, withinBasePath } from './platform/http/site.ts';
+import { createCrowd } from './platform/limits/crowd.ts';
 import { createRequestLog } from './platform/telemetry/request-log.ts';
 import type { Services } from './services.ts';
 import { sessionRoutes } from './sessions/admin-api.ts';
@@ -62,6 +63,10 @@ const protocolPaths = [
   '/.well-known/oauth-authorization-server',
 ];
 
+/** Where people wait in line, so that a flood of sign-ins leaves time for programs. */
+const pagePaths = ['/authorize', '/interaction/', '/end-session'];
+const CROWD = { places: 8, line: 1000, patienceMilliseconds: 15_000 };
+
 export interface App {
   readonly callback: ReturnType<Koa['callback']>;
   readonly health: Health;
@@ -101,6 +106,9 @@ export function createApp(services: Services): App {
   app.use(securityHeaders(site));
   app.use(renderErrors(errorDeps));
   app.use(wellKnownAtRoot(site));
+  const crowd = createCrowd(CROWD);
+  const shown = pagePaths.map((path) => `${site.basePath}${path}`);
+  app.use((ctx, next) => (shown.some((path) => ctx.path.startsWith(path)) ? crowd.run(next) : next()));
   app.use(limitMiddleware({ site, limits, paths: protocolLimits, bodyLimitBytes: ENGINE_BODY_BYTES }));
   // The engine has the most traffic and knows its own addresses by one look-up, so it is asked before the others.
   app.use(withinBasePath(site, oidc.handle));
