@@ -48,6 +48,29 @@ describe('the files for deployment', () => {
   });
 });
 
+describe('what is trusted', () => {
+  const read = (path: string) => readFileSync(join(root, path), 'utf8');
+
+  it.each([
+    ['deploy/nginx/gatehouse.conf', (name: string) => new RegExp(`proxy_set_header ${name} `, 'i')],
+    ['deploy/caddy/Caddyfile', (name: string) => new RegExp(`header_up -?${name}\\b`, 'i')],
+  ])('%s passes on nothing of a stranger by which a trusted proxy would be believed', (path, setting) => {
+    // Caddy sets X-Forwarded-* by itself and does not take them from strangers.
+    const own = path.includes('caddy') ? [] : ['X-Forwarded-For', 'X-Forwarded-Proto'];
+    for (const name of [...own, 'X-Request-ID', 'Forwarded', 'traceparent', 'tracestate']) {
+      expect(read(path)).toMatch(setting(name));
+    }
+  });
+
+  it('in a cluster the secrets are for the group of the server, and for nobody else', () => {
+    const text = read('deploy/kubernetes/deployment.yaml');
+    const group = /runAsGroup: (\d+)/.exec(text)?.[1];
+    expect(text).toMatch(/secretName: gatehouse, defaultMode: 0440/);
+    // Without it Kubernetes leaves them to root alone, and the server cannot start.
+    expect(/fsGroup: (\d+)/.exec(text)?.[1]).toBe(group);
+  });
+});
+
 describe.skipIf(needs('nginx'))('nginx', () => {
   it('takes the shipped configuration', async () => {
     const folder = newFolder();
