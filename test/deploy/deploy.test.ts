@@ -1,10 +1,13 @@
 // The files that operators copy: they name settings that exist, and nginx takes its own.
-import { execFile, execFileSync } from 'node:child_process';
+import { execFile, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { get } from 'node:https';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { useFolders } from '../support/folder.ts';
+import { freePort } from '../support/gatehouse.ts';
 import { find, needs } from '../support/tools.ts';
 
 const root = join(import.meta.dirname, '..', '..');
@@ -72,8 +75,8 @@ describe('what is trusted', () => {
 });
 
 describe.skipIf(needs('nginx'))('nginx', () => {
-  it('takes the shipped configuration', async () => {
-    const folder = newFolder();
+  /** The shipped file as the only one of a nginx of our own: its folder, and the file that begins it. */
+  function shippedIn(folder: string, listen?: number): string {
     execFileSync(
       'openssl',
       [
@@ -82,16 +85,63 @@ describe.skipIf(needs('nginx'))('nginx', () => {
       ],
       { stdio: 'ignore' },
     );
-    const shipped = readFileSync(join(root, 'deploy/nginx/gatehouse.conf'), 'utf8')
+    let shipped = readFileSync(join(root, 'deploy/nginx/gatehouse.conf'), 'utf8')
       .replaceAll('/etc/ssl/gatehouse', folder)
       .replaceAll('/var/log/nginx', folder);
+    if (listen !== undefined) {
+      shipped = shipped
+        .replace(/listen (\[::\]:)?80;/g, '')
+        .replace('listen [::]:443 ssl http2;', '')
+        .replace('listen 443 ', `listen 127.0.0.1:${listen} `)
+        .replace('return 301', `listen 127.0.0.1:${listen + 1}; return 301`)
+        // Nobody is there.
+        .replace(/server 127\.0\.0\.1:300\d/g, 'server 127.0.0.1:1');
+    }
     const main = join(folder, 'nginx.conf');
     writeFileSync(join(folder, 'gatehouse.conf'), shipped);
     writeFileSync(
       main,
-      `pid ${folder}/pid; error_log stderr; events {} http { include ${folder}/gatehouse.conf; }`,
+      `pid ${folder}/pid; error_log ${folder}/main.log; events {}
+       http { client_body_temp_path ${folder}/b; proxy_temp_path ${folder}/p; fastcgi_temp_path ${folder}/f;
+         uwsgi_temp_path ${folder}/u; scgi_temp_path ${folder}/s; include ${folder}/gatehouse.conf; }`,
     );
+    return main;
+  }
+
+  it('takes the shipped configuration', async () => {
+    const main = shippedIn(newFolder());
     const { stderr } = await run(find('nginx') ?? '', ['-t', '-c', main]);
     expect(stderr).toContain('test is successful');
+  });
+
+  it('writes no query into its logs, also not when no node answers', async () => {
+    const folder = newFolder();
+    const port = await freePort();
+    const proxy = spawn(
+      find('nginx') ?? '',
+      ['-c', shippedIn(folder, port), '-g', 'daemon off; master_process off;'],
+      { stdio: 'ignore' },
+    );
+    const ask = () =>
+      new Promise<number | undefined>((resolve) => {
+        get(
+          `https://127.0.0.1:${port}/setup?token=canary-of-a-query`,
+          { rejectUnauthorized: false },
+          (answer) => {
+            answer.resume();
+            resolve(answer.statusCode);
+          },
+        ).on('error', () => resolve(undefined));
+      });
+    try {
+      await expect.poll(ask).toBe(502);
+    } finally {
+      proxy.kill();
+      await once(proxy, 'exit');
+    }
+    const logs = readdirSync(folder).filter((name) => name.endsWith('.log'));
+    const written = logs.map((name) => readFileSync(join(folder, name), 'utf8')).join('');
+    expect(written).toContain('GET /setup HTTP/1.1" 502');
+    expect(written).not.toContain('canary-of-a-query');
   });
 });
