@@ -12,6 +12,8 @@ export interface PostgresServer {
   url(): string;
   /** `kill -9` of the postmaster; its children notice and end. */
   kill(): Promise<void>;
+  /** As `pg_ctl stop -m immediate`: no checkpoint, the next start recovers. */
+  stopAtOnce(): Promise<void>;
   /** After `kill`: resolves when it answers. */
   start(): Promise<void>;
   /** SIGSTOP for the postmaster and all of its children: connections stay open and nothing is answered. */
@@ -21,41 +23,54 @@ export interface PostgresServer {
 
 /** Call it at the top of a file or `describe`. */
 export function usePostgresServer(): PostgresServer {
-  const running: { folder?: string; open?: EmbeddedPostgres } = {};
-  const folder = () => running.folder ?? '';
-  const start = async () => {
-    running.open = await openEmbeddedPostgres({
-      dataDirectory: folder(),
-      // A command: what serves would bring a killed database back by itself.
-      role: 'command',
-      log: silentLog,
-    });
-  };
-  const signal = async (name: NodeJS.Signals) => {
-    for (const pid of await processes(folder())) send(pid, name);
-  };
+  const running: { folder?: string } = {};
+  const server = postgresServer(() => running.folder ?? '');
 
   beforeAll(async () => {
     running.folder = await mkdtemp(join(tmpdir(), 'gatehouse-postgres-'));
-    await start();
+    await server.start();
   }, 60_000);
   afterAll(async () => {
-    await signal('SIGCONT');
-    await signal('SIGKILL');
-    await rm(folder(), { recursive: true, force: true });
+    await server.end();
+    await rm(running.folder ?? '', { recursive: true, force: true });
   });
+  return server;
+}
 
+/** Without the hooks of a test; `start` comes first, `end` last, and the folder is the caller's. */
+export function postgresServer(
+  folder: () => string,
+  serverSettings: Record<string, string> = {},
+): PostgresServer & { end(): Promise<void> } {
+  const running: { open?: EmbeddedPostgres } = {};
+  const signal = async (name: NodeJS.Signals) => {
+    for (const pid of await processes(folder())) send(pid, name);
+  };
+  const end = async (name: NodeJS.Signals) => {
+    const all = await processes(folder());
+    const [postmaster = 0] = all;
+    if (postmaster > 0) send(postmaster, name);
+    while (all.some((pid) => send(pid, 0))) await delay(20);
+  };
   return {
     url: () => running.open?.url ?? '',
-    async kill() {
-      const all = await processes(folder());
-      const [postmaster = 0] = all;
-      send(postmaster, 'SIGKILL');
-      while (all.some((pid) => send(pid, 0))) await delay(20);
+    kill: () => end('SIGKILL'),
+    stopAtOnce: () => end('SIGQUIT'),
+    async start() {
+      running.open = await openEmbeddedPostgres({
+        dataDirectory: folder(),
+        // A command: what serves would bring a killed database back by itself.
+        role: 'command',
+        log: silentLog,
+        serverSettings,
+      });
     },
-    start,
     pause: () => signal('SIGSTOP'),
     resume: () => signal('SIGCONT'),
+    async end() {
+      await signal('SIGCONT');
+      await signal('SIGKILL');
+    },
   };
 }
 

@@ -1,0 +1,47 @@
+// `npm run drills [-- names]`: what happens to clients while parts of an installation fail, one part after the other.
+import { needs } from '../support/tools.ts';
+import { castOf } from './cast.ts';
+import { runDrill } from './drill.ts';
+import { faults } from './faults.ts';
+import { printed } from './report.ts';
+import { startWorld } from './world.ts';
+
+const PACE = { beforeMilliseconds: 6_000, afterMilliseconds: 6_000 };
+
+async function main(wanted: readonly string[]): Promise<number> {
+  if (needs('nginx', 'redis-server')) {
+    console.error('The drills need nginx and redis-server.');
+    return 2;
+  }
+  const unknown = wanted.filter((id) => !faults.some((fault) => fault.id === id));
+  if (unknown.length > 0) {
+    console.error(
+      `There is no drill ${unknown.join(', ')}; there are: ${faults.map(({ id }) => id).join(', ')}`,
+    );
+    return 64;
+  }
+  const world = await startWorld({ smallDisk: true });
+  const interrupted = () => void world.end().finally(() => process.exit(130));
+  process.once('SIGINT', interrupted);
+  process.once('SIGTERM', interrupted);
+  let failed = 0;
+  try {
+    const cast = await castOf(world);
+    for (const fault of faults) {
+      if (wanted.length > 0 && !wanted.includes(fault.id)) continue;
+      const why = fault.unable?.(world);
+      if (why !== undefined) {
+        console.log(`${fault.title}: not possible here, ${why}\n`);
+        continue;
+      }
+      const result = await runDrill(world, cast, fault, PACE);
+      console.log(printed(result));
+      if (result.lost.length + result.twice.length > 0) failed += 1;
+    }
+  } finally {
+    await world.end();
+  }
+  return failed === 0 ? 0 : 1;
+}
+
+process.exitCode = await main(process.argv.slice(2));
