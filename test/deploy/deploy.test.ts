@@ -135,13 +135,15 @@ describe.skipIf(needs('nginx'))('nginx', () => {
       });
     try {
       await expect.poll(ask).toBe(502);
+      const plain = `http://127.0.0.1:${port + 1}/setup?token=canary-of-a-query`;
+      expect((await fetch(plain, { redirect: 'manual' })).status).toBe(301);
     } finally {
       proxy.kill();
       await once(proxy, 'exit');
     }
     const logs = readdirSync(folder).filter((name) => name.endsWith('.log'));
     const written = logs.map((name) => readFileSync(join(folder, name), 'utf8')).join('');
-    expect(written).toContain('GET /setup HTTP/1.1" 502');
+    for (const status of [301, 502]) expect(written).toContain(`GET /setup HTTP/1.1" ${status}`);
     expect(written).not.toContain('canary-of-a-query');
   });
 });
