@@ -55,6 +55,8 @@ export async function listen(callback: Callback, settings: ListenSettings): Prom
       callback(req, res);
     },
   );
+  // Of nothing at all on a connection with a request: whoever does not take their answers must not make us keep them.
+  server.timeout = 2 * requestTimeout;
   server.on('clientError', refuseBroken);
   await opened(server, settings);
   const { port, address } = server.address() as AddressInfo;

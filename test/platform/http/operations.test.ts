@@ -233,6 +233,28 @@ describe('stopping', () => {
   });
 });
 
+it('does not keep the answers of a client that does not take them', async () => {
+  const waiting = new Set<unknown>();
+  const answer = Buffer.alloc(8 * 1024 * 1024);
+  const listener = await listen(
+    (_, res) => {
+      waiting.add(res);
+      res.once('close', () => waiting.delete(res)).end(answer);
+    },
+    { host: '127.0.0.1', port: 0, log: silentLog, requestTimeoutSeconds: 1 },
+  );
+  const client = connect(listener.port, '127.0.0.1').pause();
+  client.on('error', () => {});
+  client.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(50));
+  try {
+    await expect.poll(() => waiting.size).toBe(50);
+    await expect.poll(() => waiting.size, { timeout: 8_000 }).toBe(0);
+  } finally {
+    client.destroy();
+    await listener.stop(1);
+  }
+});
+
 describe('requests that are no HTTP', () => {
   it.each([
     ['garbage', 'NONSENSE\r\n\r\n', 400],
