@@ -89,11 +89,12 @@ export function createMasterKey(deps: MasterKeyDeps): MasterKey {
     }
     await store.reportNode(db, { node, host: hostname(), held, uses: vault.keyId });
   };
-  const change = (run: (trx: Db) => Promise<void>) =>
+  const change = <T>(run: (trx: Db) => Promise<T>) =>
     postgres.transaction(async (trx) => {
       await store.lockMasterKeys(trx);
-      await run(trx);
+      const result = await run(trx);
       await deps.changes.bump(trx, 'master-key');
+      return result;
     });
 
   return {
@@ -115,15 +116,15 @@ export function createMasterKey(deps: MasterKeyDeps): MasterKey {
 
     async rotate(by) {
       if (settings.masterKey !== undefined) throw failure('master_key_by_setting');
-      const waiting = (await store.readMasterKeys(db)).find(({ state }) => state === 'next');
-      if (waiting !== undefined) throw failure('master_key_waiting', { id: waiting.id });
-      // The file first: a key that is known and not there would be worse than one that is there and not known.
-      const { id, file } = await makeFurtherMasterKey(settings.keysDirectory);
-      await change(async (trx) => {
+      return change(async (trx) => {
+        const waiting = (await store.readMasterKeys(trx)).find(({ state }) => state === 'next');
+        if (waiting !== undefined) throw failure('master_key_waiting', { id: waiting.id });
+        // The file first: a key that is known and not there would be worse than one that is there and not known.
+        const { id, file } = await makeFurtherMasterKey(settings.keysDirectory);
         await store.insertNext(trx, id, deps.clock.now());
         await tell(deps, trx, 'master-key.created', id, by);
+        return { id, file: file ?? '' };
       });
-      return { id, file: file ?? '' };
     },
 
     async activate(input, by) {

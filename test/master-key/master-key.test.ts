@@ -44,6 +44,14 @@ async function node(settings: MasterKeySettings) {
 const inFolder = (): MasterKeySettings => ({ masterKey: undefined, keysDirectory: folder() });
 
 describe('a rotation', () => {
+  it('asked for twice at once makes one key', async () => {
+    const settings = inFolder();
+    const [one, two] = [await node(settings), await node(settings)];
+    const tries = await Promise.allSettled([one, two].map(({ masterKey }) => masterKey.rotate(operator)));
+    expect(tries.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
+    expect(readdirSync(settings.keysDirectory)).toHaveLength(2);
+  });
+
   it('brings every value under the new key, keeps every secret, and needs the old key no more', async () => {
     const settings = inFolder();
     const one = await node(settings);
