@@ -11,15 +11,18 @@ import type { World } from './world.ts';
 export interface Fault {
   readonly id: string;
   readonly title: string;
+  /** Nothing breaks: every request must be answered as asked. */
+  readonly planned?: true;
   /** Why it cannot be done here. */
   unable?(world: World): string | undefined;
   /** Breaks something and mends it. `mended` is called when what remains is the servers' own part. */
-  run(scene: Scene, mended: () => void): Promise<readonly string[] | undefined>;
+  run(scene: Scene, mended: () => void): Promise<readonly string[]>;
 }
 
 export interface Result {
   readonly id: string;
   readonly title: string;
+  readonly planned: boolean;
   readonly acts: number;
   readonly answered: Readonly<Record<Outcome, number>>;
   readonly kinds: readonly string[];
@@ -62,6 +65,7 @@ export async function runDrill(world: World, cast: Cast, fault: Fault, pace: Pac
   return {
     id: fault.id,
     title: fault.title,
+    planned: fault.planned ?? false,
     acts: acts.length,
     answered: countOutcomes(acts),
     kinds: kindsOf(acts.filter(isBad)),
@@ -81,7 +85,7 @@ export async function runDrill(world: World, cast: Cast, fault: Fault, pace: Pac
       truth.sessions.length +
       truth.ended.length,
     wellAfterMilliseconds: Math.max(lastBad, readyAt) - mendedAt,
-    notes: notes ?? [],
+    notes,
   };
 }
 

@@ -8,7 +8,7 @@ import { type Browser, createBrowser, type Shown } from '../support/browser.ts';
 import { password } from '../support/people.ts';
 import type { Cast, Person } from './cast.ts';
 import { Problem, problemOf, REFRESH_IN_DOUBT, type Recorder, strictFetch } from './record.ts';
-import type { Chain, Truth } from './truth.ts';
+import type { Chain, Session, Truth } from './truth.ts';
 import type { World } from './world.ts';
 
 export interface Scene {
@@ -93,9 +93,12 @@ export async function signInTo(scene: Scene, person = personOf(scene)) {
 
 async function signIn(scene: Scene): Promise<void> {
   const { browser, person, begun, landed } = await signInTo(scene);
-  scene.truth.sessions.push({ browser, person });
+  const session: Session = { browser, person };
+  scene.truth.sessions.push(session);
   const tokens = await scene.recorder.attempt('code', () => scene.cast.app.finish(landed.url, begun));
-  scene.truth.chains.push({ token: tokens.refresh_token ?? '', inDoubt: false, busy: false, over: false });
+  const chain = { token: tokens.refresh_token ?? '', inDoubt: false, busy: false, over: false };
+  session.chain = chain;
+  scene.truth.chains.push(chain);
 }
 
 async function refresh(scene: Scene): Promise<void> {
@@ -169,8 +172,11 @@ async function changeClient(scene: Scene): Promise<void> {
 async function endSession(scene: Scene): Promise<void> {
   const { truth, recorder } = scene;
   if (truth.sessions.length < 8) return;
-  const session = truth.sessions.shift();
-  if (!session) return;
+  const session = truth.sessions.find(({ chain }) => chain && !chain.busy);
+  if (!session?.chain) return;
+  truth.sessions.splice(truth.sessions.indexOf(session), 1);
+  // Nothing is expected of it any more, whatever comes of this.
+  session.chain.over = true;
   const path = `/sessions?accountId=${session.person.id}&limit=100`;
   const list = await recorder.attempt('api', async () => (await api(scene, 'GET', path)).json());
   const { items } = list as { items: { id: string; userAgent: string }[] };

@@ -19,6 +19,8 @@ export interface OpaqueToken {
 export interface Session {
   readonly browser: Browser;
   readonly person: Person;
+  /** Ends with it. */
+  chain?: Chain;
 }
 
 /** Something that works once. `successes` counts over all nodes and over the fault. */

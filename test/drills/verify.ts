@@ -48,6 +48,17 @@ async function sessions(scene: Scene): Promise<void> {
   }
   for (const session of truth.ended) {
     if ((await silently(scene, session)).has('code')) truth.lost.push('the end of a session: it is there');
+    if (await stillRefreshes(scene, session))
+      truth.lost.push('the end of a session: its refresh token works');
+  }
+}
+
+async function stillRefreshes({ cast }: Scene, { chain }: Session): Promise<boolean> {
+  try {
+    await oauth.refreshTokenGrant(cast.app.config, chain?.token ?? '');
+    return true;
+  } catch {
+    return false;
   }
 }
 
