@@ -10,8 +10,10 @@ import {
   withClients,
 } from './session-clients.ts';
 import { lifetimeSeconds, runWithEvent, type StateDeps } from './statement.ts';
+import { createReadBatch } from './together.ts';
 
 interface SessionRow {
+  id_hash: Buffer;
   uid_hash: Buffer;
   account_id: string | null;
   payload: Buffer;
@@ -32,12 +34,16 @@ interface Loaded {
 export function sessionAdapter(deps: StateDeps): Adapter {
   const { db, sealing } = deps;
   const loaded = createLoadedSessions();
+  const foundBy = (column: 'id_hash' | 'uid_hash') =>
+    createReadBatch<Buffer, SessionRow>(db, {
+      name: `oidc_sessions_by_${column}`,
+      sql: select(column),
+      idOf: (row) => row[column],
+    });
+  const found = { id_hash: foundBy('id_hash'), uid_hash: foundBy('uid_hash') };
 
   async function read(column: 'id_hash' | 'uid_hash', id: string): Promise<AdapterPayload | undefined> {
-    const { rows } = await db
-      .raw<{ rows: SessionRow[] }>(READ[column], [sealing.idHash(id)])
-      .options({ name: `oidc_sessions_by_${column}` });
-    const row = rows[0];
+    const row = await found[column].run(sealing.idHash(id));
     const sealed = row && sealing.open('Session', row.uid_hash, row.payload);
     if (!sealed || isOver(sealed, deps)) return undefined;
     const payload = withClients(sealed, row.clients);
@@ -143,10 +149,11 @@ function createLoadedSessions() {
   };
 }
 
-const select = (column: 'id_hash' | 'uid_hash') => `select s.uid_hash, s.account_id, s.payload, s.address,
+const select = (
+  column: 'id_hash' | 'uid_hash',
+) => `select s.id_hash, s.uid_hash, s.account_id, s.payload, s.address,
     s.user_agent, ${clientsColumn('s')}
-  from oidc_sessions s where s.${column} = ? and s.expires_at > now()`;
-const READ = { id_hash: select('id_hash'), uid_hash: select('uid_hash') };
+  from oidc_sessions s where s.${column} = any(?::bytea[]) and s.expires_at > now()`;
 
 const INSERT = `insert into oidc_sessions
     (id_hash, account_id, payload, address, user_agent, expires_at, uid_hash)
