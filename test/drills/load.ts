@@ -96,7 +96,7 @@ async function signIn(scene: Scene): Promise<void> {
   const session: Session = { browser, person };
   scene.truth.sessions.push(session);
   const tokens = await scene.recorder.attempt('code', () => scene.cast.app.finish(landed.url, begun));
-  const chain = { token: tokens.refresh_token ?? '', inDoubt: false, busy: false, over: false };
+  const chain = { person, token: tokens.refresh_token ?? '', inDoubt: false, busy: false, over: false };
   session.chain = chain;
   scene.truth.chains.push(chain);
 }
@@ -120,7 +120,10 @@ export async function refreshOnce(scene: Scene, chain: Chain): Promise<void> {
     if (problemOf(error)?.code === 'invalid_grant') {
       chain.over = true;
       if (chain.inDoubt) scene.truth.doubts += 1;
-      else scene.truth.lost.push('a refresh token that was handed out is not known');
+      else {
+        const when = new Date().toISOString();
+        scene.truth.lost.push(`a refresh token of ${chain.person.id} is not known (${when})`);
+      }
     } else chain.inDoubt = true;
     throw error;
   } finally {

@@ -1,10 +1,13 @@
 // `npm run drills [-- names]`: what happens to clients while parts of an installation fail, one part after the other.
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Client } from 'pg';
 import { needs } from '../support/tools.ts';
 import { castOf } from './cast.ts';
 import { runDrill } from './drill.ts';
 import { faults } from './faults.ts';
 import { printed } from './report.ts';
-import { startWorld } from './world.ts';
+import { startWorld, type World } from './world.ts';
 
 const PACE = { beforeMilliseconds: 6_000, afterMilliseconds: 6_000 };
 
@@ -39,9 +42,21 @@ async function main(wanted: readonly string[]): Promise<number> {
       if (result.lost.length + result.twice.length > 0) failed += 1;
     }
   } finally {
+    if (process.env.DRILLS_KEEP) await keep(world, process.env.DRILLS_KEEP);
     await world.end();
   }
   return failed === 0 ? 0 : 1;
+}
+
+/** For whoever looks for a cause: logs of the nodes and of nginx, and the ledger. */
+async function keep(world: World, folder: string): Promise<void> {
+  mkdirSync(folder, { recursive: true });
+  const database = new Client({ connectionString: world.postgres.url() });
+  await database.connect();
+  const { rows } = await database.query('select * from audit_events order by occurred_at');
+  await database.end();
+  writeFileSync(join(folder, 'events.jsonl'), rows.map((row) => JSON.stringify(row)).join('\n'));
+  await world.end(folder);
 }
 
 process.exitCode = await main(process.argv.slice(2));

@@ -4,6 +4,7 @@ import type { Person } from './cast.ts';
 
 /** A refresh token and its heirs. */
 export interface Chain {
+  readonly person: Person;
   token: string;
   /** A refresh was asked and not answered: whether the token was exchanged is not known. */
   inDoubt: boolean;

@@ -44,7 +44,7 @@ async function sessions(scene: Scene): Promise<void> {
   const { truth } = scene;
   for (const session of truth.sessions) {
     const answer = await silently(scene, session);
-    if (!answer.has('code')) truth.lost.push(`a session (${answer.get('error')})`);
+    if (!answer.has('code')) truth.lost.push(`a session of ${session.person.id} (${answer.get('error')})`);
   }
   for (const session of truth.ended) {
     if ((await silently(scene, session)).has('code')) truth.lost.push('the end of a session: it is there');

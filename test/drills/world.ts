@@ -1,6 +1,6 @@
 // What a drill happens in: PostgreSQL and Redis of its own, two nodes with two workers each, nginx in front of them.
 import { execFileSync } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -43,7 +43,7 @@ export interface World {
   /** What a process needs to belong to the nodes. */
   environment(): Record<string, string>;
   /** Nothing is left: no process, no mount, no folder. */
-  end(): Promise<void>;
+  end(keepLogsIn?: string): Promise<void>;
 }
 
 const WIDE = '10000000';
@@ -54,12 +54,15 @@ export async function startWorld(options: { smallDisk: boolean }): Promise<World
   const disk = postgresFolder(folder, options.smallDisk);
   // fsync and synchronous_commit stay on: what was acknowledged must survive a kill.
   const postgres = postgresServer(() => disk.path, { max_connections: '200', max_wal_size: '128MB' });
+  const kept: { folder?: string | undefined } = {};
   const ends: (() => unknown)[] = [
     () => rmSync(folder, { recursive: true, force: true }),
+    () => kept.folder !== undefined && keepLogs(folder, kept.folder),
     disk.remove,
     postgres.end,
   ];
-  const end = async () => {
+  const end = async (keepLogsIn?: string) => {
+    kept.folder ??= keepLogsIn;
     while (ends.length > 0) await Promise.resolve(ends.pop()?.()).catch(() => {});
   };
   try {
@@ -87,6 +90,11 @@ export async function startWorld(options: { smallDisk: boolean }): Promise<World
     await end();
     throw error;
   }
+}
+
+function keepLogs(folder: string, to: string): void {
+  const names = [...readdirSync(folder).filter((name) => name.endsWith('.log')), 'nginx/error.log'];
+  for (const name of names) copyFileSync(join(folder, name), join(to, name.replace('/', '-')));
 }
 
 function environmentOf(of: { issuer: string; folder: string; redisUrl: string; databaseUrl: string }) {
