@@ -26,6 +26,8 @@ export interface Result {
   readonly acts: number;
   readonly answered: Readonly<Record<Outcome, number>>;
   readonly kinds: readonly string[];
+  /** Whatever was not answered as asked; `at` counts from the fault. */
+  readonly bad: readonly Act[];
   readonly worstBefore: number;
   readonly worst: number;
   readonly lost: readonly string[];
@@ -68,6 +70,7 @@ export async function runDrill(world: World, cast: Cast, fault: Fault, pace: Pac
     planned: fault.planned ?? false,
     acts: acts.length,
     answered: countOutcomes(acts),
+    bad: acts.filter(isBad).map((act) => ({ ...act, at: act.at - begun })),
     kinds: kindsOf(acts.filter(isBad)),
     worstBefore: worst(acts.filter(({ at, milliseconds }) => at + milliseconds < begun)),
     worst: worst(acts.filter(({ at, milliseconds }) => at + milliseconds >= begun)),

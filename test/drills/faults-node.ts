@@ -35,6 +35,8 @@ export const nodeFaults: readonly Fault[] = [
       for (const node of nodes) {
         await node.stop();
         await node.start();
+        // nginx tries one that has refused it again after two seconds (fail_timeout).
+        await delay(3_000);
       }
       return [];
     },

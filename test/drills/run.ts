@@ -28,6 +28,7 @@ async function main(wanted: readonly string[]): Promise<number> {
   process.once('SIGINT', interrupted);
   process.once('SIGTERM', interrupted);
   let failed = 0;
+  const results: object[] = [];
   try {
     const cast = await castOf(world);
     for (const fault of faults) {
@@ -37,25 +38,28 @@ async function main(wanted: readonly string[]): Promise<number> {
         console.log(`${fault.title}: not possible here, ${why}\n`);
         continue;
       }
+      const begun = new Date();
       const result = await runDrill(world, cast, fault, PACE);
       console.log(printed(result));
+      results.push({ begun, ...result });
       if (result.lost.length + result.twice.length > 0) failed += 1;
     }
   } finally {
-    if (process.env.DRILLS_KEEP) await keep(world, process.env.DRILLS_KEEP);
+    if (process.env.DRILLS_KEEP) await keep(world, process.env.DRILLS_KEEP, results);
     await world.end();
   }
   return failed === 0 ? 0 : 1;
 }
 
 /** For whoever looks for a cause: logs of the nodes and of nginx, and the ledger. */
-async function keep(world: World, folder: string): Promise<void> {
+async function keep(world: World, folder: string, results: readonly object[]): Promise<void> {
   mkdirSync(folder, { recursive: true });
   const database = new Client({ connectionString: world.postgres.url() });
   await database.connect();
   const { rows } = await database.query('select * from audit_events order by occurred_at');
   await database.end();
   writeFileSync(join(folder, 'events.jsonl'), rows.map((row) => JSON.stringify(row)).join('\n'));
+  writeFileSync(join(folder, 'results.json'), JSON.stringify(results, undefined, 1));
   await world.end(folder);
 }
 

@@ -93,7 +93,11 @@ export async function startWorld(options: { smallDisk: boolean }): Promise<World
 }
 
 function keepLogs(folder: string, to: string): void {
-  const names = [...readdirSync(folder).filter((name) => name.endsWith('.log')), 'nginx/error.log'];
+  const names = [
+    ...readdirSync(folder).filter((name) => name.endsWith('.log')),
+    'nginx/error.log',
+    'nginx/gatehouse.log',
+  ];
   for (const name of names) copyFileSync(join(folder, name), join(to, name.replace('/', '-')));
 }
 
