@@ -4,7 +4,7 @@ import type { Knex } from 'knex';
 import { Client } from 'pg';
 import { failure } from '../errors.ts';
 import type { Log } from '../telemetry/log.ts';
-import { isDatabaseUnavailable } from './unavailable.ts';
+import { isDatabaseUnavailable, isExhausted } from './unavailable.ts';
 
 /** A connection of `pg`; knex calls it with a statement and what to call at its end. */
 export interface PgConnection {
@@ -33,6 +33,7 @@ const PROBE_TICKS = 6;
 const LONGEST_PROBE_TICKS = 30;
 /** Pause between the questions while it is away. */
 const PAUSE_TICKS = 2;
+const EXHAUSTED_PAUSE_MILLISECONDS = 30_000;
 
 type Probed = 'primary' | 'standby' | 'answers' | Error;
 
@@ -53,6 +54,7 @@ export function createBreaker(deps: Target & { log: Log }): Breaker {
   let known = false;
   let probing = false;
   let stopped = false;
+  let exhaustedSaid = Number.NEGATIVE_INFINITY;
   let ticker: NodeJS.Timeout | undefined;
 
   const begin = () => {
@@ -61,12 +63,23 @@ export function createBreaker(deps: Target & { log: Log }): Breaker {
   };
   const end = (error: unknown) => {
     waiting -= 1;
-    if (isDatabaseUnavailable(error)) suspect();
+    if (isExhausted(error)) sayExhausted(error);
+    else if (isDatabaseUnavailable(error)) suspect();
     else {
       heard += 1;
       known = true;
     }
   };
+
+  /** No reason to turn everybody away: what is only read may well be served. */
+  function sayExhausted(error: unknown): void {
+    heard += 1;
+    if (performance.now() - exhaustedSaid < EXHAUSTED_PAUSE_MILLISECONDS) return;
+    exhaustedSaid = performance.now();
+    deps.log.error('PostgreSQL has run out of disk or memory; requests that need more are refused', {
+      error,
+    });
+  }
 
   function startTicker(): NodeJS.Timeout {
     silentTicks = 0;

@@ -7,13 +7,23 @@ export function isDatabaseUnavailable(error: unknown): boolean {
   if (error instanceof AppError) return error.code === 'database_unavailable';
   const { code, syscall } = error as Error & { code?: unknown; syscall?: unknown };
   if (typeof code === 'string') {
-    if (UNAVAILABLE_SQLSTATES.has(code) || /^08[0-9A-Z]{3}$/.test(code)) return true;
+    if (isExhausted(error) || UNAVAILABLE_SQLSTATES.has(code) || /^08[0-9A-Z]{3}$/.test(code)) return true;
     if (UNREACHABLE_CODES.has(code)) return true;
     // The socket file of a stopped server; any other ENOENT is about a file of ours.
     if (code === 'ENOENT' || code === 'EACCES') return syscall === 'connect';
   }
   return UNAVAILABLE_MESSAGES.some((message) => error.message.includes(message));
 }
+
+/** It answers, and cannot do what was asked until somebody makes room: its disk is full, say. */
+export function isExhausted(error: unknown): boolean {
+  return error instanceof Error && EXHAUSTED_SQLSTATES.has((error as Error & { code?: string }).code ?? '');
+}
+
+const EXHAUSTED_SQLSTATES: ReadonlySet<string> = new Set([
+  '53100', // disk_full
+  '53200', // out_of_memory
+]);
 
 const UNAVAILABLE_SQLSTATES: ReadonlySet<string> = new Set([
   '57P01', // admin_shutdown

@@ -139,3 +139,18 @@ describe('a PostgreSQL that is only slow', () => {
     expect(lines).toEqual([]);
   });
 });
+
+describe('a PostgreSQL that is out of disk', () => {
+  it('is a refusal for now and no mistake of ours; reads go on, and the log says it once', async () => {
+    const { postgres, db, lines } = open();
+    const write = () =>
+      timed(db.raw(`do $$ begin raise exception 'no space left' using errcode = '53100'; end $$`));
+    for (const { error } of await Promise.all([write(), write(), write()])) {
+      expect(isDatabaseUnavailable(error)).toBe(true);
+    }
+    expect((await timed(db.raw('select 1'))).error).toBe(undefined);
+    expect(await postgres.health()).toBe(true);
+    expect(lines.filter((line) => /out of disk/.test(line))).toHaveLength(1);
+    expect(lines.filter((line) => AWAY.test(line))).toEqual([]);
+  });
+});
