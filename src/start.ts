@@ -132,8 +132,8 @@ function endUnlessEnded(): void {
 }
 
 /**
- * To standard error and not into the log: what is shipped with the log must not make an administrator. A container's log
- * holds standard error as well, so whoever may read that can use the link until there is an administrator.
+ * To standard error and not into the log: what is shipped with the log must not make an administrator. The log of a
+ * container or of systemd holds standard error as well: the link ends with the set-up, and the key is to be renewed.
  */
 async function printWelcome({ config, setup, owner }: Services): Promise<void> {
   const { issuer } = config;
@@ -141,7 +141,7 @@ async function printWelcome({ config, setup, owner }: Services): Promise<void> {
     const key = await owner.ensure();
     if (key === undefined) return;
     process.stderr.write(
-      `\n  Welcome. This server has one owner, whose key is\n\n    ${key}\n\n  It is shown only now and works at once: curl -H 'X-API-Key: ...' ${issuer}/api/v1/me\n\n`,
+      `\n  Welcome. This server has one owner, whose key is\n\n    ${key}\n\n  It is shown only now and works at once: curl -H 'X-API-Key: ...' ${issuer}/api/v1/me\n  Whoever can read this output where it is kept has the key: \`gatehouse owner-key renew\` makes a new one.\n\n`,
     );
     return;
   }

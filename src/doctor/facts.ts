@@ -37,6 +37,8 @@ export interface StoredFacts {
   /** Clients that need no PKCE, by id. */
   readonly exemptedClients: readonly string[];
   readonly activeAdmins: number;
+  /** Whether the owner of single-user mode still has the key that was printed at the start. */
+  readonly hasPrintedKey: boolean;
   readonly newestEventAt: Date | null;
   /** Whether the ledger has a partition for the month that comes. */
   readonly nextMonthReady: boolean;

@@ -131,6 +131,19 @@ export const settingExaminations: readonly Examination[] = [
     },
   },
   {
+    id: 'owner-key',
+    title: 'The key of the owner is in no log',
+    judge({ config, stored }) {
+      if (isProblem(stored)) return notMeasured(`It could not be read: ${stored.problem}.`);
+      if (!stored.hasPrintedKey) return ok('No key in use was printed by a start.');
+      if (!inProduction(config)) return ok('The first start printed it; this is not production.');
+      return warning(
+        'It is the one that the first start printed, and the log of a container or of systemd keeps what is printed.',
+        'Run `gatehouse owner-key renew`.',
+      );
+    },
+  },
+  {
     id: 'second-factor',
     title: 'Administrators have a second factor',
     judge: () =>

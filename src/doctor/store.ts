@@ -51,6 +51,8 @@ export async function storedFacts(db: Db): Promise<Omit<StoredFacts, 'pendingMig
   );
   const { rows } = await db.raw(`
     select (select count(*)::integer from accounts where admin and status = 'active') as active_admins,
+      coalesce((select revoked_at is null from api_keys join single_user_owner using (account_id)
+        order by api_keys.created_at limit 1), false) as has_printed_key,
       (select max(occurred_at) from audit_events) as newest_event_at,
       exists (select 1 from pg_inherits join pg_class on pg_class.oid = inhrelid
         where inhparent = 'audit_events'::regclass
@@ -59,6 +61,7 @@ export async function storedFacts(db: Db): Promise<Omit<StoredFacts, 'pendingMig
     signingKeys,
     exemptedClients: exempted.map(({ id }: { id: string }) => id),
     activeAdmins: rows[0].active_admins,
+    hasPrintedKey: rows[0].has_printed_key,
     newestEventAt: rows[0].newest_event_at,
     nextMonthReady: rows[0].next_month_ready,
     failingJobs: jobs.filter((job) => job.is_failing).map(({ name }) => name),

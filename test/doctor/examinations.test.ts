@@ -155,6 +155,7 @@ const red: Record<string, readonly (readonly [string, Facts, Status])[]> = {
   'setting-log': [['it is for debugging', configured({ LOG_LEVEL: 'debug' }), 'warning']],
   'exempted-clients': [['one is exempted', stored({ exemptedClients: ['old-app'] }), 'warning']],
   administrators: [['there is none', stored({ activeAdmins: 0 }), 'failed']],
+  'owner-key': [['it is the one that was printed', stored({ hasPrintedKey: true }), 'warning']],
   'second-factor': [['there is none in this release', healthy, 'warning']],
   'audit-ledger': [
     ['it is empty', stored({ newestEventAt: null }), 'failed'],

@@ -89,6 +89,7 @@ export const healthy = {
     ],
     exemptedClients: [],
     activeAdmins: 1,
+    hasPrintedKey: false,
     newestEventAt: now,
     nextMonthReady: true,
     failingJobs: [],

@@ -1,6 +1,8 @@
 // A server for one person: an owner and a key from the first start on, and the way to a server for many.
+import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { useDatabase } from '../support/database.ts';
 import { useFolders } from '../support/folder.ts';
@@ -11,14 +13,15 @@ const keys = join(useFolders()(), 'keys');
 
 const KEY = /gth_\w{26}_\w{38}/g;
 
-function start(mode: 'single_user' | 'multi_user'): Promise<ServerProcess> {
-  return spawnServer({
-    AUTH_MODE: mode,
-    DATABASE_URL: database.databaseUrl(),
-    KEYS_DIRECTORY: keys,
-    LOG_LEVEL: 'debug',
-  });
-}
+type Mode = 'single_user' | 'multi_user';
+
+const settings = (mode: Mode) => ({
+  AUTH_MODE: mode,
+  DATABASE_URL: database.databaseUrl(),
+  KEYS_DIRECTORY: keys,
+});
+
+const start = (mode: Mode): Promise<ServerProcess> => spawnServer({ ...settings(mode), LOG_LEVEL: 'debug' });
 
 const ask = (server: ServerProcess, path: string, headers: Record<string, string>) =>
   fetch(`${server.issuer}/api/v1${path}`, { headers });
@@ -36,6 +39,7 @@ describe('C1: AUTH_MODE=single_user', () => {
     expect(key).toBeDefined();
     expect(more).toEqual([]);
     expect(first.output()).not.toContain('/setup?token=');
+    expect(first.output()).toMatch(/has the key: `gatehouse owner-key renew` makes a new one/);
     const headers = { 'X-API-Key': key ?? '' };
     const me = await (await ask(first, '/me', headers)).json();
     expect(me).toMatchObject({ id: expect.stringMatching(/^acc_/) });
@@ -75,9 +79,23 @@ describe('C1: AUTH_MODE=single_user', () => {
     }
   });
 
+  it('lets the doctor know whether the printed key is still in use', async () => {
+    const { storedFacts } = await import('../../src/doctor/store.ts');
+    const hasPrintedKey = async () => (await storedFacts(database.db)).hasPrintedKey;
+    expect(await hasPrintedKey()).toBe(true);
+    const env = { PATH: process.env.PATH ?? '', ...settings('single_user') };
+    const { stdout } = await promisify(execFile)(
+      process.execPath,
+      ['src/cli.ts', 'owner-key', 'renew', '--yes'],
+      { env },
+    );
+    expect(stdout).toMatch(KEY);
+    expect(await hasPrintedKey()).toBe(false);
+  });
+
   it('stores no key in clear', async () => {
     const { rows } = await database.postgres.db.raw('select k::text as row from api_keys k');
-    expect(rows).toHaveLength(1);
+    expect(rows).toHaveLength(2);
     expect(rows[0].row).not.toMatch(/gth_/);
   });
 });
