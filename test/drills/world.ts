@@ -123,6 +123,7 @@ function environmentOf(of: { issuer: string; folder: string; redisUrl: string; d
     // All of the load comes from one address.
     LIMIT_ADMIN_READ_PER_MINUTE: WIDE,
     LIMIT_ADMIN_WRITE_PER_MINUTE: WIDE,
+    LIMIT_API_CREDENTIAL_PER_MINUTE: WIDE,
   };
 }
 

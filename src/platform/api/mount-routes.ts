@@ -9,6 +9,7 @@ import { takeFromLimit } from '../http/limit.ts';
 import { requestOf } from '../http/request-id.ts';
 import type { Site } from '../http/site.ts';
 import type { Limits } from '../limits/rate-limit.ts';
+import { createRecognised, type Recognised } from '../limits/recognised.ts';
 import { type Idempotency, idempotencyKeyOf, takesKey } from './idempotency.ts';
 import { type Reply, replyOf, sendReply } from './reply.ts';
 import { type Caller, pathOf, type Route, type RouteInput } from './route.ts';
@@ -30,9 +31,10 @@ export interface RouteDeps {
 }
 
 export function mountRoutes(router: Router, routes: readonly Route[], deps: RouteDeps): void {
+  const recognised = createRecognised();
   for (const route of routes) {
     const path = pathOf(route);
-    const answerRoute = pipeline(route, path, deps);
+    const answerRoute = pipeline(route, path, { ...deps, recognised });
     router.register(`${deps.site.basePath}${path}`, [route.method], (ctx) => answerRoute(ctx, ctx.params));
   }
 }
@@ -54,7 +56,11 @@ export function allowMethods(router: Pick<Router, 'match'>): Middleware {
   };
 }
 
-function pipeline(route: Route, path: string, deps: RouteDeps) {
+interface PipelineDeps extends RouteDeps {
+  recognised: Recognised;
+}
+
+function pipeline(route: Route, path: string, deps: PipelineDeps) {
   const query = strictly(route.query);
   const body = strictly(route.body);
   return async (ctx: Context, rawParams: Record<string, string>): Promise<void> => {
@@ -116,11 +122,10 @@ interface Admission {
   refusal: AppError | undefined;
 }
 
-async function access(ctx: Context, route: Route, deps: RouteDeps): Promise<Admission> {
+async function access(ctx: Context, route: Route, deps: PipelineDeps): Promise<Admission> {
   const { permission } = route;
   if (permission === 'public') return { caller: undefined, refusal: undefined };
-  const url = `${deps.site.origin}${ctx.path}`;
-  const caller = await deps.authenticate(ctx.req.headers, { method: ctx.method, url });
+  const caller = await callerOf(ctx, deps);
   if (caller === undefined) return { caller, refusal: unauthenticated(ctx, deps.site) };
   if (permission === 'authenticated' || (await deps.permits(caller, permission))) {
     return { caller, refusal: undefined };
@@ -128,6 +133,23 @@ async function access(ctx: Context, route: Route, deps: RouteDeps): Promise<Admi
   // RFC 6750 §3.1: name the scope that would do.
   challenge(ctx, deps.site, `, error="insufficient_scope", scope="${permission}"`);
   return { caller, refusal: failure('permission_denied', { permission }) };
+}
+
+/**
+ * What was not good lately needs a permit of its address before it is looked up, or made-up keys would cost the database
+ * as much as real ones. A caller who is known is held up by no stranger behind the same address.
+ */
+async function callerOf(ctx: Context, { recognised, ...deps }: PipelineDeps): Promise<Caller | undefined> {
+  const { headers } = ctx.req;
+  const { authorization, 'x-api-key': key } = headers;
+  const credential = `${key ?? ''} ${authorization ?? ''}`;
+  const isOffered = key !== undefined || authorization !== undefined;
+  if (isOffered && !recognised.has(credential)) await takeFromLimit(ctx, deps.limits, 'api-credential');
+  const url = `${deps.site.origin}${ctx.path}`;
+  const caller = await deps.authenticate(headers, { method: ctx.method, url });
+  if (caller === undefined) recognised.forget(credential);
+  else recognised.add(credential);
+  return caller;
 }
 
 /** RFC 6750 §3.1: no error code when no token was sent at all. */

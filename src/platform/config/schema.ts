@@ -338,6 +338,12 @@ export const settings = {
       30,
       'Device codes asked for or typed by one address.',
     ),
+    'api-credential': setting(
+      'LIMIT_API_CREDENTIAL_PER_MINUTE',
+      perMinute,
+      600,
+      'API keys and tokens from one address that were not recognised within the last minutes.',
+    ),
     'admin-read': setting(
       'LIMIT_ADMIN_READ_PER_MINUTE',
       perMinute,

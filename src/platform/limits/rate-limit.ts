@@ -15,6 +15,7 @@ export type LimitName =
   | 'token'
   | 'introspection'
   | 'device'
+  | 'api-credential'
   | 'admin-read'
   | 'admin-write';
 

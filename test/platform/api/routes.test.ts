@@ -354,3 +354,44 @@ it('counts answers by route pattern, never by path', async () => {
   expect(text).toMatch(/gatehouse_http_requests_total\{route="other",method="GET",status="404"\} \d+/);
   expect(text).not.toContain('very-secret');
 });
+
+describe('made-up tokens', () => {
+  it('are refused before they are looked up; known callers at the same address go on', async () => {
+    const looked = { up: 0 };
+    const counted = new Proxy<Record<string, Caller>>(callers, {
+      get(known, name) {
+        looked.up += 1;
+        return known[String(name)];
+      },
+    });
+    const own = await start({ routes, callers: counted, limits: { 'api-credential': 10 } });
+    try {
+      const ask = (token: string) =>
+        fetch(`${own.url}/api/v1/things/1`, { headers: { Authorization: `Bearer ${token}` } });
+      expect((await ask('reader')).status).toBe(200);
+      const answers = await Promise.all(Array.from({ length: 50 }, (_, index) => ask(`made-up-${index}`)));
+      const refused = answers.filter(({ status }) => status === 429);
+      expect(refused.length).toBeGreaterThan(40);
+      expect(refused[0]?.headers.get('retry-after')).toMatch(/^\d+$/);
+      expect(looked.up).toBeLessThan(10);
+      const known = await Promise.all(Array.from({ length: 20 }, () => ask('reader')));
+      expect(new Set(known.map(({ status }) => status))).toEqual(new Set([200]));
+    } finally {
+      await own.stop();
+    }
+  });
+
+  it('are counted again once they are no longer good', async () => {
+    const known: Record<string, Caller> = { 'Bearer reader': reader };
+    const own = await start({ routes, callers: known, limits: { 'api-credential': 2 } });
+    const ask = async () =>
+      (await fetch(`${own.url}/api/v1/things/1`, { headers: { Authorization: 'Bearer reader' } })).status;
+    try {
+      expect([await ask(), await ask(), await ask()]).toEqual([200, 200, 200]);
+      delete known['Bearer reader'];
+      expect([await ask(), await ask(), await ask()]).toEqual([401, 401, 429]);
+    } finally {
+      await own.stop();
+    }
+  });
+});

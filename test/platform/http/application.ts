@@ -37,6 +37,7 @@ const NO_LIMITS: Record<LimitName, number> = {
   token: 0,
   introspection: 0,
   device: 0,
+  'api-credential': 0,
   'admin-read': 0,
   'admin-write': 0,
 };
