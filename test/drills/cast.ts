@@ -40,7 +40,7 @@ const PEOPLE = 16;
 const VICTIMS = 120;
 const DEVICE_CODE = 'urn:ietf:params:oauth:grant-type:device_code';
 
-export async function castOf(world: World): Promise<Cast> {
+export async function castOf(world: World, { victims: wanted = VICTIMS } = {}): Promise<Cast> {
   const config = testConfig({
     ...world.environment(),
     // So many at once; each is hashed as shipped at its first sign-in.
@@ -70,7 +70,7 @@ export async function castOf(world: World): Promise<Cast> {
       return party;
     };
     const everybody: Person[] = [];
-    for (let count = 0; count < PEOPLE + VICTIMS; count += 1) {
+    for (let count = 0; count < PEOPLE + wanted; count += 1) {
       const { id, email } = await createPerson(services);
       everybody.push({ id, email: email ?? '' });
     }

@@ -1,5 +1,6 @@
 // One drill: load, a fault in the middle of it, and what is true afterwards.
 import { setTimeout as delay } from 'node:timers/promises';
+import { Client } from 'pg';
 import type { Cast } from './cast.ts';
 import { type Scene, startLoad } from './load.ts';
 import { useOneOfEach } from './once.ts';
@@ -48,6 +49,7 @@ export interface Pace {
 
 export async function runDrill(world: World, cast: Cast, fault: Fault, pace: Pace): Promise<Result> {
   const scene: Scene = { world, cast, recorder: createRecorder(), truth: createTruth() };
+  await forgetTypedCodes(world);
   const load = startLoad(scene);
   const doubles = startDoubles(scene);
   await delay(pace.beforeMilliseconds);
@@ -90,6 +92,14 @@ export async function runDrill(world: World, cast: Cast, fault: Fault, pace: Pac
     wellAfterMilliseconds: Math.max(lastBad, readyAt) - mendedAt,
     notes,
   };
+}
+
+/** Sixty in a quarter of an hour are all that one address may type, and here everybody has the same. */
+async function forgetTypedCodes({ postgres }: World): Promise<void> {
+  const database = new Client({ connectionString: postgres.url() });
+  await database.connect();
+  await database.query('delete from device_code_guesses');
+  await database.end();
 }
 
 function startDoubles(scene: Scene) {
