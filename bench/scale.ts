@@ -1,5 +1,6 @@
 // `node bench/scale.ts`: one server on 1,000 accounts, sessions and clients, one on 1,000,000 accounts and sessions and 10,000
-// clients, in turn, in one run. Settings: SCALE_ACCOUNTS, SCALE_CLIENTS, BENCH_ROUNDS (5), BENCH_SECONDS (4), BENCH_ONLY.
+// clients, in turn, in one run. Settings: SCALE_ACCOUNTS, SCALE_CLIENTS, BENCH_ROUNDS (5), BENCH_SECONDS (4), BENCH_ONLY,
+// BENCH_PROFILE (a folder that gets the CPU profiles).
 import { createHmac } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -69,7 +70,7 @@ function scenario(name: string): Scenario {
   return found;
 }
 
-const bench = await openBench();
+const bench = await openBench({ profiles: process.env.BENCH_PROFILE });
 try {
   const small = await fill(4731, { accounts: 1_000, sessions: 1_000, clients: 1_000 });
   const large = await fill(4732, { accounts, sessions: accounts, clients });

@@ -125,6 +125,13 @@ create table change_counters (
   constraint change_counters_pkey PRIMARY KEY (topic)
 );
 
+create table changed_keys (
+  topic text not null,
+  revision bigint not null,
+  key text not null,
+  constraint changed_keys_pkey PRIMARY KEY (topic, revision, key)
+);
+
 create table client_secrets (
   id text not null,
   client_id text not null,

@@ -13,6 +13,7 @@ import { keyedHash } from '../platform/secrets/tokens.ts';
 import type { EventType } from '../vocabulary/events.ts';
 import { engineMetadata } from './engine-metadata.ts';
 import { createKnownClients } from './known-clients.ts';
+import { createKnownStore } from './known-store.ts';
 import { usesSecret } from './metadata.ts';
 import { checkRegistration, parseChange, parseRegistration, type Registered } from './registration.ts';
 import {
@@ -23,7 +24,7 @@ import {
   type ClientSecretView,
   type NewClient,
 } from './schema.ts';
-import { activeSecretHashes, listSecrets, type SecretHash } from './secret-store.ts';
+import { listSecrets, type SecretHash } from './secret-store.ts';
 import { createSecrets, type NewSecret } from './secrets.ts';
 import {
   anyClientUses,
@@ -76,7 +77,7 @@ export interface Clients {
 export interface ClientsDeps {
   postgres: Postgres;
   audit: Pick<Audit, 'record'>;
-  changes: Pick<Changes, 'bump' | 'on' | 'poll'>;
+  changes: Pick<Changes, 'bump' | 'on' | 'poll' | 'silence'>;
   clock: Clock;
   apis: Pick<Apis, 'hold' | 'forgetOwner'>;
   /** The server secret 'token'. */
@@ -93,7 +94,8 @@ export const clientsUseApi: (db: Db, audience: string) => Promise<boolean> = any
 
 export function createClients(deps: ClientsDeps): Clients {
   const { postgres, changes, clock } = deps;
-  const cache = createKnownClients<KnownClient>({ clock, load: loadKnown });
+  const stored = createKnownStore(postgres.db, () => clock.now());
+  const cache = createKnownClients<KnownClient>({ clock, load: loadKnown, silence: changes.silence });
   const secrets = createSecrets({ ...deps, commit, lock, tell });
 
   /** Runs in the caller's transaction, or in one of its own whose change is seen on this node before it returns. */
@@ -115,7 +117,7 @@ export function createClients(deps: ClientsDeps): Clients {
       target,
       details,
     });
-    await changes.bump(trx, 'clients');
+    await changes.bump(trx, 'clients', client.id);
   }
 
   async function lock(trx: Db, id: string): Promise<Client> {
@@ -142,12 +144,8 @@ export function createClients(deps: ClientsDeps): Clients {
   }
 
   async function loadKnown(id: string, previous: KnownClient | undefined): Promise<KnownClient | undefined> {
-    const { db } = postgres;
-    const [client, secretHashes] = await Promise.all([
-      findClient(db, id),
-      activeSecretHashes(db, id, clock.now()),
-    ]);
-    if (client === undefined || client.status !== 'active') return undefined;
+    const { client, secretHashes = [] } = (await stored.run(id)) ?? {};
+    if (client?.status !== 'active') return undefined;
     if (previous !== undefined && isSame(previous, client, secretHashes)) return previous;
     const marker = keyedHash(deps.secretKey, `client-secret-marker:${id}`).toString('base64url');
     return { client, metadata: engineMetadata(client, marker), secretHashes };

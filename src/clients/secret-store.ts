@@ -34,11 +34,6 @@ export async function insertSecret(
   });
 }
 
-export async function activeSecretHashes(db: Db, clientId: string, now: Date): Promise<SecretHash[]> {
-  const rows = await active(db, clientId, now).select('hash', 'expires_at').orderBy('id', 'desc');
-  return rows.map((row) => ({ hash: row.hash, expiresAt: row.expires_at }));
-}
-
 export async function countActiveSecrets(trx: Db, clientId: ClientId, now: Date): Promise<number> {
   return (await active(trx, clientId, now).select('id')).length;
 }

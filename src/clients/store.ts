@@ -41,6 +41,9 @@ const { columns, rowOf, recordOf } = mapping<Client>({
   updatedAt: 'plain',
 });
 
+export const clientColumns = columns;
+export const clientOf = recordOf;
+
 /** False when another client has this id. */
 export async function insertClient(db: Db, client: Client): Promise<boolean> {
   const inserted = await db('clients').insert(rowOf(client)).onConflict('id').ignore().returning('id');

@@ -40,6 +40,7 @@ export const retention: Readonly<Record<string, Rule>> = {
     by: 'minute',
   },
   change_counters: { holds: 'One row per topic that the release has.' },
+  changed_keys: { holds: 'The last thousand changes of each topic.' },
   client_secrets: {
     holds: 'At most a few active secrets per client, and its retired ones; deleted with it.',
   },

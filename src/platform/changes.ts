@@ -1,5 +1,5 @@
-// How a change made on one node reaches the others: a counter per topic, raised in the change's own transaction. Messages
-// of PostgreSQL and Redis say "look now"; a look every second makes a lost one harmless.
+// How a change made on one node reaches the others: a counter per topic, raised in the change's own transaction, and beside
+// it which things changed. Messages of PostgreSQL and Redis say "look now"; a look every second makes a lost one harmless.
 import type { Knex } from 'knex';
 import type { Listener } from './database/listener.ts';
 import type { Db, Postgres } from './database/postgres.ts';
@@ -8,11 +8,19 @@ import type { Log } from './telemetry/log.ts';
 
 export type ChangeTopic = 'clients' | 'apis' | 'signing-keys' | 'cutoffs' | 'transients' | 'master-key';
 
+/** `keys`: the only things that changed; undefined: anything may have. */
+export type ChangeListener = (keys: readonly string[] | undefined) => Promise<void> | void;
+
 export interface Changes {
-  /** Call it inside the transaction of the change, so that nobody hears of a change that is not there. */
-  bump(db: Db, topic: ChangeTopic): Promise<void>;
+  /**
+   * Call it inside the transaction of the change, so that nobody hears of a change that is not there. With the thing that
+   * changed, so that the others need not be looked up again; all changes of a topic name theirs, or none.
+   */
+  bump(db: Db, topic: ChangeTopic, key?: string): Promise<void>;
   /** The listener drops or reloads what it has cached; when it throws, it is called again at the next look. */
-  on(topic: ChangeTopic, listener: () => Promise<void> | void): void;
+  on(topic: ChangeTopic, listener: ChangeListener): void;
+  /** Milliseconds since the last look that told everything; Infinity before the first. */
+  silence(): number;
   /** Looks now, and resolves when the listeners have run. */
   poll(): Promise<void>;
   /** Looks once, and then at each message and every second. Topics that ever changed are told at the first look. */
@@ -29,26 +37,34 @@ interface ChangesDeps {
 }
 
 const POLL_MILLISECONDS = 1_000;
+/** A node that has missed more of a topic than this looks everything up again. */
+const REVISIONS_KEPT = 1_000;
 const CHANNEL = 'gatehouse_changes';
 
 export function createChanges(deps: ChangesDeps): Changes {
   const { db, log, redis } = deps;
-  const listeners = new Map<string, (() => Promise<void> | void)[]>();
+  const listeners = new Map<string, ChangeListener[]>();
   const seen = new Map<string, string>();
   let timer: NodeJS.Timeout | undefined;
   let bus: Listener | undefined;
   let running = false;
   let queued = false;
   let failing = false;
+  let lookedAt = Number.NEGATIVE_INFINITY;
   let last: Promise<void> = Promise.resolve();
 
   const look = async () => {
+    const begun = performance.now();
     for (const { topic, revision } of await revisions(db)) {
-      if (seen.get(topic) === revision) continue;
-      for (const listener of listeners.get(topic) ?? []) await listener();
+      const before = seen.get(topic);
+      if (before === revision) continue;
+      const told = listeners.get(topic) ?? [];
+      const keys = told.length > 0 ? await keysBetween(db, topic, before, revision) : undefined;
+      for (const listener of told) await listener(keys);
       // Only now: a listener that threw is called again.
       seen.set(topic, revision);
     }
+    lookedAt = begun;
   };
 
   // One look after the other. Never joins one under way, which may have read the counters before the caller's commit.
@@ -86,8 +102,8 @@ export function createChanges(deps: ChangesDeps): Changes {
   };
 
   return {
-    bump: async (trx, topic) => {
-      await raise(trx, topic);
+    bump: async (trx, topic, key) => {
+      await raise(trx, topic, key);
       afterCommit(trx, () => {
         soon();
         void redis?.publish(CHANNEL, topic).catch(() => {});
@@ -96,6 +112,7 @@ export function createChanges(deps: ChangesDeps): Changes {
     on: (topic, listener) => {
       listeners.set(topic, [...(listeners.get(topic) ?? []), listener]);
     },
+    silence: () => performance.now() - lookedAt,
     poll,
     start: async () => {
       await poll();
@@ -113,17 +130,44 @@ export function createChanges(deps: ChangesDeps): Changes {
   };
 }
 
-/** PostgreSQL itself sends the message when the transaction commits, and never when it does not. */
-async function raise(db: Db, topic: ChangeTopic): Promise<void> {
+/**
+ * PostgreSQL itself sends the message when the transaction commits, and never when it does not. The counter's row is locked
+ * until then: revisions are committed in their order, and whoever sees one sees the keys of all before it.
+ */
+async function raise(db: Db, topic: ChangeTopic, key: string | undefined): Promise<void> {
   await db.raw(
     `with raised as (
-       insert into change_counters as c (topic, revision) values (?, 1)
+       insert into change_counters as c (topic, revision) values (:topic, 1)
        on conflict (topic) do update set revision = c.revision + 1
-       returning topic
+       returning topic, revision
+     ), noted as (
+       insert into changed_keys (topic, revision, key)
+       select topic, revision, :key from raised where cast(:key as text) is not null
+     ), forgotten as (
+       delete from changed_keys using raised
+       where changed_keys.topic = raised.topic and changed_keys.revision <= raised.revision - :kept
      )
-     select pg_notify(?, topic) from raised`,
-    [topic, CHANNEL],
+     select pg_notify(:channel, topic) from raised`,
+    { topic, key: key ?? null, kept: REVISIONS_KEPT, channel: CHANNEL },
   );
+}
+
+/** undefined when a revision after `before` named no key, or its key is no longer kept. */
+async function keysBetween(
+  db: Db,
+  topic: string,
+  before: string | undefined,
+  revision: string,
+): Promise<string[] | undefined> {
+  const count = before === undefined ? 0 : Number(BigInt(revision) - BigInt(before));
+  if (before === undefined || count <= 0 || count > REVISIONS_KEPT) return undefined;
+  const rows: { key: string; revision: string }[] = await db('changed_keys')
+    .select('key', 'revision')
+    .where({ topic })
+    .where('revision', '>', before)
+    .where('revision', '<=', revision);
+  if (new Set(rows.map((row) => row.revision)).size !== count) return undefined;
+  return [...new Set(rows.map(({ key }) => key))];
 }
 
 /** At once when it is no transaction; never after a rollback. */

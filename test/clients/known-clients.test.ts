@@ -7,10 +7,12 @@ function setUp(maximumEntries = 10) {
   const clock = createTestClock();
   const loads: string[] = [];
   const stored = new Map<string, { name: string }>();
+  const feed = { silence: Number.POSITIVE_INFINITY };
   let gate: Promise<void> = Promise.resolve();
   const known = createKnownClients<{ name: string }>({
     clock,
     maximumEntries,
+    silence: () => feed.silence,
     async load(id) {
       loads.push(id);
       const value = stored.get(id);
@@ -23,6 +25,7 @@ function setUp(maximumEntries = 10) {
     loads,
     stored,
     known,
+    feed,
     hold() {
       let open: () => void = () => undefined;
       gate = new Promise((resolve) => {
@@ -48,13 +51,54 @@ describe('known clients', () => {
     const early = known.get('a');
     await expect.poll(() => loads).toEqual(['a']);
     stored.set('a', { name: 'new' });
-    known.expire();
+    known.expire(undefined);
     open();
     expect(await early).toEqual({ name: 'old' });
     expect(await known.get('a')).toEqual({ name: 'new' });
   });
 
-  it('looks again after a minute, and after three seconds for what was not there', async () => {
+  it('does not keep what was read before a change of that one', async () => {
+    const { known, loads, stored, hold } = setUp();
+    stored.set('a', { name: 'old' });
+    const open = hold();
+    const early = known.get('a');
+    await expect.poll(() => loads).toEqual(['a']);
+    stored.set('a', { name: 'new' });
+    known.expire(['a']);
+    const late = known.get('a');
+    open();
+    expect(await early).toEqual({ name: 'old' });
+    expect(await late).toEqual({ name: 'new' });
+    expect(await known.get('a')).toEqual({ name: 'new' });
+    expect(loads).toEqual(['a', 'a']);
+  });
+
+  it('looks only those up again that changed, known or not', async () => {
+    const { known, loads, stored } = setUp();
+    for (const id of ['a', 'b']) stored.set(id, { name: id });
+    for (const id of ['a', 'b', 'c']) await known.get(id);
+    loads.length = 0;
+    stored.set('c', { name: 'c' });
+    known.expire(['a', 'c', 'd']);
+    for (const id of ['a', 'b', 'c']) await known.get(id);
+    expect(loads).toEqual(['a', 'c']);
+    expect(await known.get('c')).toEqual({ name: 'c' });
+  });
+
+  it('looks again after a minute only when no change could be heard of for as long', async () => {
+    const { known, loads, stored, clock, feed } = setUp();
+    stored.set('a', { name: 'a' });
+    await known.get('a');
+    clock.advance(600);
+    feed.silence = 59_999;
+    await known.get('a');
+    expect(loads).toEqual(['a']);
+    feed.silence = 60_000;
+    await known.get('a');
+    expect(loads).toEqual(['a', 'a']);
+  });
+
+  it('looks again, where no change is heard of, after a minute, and after three seconds for what was not there', async () => {
     const { known, loads, stored, clock } = setUp();
     stored.set('a', { name: 'a' });
     await known.get('a');
@@ -83,6 +127,7 @@ describe('known clients', () => {
     let fail = true;
     const known = createKnownClients<string>({
       clock: createTestClock(),
+      silence: () => 0,
       load: async () => {
         if (fail) throw new Error('database away');
         return 'here';

@@ -86,6 +86,74 @@ test('loses no count when many change at once', async () => {
   expect((await revision()) - before).toBe(20);
 });
 
+describe('what changed', () => {
+  function listening() {
+    const { changes } = node();
+    const told: (readonly string[] | undefined)[] = [];
+    changes.on('clients', (keys) => void told.push(keys));
+    return { changes, told };
+  }
+
+  test('is named to those who saw everything before it, and to nobody else', async () => {
+    const { changes, told } = listening();
+    await changes.bump(db, 'clients', 'a');
+    await changes.poll();
+    await changes.bump(db, 'clients', 'b');
+    await Promise.all(
+      ['c', 'd', 'b'].map((key) => postgres.transaction((trx) => changes.bump(trx, 'clients', key))),
+    );
+    await changes.poll();
+    expect(told.map((keys) => keys?.toSorted())).toEqual([undefined, ['b', 'c', 'd']]);
+  });
+
+  test('may be anything when one change of several named nothing, as the release before does', async () => {
+    const { changes, told } = listening();
+    await changes.bump(db, 'clients', 'a');
+    await changes.poll();
+    await changes.bump(db, 'clients', 'b');
+    await db('change_counters').where({ topic: 'clients' }).increment('revision', 1);
+    await changes.poll();
+    expect(told).toEqual([undefined, undefined]);
+  });
+
+  test('may be anything when the counter went back, and after a thousand changes that were missed', async () => {
+    const { changes, told } = listening();
+    await changes.bump(db, 'clients', 'a');
+    await changes.poll();
+    await db('change_counters').where({ topic: 'clients' }).decrement('revision', 1);
+    await changes.poll();
+    for (let count = 0; count < 1_002; count += 1) await changes.bump(db, 'clients', 'b');
+    await changes.poll();
+    expect(told).toEqual([undefined, undefined, undefined]);
+    const [kept] = await db('changed_keys').where({ topic: 'clients' }).count();
+    expect(Number(kept?.count)).toBeLessThanOrEqual(1_000);
+  });
+
+  test('is named again to a listener that failed', async () => {
+    const { changes } = node();
+    const told: (readonly string[] | undefined)[] = [];
+    await changes.bump(db, 'clients', 'a');
+    await changes.poll();
+    changes.on('clients', (keys) => {
+      told.push(keys);
+      if (told.length === 1) throw new Error('not this time');
+    });
+    await changes.bump(db, 'clients', 'b');
+    await expect(changes.poll()).rejects.toThrow('not this time');
+    expect(changes.silence()).toBeGreaterThan(0);
+    await changes.poll();
+    expect(told).toEqual([['b'], ['b']]);
+  });
+
+  test('is heard or not: the time since the last look that told everything', async () => {
+    const { changes } = node();
+    expect(changes.silence()).toBe(Number.POSITIVE_INFINITY);
+    await changes.poll();
+    await delay(20);
+    expect(changes.silence()).toBeGreaterThanOrEqual(19);
+  });
+});
+
 async function revision(): Promise<number> {
   const row = await db('change_counters').where({ topic: 'clients' }).first('revision');
   return Number(row?.revision ?? 0);
@@ -214,6 +282,7 @@ describe('an outage of PostgreSQL', () => {
     const note = (message: string) => void lines.push(message);
     const log = { debug: note, info: note, warn: note, error: note };
     await own.db.raw('create table change_counters (topic text primary key, revision bigint not null)');
+    await own.db.raw('create table changed_keys (topic text, revision bigint, key text)');
     const changes = createChanges({ db: own.db, log, listen: own.listen });
     let heard = 0;
     changes.on('apis', () => {
