@@ -38,6 +38,7 @@ export interface Cast {
 const PEOPLE = 16;
 /** Enough for one drill: whatever is used again ends everything of that person at that app. */
 const VICTIMS = 120;
+const TOKEN_MILLISECONDS = 120_000;
 const DEVICE_CODE = 'urn:ietf:params:oauth:grant-type:device_code';
 
 export async function castOf(world: World, { victims: wanted = VICTIMS } = {}): Promise<Cast> {
@@ -81,14 +82,24 @@ export async function castOf(world: World, { victims: wanted = VICTIMS } = {}): 
       return victim;
     };
     const operator = await all(management);
-    const { access_token } = await oauth.clientCredentialsGrant(operator.config, {
-      resource: `${world.issuer}/api`,
-      scope: Object.keys(permissions).join(' '),
-    });
+    const token = { text: Promise.resolve(''), until: 0 };
+    const operatorToken = (): Promise<string> => {
+      if (performance.now() < token.until) return token.text;
+      token.until = performance.now() + TOKEN_MILLISECONDS;
+      token.text = newToken();
+      token.text.catch(() => {
+        token.until = 0;
+      });
+      return token.text;
+    };
+    const newToken = async () => {
+      const asked = { resource: `${world.issuer}/api`, scope: Object.keys(permissions).join(' ') };
+      return (await oauth.clientCredentialsGrant(operator.config, asked)).access_token;
+    };
     return {
       people: everybody,
       nextVictim,
-      operatorToken: async () => access_token,
+      operatorToken,
       app: await all({ firstParty: true }),
       machine: await all(mayAt(jwt.audience)),
       opaque: await all({ ...mayAt(opaque.audience), mayIntrospectAny: true }),

@@ -18,6 +18,8 @@ export interface Fault {
   unable?(world: World): string | undefined;
   /** Breaks something and mends it. `mended` is called when what remains is the servers' own part. */
   run(scene: Scene, mended: () => void): Promise<readonly string[]>;
+  /** When the load is over, before it is examined what is true. */
+  after?(scene: Scene): Promise<readonly string[]>;
 }
 
 export interface Result {
@@ -36,6 +38,7 @@ export interface Result {
   readonly usedOnce: number;
   readonly tried: number;
   readonly doubts: number;
+  readonly denied: number;
   readonly truths: number;
   /** From the mending to the last answer that was not right, and until both nodes say that all is well. */
   readonly wellAfterMilliseconds: number;
@@ -62,6 +65,7 @@ export async function runDrill(world: World, cast: Cast, fault: Fault, pace: Pac
   await delay(pace.afterMilliseconds);
   await Promise.all([load.stop(), doubles.stop()]);
   const acts = [...scene.recorder.acts];
+  const more = (await fault.after?.(scene)) ?? [];
   await verify(scene);
   const lastBad = Math.max(mendedAt, ...acts.filter(isBad).map(({ at, milliseconds }) => at + milliseconds));
   const { truth } = scene;
@@ -90,7 +94,8 @@ export async function runDrill(world: World, cast: Cast, fault: Fault, pace: Pac
       truth.sessions.length +
       truth.ended.length,
     wellAfterMilliseconds: Math.max(lastBad, readyAt) - mendedAt,
-    notes,
+    notes: [...notes, ...more],
+    denied: truth.denied,
   };
 }
 

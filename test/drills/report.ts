@@ -13,6 +13,7 @@ export function printed(result: Result): string {
     `  used twice: ${result.twice.length} of ${result.tried} (${result.usedOnce} used once)`,
     ...result.twice.map((one) => `    ${one}`),
     `  sign-ins to repeat since an answer never came: ${result.doubts}`,
+    `  good tokens called bad for a while: ${result.denied}`,
     `  well again after ${seconds(result.wellAfterMilliseconds)}`,
     ...result.notes.map((note) => `  ${note}`),
   ];

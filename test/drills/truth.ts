@@ -42,6 +42,8 @@ export interface Truth {
   /** What the changed client is called: as last acknowledged, or by a later change that was not answered. */
   readonly names: string[];
   readonly lost: string[];
+  /** Good tokens that were called bad for a while; at the end they are asked for again. */
+  denied: number;
   /** Refresh tokens whose exchange was not answered, and that were exchanged: the person signs in again. */
   doubts: number;
 }
@@ -56,6 +58,7 @@ export function createTruth(): Truth {
     onces: [],
     names: [],
     lost: [],
+    denied: 0,
     doubts: 0,
   };
 }
