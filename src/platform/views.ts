@@ -4,8 +4,11 @@ import { join } from 'node:path';
 import ejs from 'ejs';
 
 export interface Views {
-  /** The template of that name inside the layout, which gets the result as `body`. */
-  render(name: string, locals: object): string;
+  /**
+   * The template of that name inside the layout, which gets the result as `body`. With `keptAs` the body is made once for
+   * each such word; the layout around it is made every time.
+   */
+  render(name: string, locals: object, keptAs?: string): string;
   has(name: string): boolean;
 }
 
@@ -19,6 +22,7 @@ const VIEW_NAME = /^[a-z0-9-]+(\/[a-z0-9-]+)*$/;
 export function createViews(deps: { directories: readonly string[] }): Views {
   const directories = [...deps.directories];
   const templates = new Map<string, Template>();
+  const kept = new Map<string, string>();
   const load = (name: string): Template => {
     const known = templates.get(name);
     if (known !== undefined) return known;
@@ -29,8 +33,10 @@ export function createViews(deps: { directories: readonly string[] }): Views {
     return template;
   };
   return {
-    render: (name, locals) => {
-      const body = load(name)(locals);
+    render: (name, locals, keptAs) => {
+      const key = keptAs && `${name} ${keptAs}`;
+      const body = (key && kept.get(key)) ?? load(name)(locals);
+      if (key) kept.set(key, body);
       return load(LAYOUT)({ ...locals, body });
     },
     has: (name) => findFile(directories, name) !== undefined,

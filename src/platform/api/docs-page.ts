@@ -42,7 +42,7 @@ export function docsPage(deps: { document: () => ApiDocument; version: string; i
     limit: 'page',
     run({ t }) {
       model ??= modelOf(deps.document(), deps);
-      return { kind: 'view', view: 'api-docs', title: t('apiDocs.title'), model };
+      return { kind: 'view', view: 'api-docs', title: t('apiDocs.title'), model, fixed: true };
     },
   });
 }

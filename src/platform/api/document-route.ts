@@ -20,6 +20,7 @@ export function documented(
     permission: 'public',
     limit: 'admin-read',
     summary: 'This document.',
+    fixed: true,
     reply: { 200: z.record(z.string(), z.unknown()) },
     run: () => ({ ...document() }),
   });

@@ -11,7 +11,7 @@ import type { Site } from '../http/site.ts';
 import type { Limits } from '../limits/rate-limit.ts';
 import { createRecognised, type Recognised } from '../limits/recognised.ts';
 import { type Idempotency, idempotencyKeyOf, takesKey } from './idempotency.ts';
-import { type Reply, replyOf, sendReply } from './reply.ts';
+import { fixedReply, type Reply, replyOf, sendReply } from './reply.ts';
 import { type Caller, pathOf, type Route, type RouteInput } from './route.ts';
 import { needsVersion, versionOf } from './versions.ts';
 
@@ -63,6 +63,7 @@ interface PipelineDeps extends RouteDeps {
 function pipeline(route: Route, path: string, deps: PipelineDeps) {
   const query = strictly(route.query);
   const body = strictly(route.body);
+  let fixed: Reply | undefined;
   return async (ctx: Context, rawParams: Record<string, string>): Promise<void> => {
     requestOf(ctx).route = path;
     ctx.res.setHeader('Cache-Control', 'no-store');
@@ -80,7 +81,12 @@ function pipeline(route: Route, path: string, deps: PipelineDeps) {
     const parsedBody = await readBody(ctx, body, deps.bodyLimitBytes);
     const version = needsVersion(route) ? versionOf(ctx.req.headers['if-match']) : undefined;
     const input = { params, query: parsedQuery, body: parsedBody, caller, version };
-    sendReply(ctx, await once(ctx, route, input, deps.idempotency));
+    if (route.fixed === true) {
+      fixed ??= fixedReply(replyOf(route, await route.run(input)));
+      sendReply(ctx, route, fixed);
+      return;
+    }
+    sendReply(ctx, route, await once(ctx, route, input, deps.idempotency));
   };
 }
 

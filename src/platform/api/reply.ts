@@ -1,4 +1,5 @@
 // What a route answers: built through its schema, so that what the schema does not name is not sent; kept, and sent.
+import { hash } from 'node:crypto';
 import type { Context } from 'koa';
 import { isAnswer, type Route } from './route.ts';
 import { etagOf } from './versions.ts';
@@ -24,12 +25,22 @@ export function replyOf(route: Route, result: unknown): Reply {
   return { status: answered.status, headers, body: body === undefined ? null : JSON.stringify(body) };
 }
 
-export function sendReply(ctx: Context, reply: Reply): void {
+/** The reply of a fixed route: asked for again it is not sent again, unless it changed with a new release. */
+export function fixedReply(reply: Reply): Reply {
+  const etag = `"${hash('sha256', reply.body ?? '', 'base64url').slice(0, 22)}"`;
+  return { ...reply, headers: { ...reply.headers, ETag: etag, 'Cache-Control': 'public, max-age=300' } };
+}
+
+export function sendReply(ctx: Context, route: Pick<Route, 'fixed'>, reply: Reply): void {
   for (const [name, value] of Object.entries(reply.headers)) ctx.res.setHeader(name, value);
   // In this order: Koa turns the status to 204 when the body is taken away.
   if (reply.body === null) ctx.body = null;
   ctx.status = reply.status;
   if (reply.body === null) return;
+  if (route.fixed === true && ctx.fresh) {
+    ctx.status = 304;
+    return;
+  }
   ctx.type = 'application/json';
   ctx.body = reply.body;
 }

@@ -83,6 +83,8 @@ interface RouteHead {
   readonly summary: string;
   /** The thing has a `version`: every answer carries it as ETag, and PATCH and DELETE need it as If-Match. */
   readonly versioned?: true;
+  /** The answer is the same for everybody as long as the process runs: made once, and browsers may keep it. */
+  readonly fixed?: true;
   /** The failures of `run`, for the API document; those of the pipeline are added to it. */
   readonly errors?: readonly ErrorCode[];
 }

@@ -20,6 +20,8 @@ export interface PageView {
   headers?: Readonly<Record<string, string>>;
   /** When the page knows better than the browser, e.g. from the `ui_locales` of a stored sign-in. */
   locale?: string;
+  /** Made once for each language: the same for everybody, and without a form or a nonce of its own. */
+  fixed?: true;
   /** Ties the form's token to one session or sign-in; the post must be checked with the same text. */
   csrfBinding?: string;
 }
@@ -56,7 +58,7 @@ export function createPageRenderer(deps: PageRendererDeps): PageRenderer {
     i18n.negotiate(uiLocales, ctx.req.headers['accept-language']);
   const renderPage = (ctx: Context, page: PageView) => {
     const locale = page.locale ?? localeOf(ctx);
-    const html = deps.views.render(page.view, locals(ctx, page, locale, deps));
+    const html = deps.views.render(page.view, locals(ctx, page, locale, deps), page.fixed && locale);
     pageHeaders(ctx, page.formAction);
     ctx.res.setHeader('Content-Language', locale);
     ctx.res.setHeader('Vary', 'Accept-Language, Cookie');

@@ -13,6 +13,8 @@ const writer: Caller = {
   permissions: ['audit-events:create'],
 };
 
+const made = { manuals: 0 };
+
 const routes = [
   route({
     operation: 'getThing',
@@ -80,6 +82,20 @@ const routes = [
     summary: 'How it goes.',
     reply: { 200: z.object({ status: z.literal('fine') }) },
     run: () => ({ status: 'fine' as const }),
+  }),
+  route({
+    operation: 'getManual',
+    method: 'GET',
+    path: '/manual',
+    permission: 'public',
+    limit: 'admin-read',
+    summary: 'The same for everybody.',
+    fixed: true,
+    reply: { 200: z.object({ made: z.number() }) },
+    run: () => {
+      made.manuals += 1;
+      return { made: made.manuals };
+    },
   }),
   route({
     operation: 'getBroken',
@@ -353,6 +369,21 @@ it('counts answers by route pattern, never by path', async () => {
   );
   expect(text).toMatch(/gatehouse_http_requests_total\{route="other",method="GET",status="404"\} \d+/);
   expect(text).not.toContain('very-secret');
+});
+
+describe('a fixed route', () => {
+  it('is made once, and not sent again to whoever has it', async () => {
+    const first = await get('/api/v1/manual', null);
+    const second = await get('/api/v1/manual', null);
+    expect([await first.json(), await second.json()]).toEqual([{ made: 1 }, { made: 1 }]);
+    expect(first.headers.get('cache-control')).toBe('public, max-age=300');
+    const etag = first.headers.get('etag') ?? '';
+    const ask = (tag: string) =>
+      fetch(`${app.url}/api/v1/manual`, { headers: { 'If-None-Match': tag, 'Cache-Control': 'max-age=0' } });
+    const known = await ask(etag);
+    expect([known.status, await known.text(), known.headers.get('etag')]).toEqual([304, '', etag]);
+    expect((await ask('"another"')).status).toBe(200);
+  });
 });
 
 describe('made-up tokens', () => {

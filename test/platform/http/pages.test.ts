@@ -11,6 +11,7 @@ const view = (name: string, error: string) => ({
   model: { name, error },
 });
 
+let shown = 0;
 const pages = [
   page({
     method: 'GET',
@@ -54,6 +55,15 @@ const pages = [
   }),
   page({
     method: 'GET',
+    path: '/fixed',
+    limit: 'page',
+    run: () => {
+      shown += 1;
+      return { kind: 'view', view: 'fixed', title: 'form.title', model: { times: shown }, fixed: true };
+    },
+  }),
+  page({
+    method: 'GET',
     path: '/bomb',
     limit: 'page',
     run: () => {
@@ -64,7 +74,10 @@ const pages = [
 
 let app: Application;
 beforeAll(async () => {
-  app = await start({ pages });
+  app = await start({
+    pages,
+    files: { 'views/fixed.ejs': "<p lang='<%= locale %>'><%= model.times %></p>" },
+  });
 });
 afterAll(() => app.stop());
 
@@ -304,5 +317,19 @@ describe('errors for people', () => {
     expect(await response.text()).toContain('There is nothing at this address.');
     expect(broken.lines.some(({ level }) => level === 'error')).toBe(true);
     await broken.stop();
+  });
+});
+
+describe('a fixed page', () => {
+  it('is made once for each language, in a frame of its own each time', async () => {
+    const bodies = [];
+    const ids = new Set<string | undefined>();
+    for (const language of ['en', 'de', 'en', 'de']) {
+      const { html } = await open('/fixed', { 'Accept-Language': language });
+      bodies.push(/<p lang='(\w+)'>(\d+)</.exec(html)?.slice(1).join(' '));
+      ids.add(/<i>([^<]+)</.exec(html)?.[1]);
+    }
+    expect(bodies).toEqual(['en 1', 'de 2', 'en 1', 'de 2']);
+    expect(ids.size).toBe(4);
   });
 });
