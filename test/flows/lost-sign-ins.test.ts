@@ -77,14 +77,17 @@ describe('the same form sent twice', () => {
     expect(await gatehouse.database.db('oidc_sessions').where({ account_id: person.id })).toHaveLength(1);
   });
 
-  it('at the same moment signs in once and fails never', async () => {
-    const { app, browser, typed, person } = await scene();
-    const login = await browser.open((await app.begin()).url);
-    const answers = await Promise.all([1, 2, 3].map(() => browser.submit(login, typed, '/login')));
+  it.each([1, 2, 3, 4, 5, 6, 7, 8])(
+    'at the same moment signs in once and fails never, round %i',
+    async () => {
+      const { app, browser, typed, person } = await scene();
+      const login = await browser.open((await app.begin()).url);
+      const answers = await Promise.all([1, 2, 3].map(() => browser.submit(login, typed, '/login')));
 
-    for (const answer of answers) expect(answer.status).toBeLessThan(500);
-    expect(await gatehouse.database.db('oidc_sessions').where({ account_id: person.id })).toHaveLength(1);
-  });
+      for (const answer of answers) expect(answer.status).toBeLessThan(500);
+      expect(await gatehouse.database.db('oidc_sessions').where({ account_id: person.id })).toHaveLength(1);
+    },
+  );
 
   it('at the same moment from the consent page makes one code at most', async () => {
     const { app, browser, typed } = await scene();

@@ -13,9 +13,11 @@ export interface RedisRows {
   find(model: ModelName, idHash: Buffer): Answer<StoredRow | undefined>;
   findByUserCode(model: ModelName, userCodeHash: Buffer): Answer<StoredRow | undefined>;
   poll(idHash: Buffer, intervalSeconds: number): Answer<(StoredRow & { tooSoon: boolean }) | undefined>;
-  save(row: NewRow): Answer<void>;
+  /** False when it was to be there and is not. */
+  save(row: NewRow): Answer<boolean>;
   markConsumed(model: ModelName, idHash: Buffer): Answer<void>;
-  remove(model: ModelName, idHash: Buffer): Answer<void>;
+  /** Whether it was there. */
+  remove(model: ModelName, idHash: Buffer): Answer<boolean>;
   removeOfGrant(model: ModelName, grantId: string): Answer<void>;
   /** False: surely seen before. True decides nothing. */
   mayBeNew(idHash: Buffer, lifetimeSeconds: number): Answer<boolean>;
@@ -56,14 +58,15 @@ export function createRedisRows(redis: Redis): RedisRows {
           await ADD.run(client, [members], [id, life]);
         }
         if (row.userCodeHash) await client.set(key('user-code', text(row.userCodeHash)), id, 'PX', life);
-        await SAVE.run(client, [key(row.model, id)], [row.payload.toString('base64'), life]);
+        const values = [row.payload.toString('base64'), life, row.again ? 1 : 0];
+        return (await SAVE.run(client, [key(row.model, id)], values)) === 1;
       }),
 
     markConsumed: (model, idHash) =>
       within(async (client, key) => void (await MARK.run(client, [key(model, text(idHash))], []))),
 
     remove: (model, idHash) =>
-      within(async (client, key) => void (await client.del(key(model, text(idHash))))),
+      within(async (client, key) => (await client.del(key(model, text(idHash)))) === 1),
 
     removeOfGrant: (model, grantId) =>
       within(async (client, key) => {
@@ -132,8 +135,10 @@ async function read(client: RedisClient, place: string, idHash: Buffer): Promise
 const text = (hash: Buffer): string => hash.toString('base64url');
 
 // What was consumed stays consumed when it is saved again.
-const SAVE = createScript(`redis.call('HSET', KEYS[1], 'payload', ARGV[1])
-  redis.call('PEXPIRE', KEYS[1], ARGV[2])`);
+const SAVE = createScript(`if ARGV[3] == '1' and redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
+  redis.call('HSET', KEYS[1], 'payload', ARGV[1])
+  redis.call('PEXPIRE', KEYS[1], ARGV[2])
+  return 1`);
 
 const MARK = createScript(`local time = redis.call('TIME')
   if redis.call('EXISTS', KEYS[1]) == 1 then

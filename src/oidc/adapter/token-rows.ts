@@ -3,6 +3,7 @@
 import type { NewEvent } from '../../audit/audit.ts';
 import { type Batch, createBatch } from '../../platform/database/batch.ts';
 import type { Db } from '../../platform/database/postgres.ts';
+import { prepared, runPrepared } from '../../platform/database/prepared.ts';
 import type { ModelName } from './models.ts';
 import {
   type Change,
@@ -28,6 +29,8 @@ export interface NewRow {
   readonly userCodeHash: Buffer | null;
   readonly payload: Buffer;
   readonly lifetimeSeconds: number;
+  /** Only where it still is: an answer that comes late must not bring back what was finished meanwhile. */
+  readonly again?: boolean;
 }
 
 export interface TokenRows {
@@ -40,7 +43,8 @@ export interface TokenRows {
   save(row: NewRow, event: NewEvent | undefined): Promise<void>;
   /** True for exactly one of all who ever ask. */
   consume(model: ModelName, idHash: Buffer): Promise<boolean>;
-  remove(model: ModelName, idHash: Buffer, event: NewEvent | undefined): Promise<void>;
+  /** True for exactly one of all who ever ask, as far as it was there; Redis lost in the middle may say false to all. */
+  remove(model: ModelName, idHash: Buffer, event: NewEvent | undefined): Promise<boolean>;
   removeOfGrant(model: ModelName, grantId: string): Promise<void>;
 }
 
@@ -81,9 +85,7 @@ export function createTokenRows(db: Db, table: Table): TokenRows {
     async save(row, event) {
       await saved.run(savedRow(row, event));
     },
-    async remove(model, idHash, event) {
-      await removed.run(changeOf({ key: keyOf(idHash), model }, event));
-    },
+    remove: (model, idHash, event) => removed.run(changeOf({ key: keyOf(idHash), model }, event)),
     async removeOfGrant(model, grantId) {
       await db(table).where({ grant_id: grantId, model }).delete();
     },
@@ -110,19 +112,20 @@ function consumeTogether(db: Db, table: Table): Batch<Asked, boolean> {
       where consumed_at is null for update of ${table} ${wait})
     update ${table} set consumed_at = now() from wanted where ${table}.id_hash = wanted.id_hash
     returning ${table}.id_hash`;
-  const forms = { one: sql(''), many: sql('nowait') };
+  const forms = {
+    one: prepared(`${table}_consume_one`, sql('')),
+    many: prepared(`${table}_consume_many`, sql('nowait')),
+  };
   return createBatch({
     inFlight: 2,
     companyMilliseconds: WRITE_COMPANY_MILLISECONDS,
     keyOf: ({ idHash }) => keyOf(idHash),
     async run(asked) {
       const many = asked.length > 1 ? 'many' : 'one';
-      const { rows } = await db
-        .raw<{ rows: { id_hash: Buffer }[] }>(forms[many], [
-          asked.map(({ idHash }) => idHash),
-          asked.map(({ model }) => model),
-        ])
-        .options({ name: `${table}_consume_${many}` });
+      const rows = await runPrepared<{ id_hash: Buffer }>(db, forms[many], [
+        asked.map(({ idHash }) => idHash),
+        asked.map(({ model }) => model),
+      ]);
       const taken = new Set(rows.map((row) => keyOf(row.id_hash)));
       return asked.map(({ idHash }) => taken.has(keyOf(idHash)));
     },
@@ -142,7 +145,7 @@ function saveShape(table: Table) {
   return {
     name: `${table}_save`,
     record:
-      'model text, grant_id text, account_id text, client_id text, payload text, user_code text, seconds float',
+      'model text, grant_id text, account_id text, client_id text, payload text, user_code text, seconds float, again boolean',
     // consumed_at is left alone on conflict: saving a thing again never makes it fresh.
     change: (wait: '' | 'nowait') => `${lockRows(table, wait)},
       changed as (
@@ -150,6 +153,7 @@ function saveShape(table: Table) {
         select decode(key, 'base64'), model, grant_id, account_id, client_id, decode(payload, 'base64'),
           now() + make_interval(secs => seconds)${userCode[1]}
         from given where (select count(*) from locked) >= 0
+          and (not again or decode(key, 'base64') in (select locked.id_hash from locked))
         on conflict (id_hash) do update set grant_id = excluded.grant_id, account_id = excluded.account_id,
           payload = excluded.payload, expires_at = excluded.expires_at
         returning encode(id_hash, 'base64') as key)`,
@@ -186,6 +190,7 @@ function savedRow(row: NewRow, event: NewEvent | undefined): Change {
     payload: row.payload.toString('base64'),
     user_code: row.userCodeHash?.toString('base64') ?? null,
     seconds: row.lifetimeSeconds,
+    again: row.again ?? false,
   };
   return changeOf(given, event);
 }

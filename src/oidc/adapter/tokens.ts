@@ -20,14 +20,15 @@ export function tokenAdapter(model: ModelName, rows: TokenRows, deps: StateDeps)
   };
 
   // What ends an account or a client deletes its rows in that transaction, where Redis cannot take part: what Redis holds
-  // is measured by its time instead.
+  // is measured by its time instead. By the later of two: a device code is older than the sign-in that allowed it, and a
+  // sign-in in the second of a new password counts for the next (interactions.ts).
   const isEnded = (payload: AdapterPayload): boolean =>
     deps.fast !== undefined &&
     models[model].redis &&
     (deps.isCutOff?.({
       accountId: payload.accountId ?? null,
       clientId: payload.clientId ?? null,
-      atSeconds: payload.iat ?? 0,
+      atSeconds: Math.max(payload.iat ?? 0, payload.authTime ?? 0),
     }) ??
       false);
 
@@ -43,6 +44,7 @@ export function tokenAdapter(model: ModelName, rows: TokenRows, deps: StateDeps)
         userCodeHash: payload.userCode ? sealing.userCodeHash(payload.userCode) : null,
         payload: sealing.seal(model, idHash, payload),
         lifetimeSeconds: lifetimeSeconds(payload, expiresIn),
+        again: model === 'Interaction' && payload.result !== undefined,
       };
       await rows.save(row, tokenEvent(model, idHash, payload));
     },
@@ -67,7 +69,10 @@ export function tokenAdapter(model: ModelName, rows: TokenRows, deps: StateDeps)
 
     async destroy(id) {
       const idHash = sealing.idHash(id);
-      await rows.remove(model, idHash, tokenRevoked(model, idHash));
+      const removed = await rows.remove(model, idHash, tokenRevoked(model, idHash));
+      if (model === 'Interaction' && !removed && isResuming()) {
+        throw new errors.SessionNotFound('this sign-in was finished a moment ago');
+      }
     },
 
     async revokeByGrantId(grantId) {
@@ -106,6 +111,12 @@ function refuseWithinGrace(row: StoredRow | undefined, graceSeconds: number): vo
   if (atTokenEndpoint() && publicClient) {
     throw new errors.InvalidGrant('refresh token was rotated a moment ago');
   }
+}
+
+/** A form sent twice at once comes here twice; only one of them may begin a session. */
+function isResuming(): boolean {
+  const route = Provider.ctx?.oidc?.route;
+  return route === 'resume' || route === 'device_resume';
 }
 
 function alreadyUsed(model: ModelName): Error {

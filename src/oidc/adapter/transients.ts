@@ -69,9 +69,12 @@ export function createTransientRows(deps: {
     async save(row, event) {
       if (event || home.postgresFirst()) await rows.save(row, event);
       if (home.postgresFirst()) return;
-      if (await fast.save(row)) return;
-      await home.fallBack();
-      if (!event) await rows.save(row, undefined);
+      const saved = await fast.save(row);
+      if (saved === undefined) await home.fallBack();
+      if (!event && (saved === undefined || (!saved.value && inPostgresToo(row.model)))) {
+        // Redis had it and is lost: here it is new, whatever it was there.
+        await rows.save(saved === undefined ? { ...row, again: false } : row, undefined);
+      }
     },
 
     async consume(model, idHash) {
@@ -83,13 +86,16 @@ export function createTransientRows(deps: {
     },
 
     async remove(model, idHash, event) {
-      const away = (await fast.remove(model, idHash)) === undefined;
+      const removed = await fast.remove(model, idHash);
+      const away = removed === undefined;
       if (away) {
         await home.fallBack();
         // A copy that Redis may still have must not come to life when it returns.
         await spent.take(idHash, deps.longestSeconds);
       }
-      if (event || away || inPostgresToo(model)) await rows.remove(model, idHash, event);
+      const alsoHere =
+        event || away || inPostgresToo(model) ? await rows.remove(model, idHash, event) : false;
+      return removed?.value === true || alsoHere;
     },
 
     // A copy that outlives this in a lost Redis is worth nothing: whatever belongs to a grant is good only while the grant
