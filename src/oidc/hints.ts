@@ -35,11 +35,12 @@ export function createHints(deps: {
   async function meant(params: Params): Promise<((one: SignedIn) => boolean) | undefined> {
     const { id_token_hint: token, login_hint: login } = params;
     if (typeof token === 'string') {
-      // Not proved yet: it only chooses among those who are signed in here, and the engine checks it next.
       const { sub, aud } = claimsOf(token);
       const clientId = typeof params.client_id === 'string' ? params.client_id : aud;
       const client = typeof clientId === 'string' ? await deps.provider().Client.find(clientId) : undefined;
-      return client && (({ account }) => deps.subjectOf(client, account.id) === sub);
+      // The engine refuses a forged one next; by then it must not have moved anybody.
+      if (!client || !(await isOurs(token, client))) return undefined;
+      return ({ account }) => deps.subjectOf(client, account.id) === sub;
     }
     const identifier = typeof login === 'string' ? normalizeIdentifier(login) : undefined;
     if (identifier === undefined) return undefined;
@@ -47,6 +48,15 @@ export function createHints(deps: {
       [account.email, account.username].some(
         (own) => own !== null && normalizeIdentifier(own) === identifier,
       );
+  }
+
+  async function isOurs(token: string, client: EngineClient): Promise<boolean> {
+    try {
+      await deps.provider().IdToken.validate(token, client);
+      return true;
+    } catch {
+      return false;
+    }
   }
 
   return {

@@ -248,6 +248,16 @@ describe('an app that says whom it means', () => {
     );
   });
 
+  it('by a forged id_token_hint moves nobody, at a sign-in and at a sign-out', async () => {
+    const { app, browser, first, second } = await twoSignedIn();
+    const claims = { sub: first.id, aud: app.client.id, iss: gatehouse.issuer };
+    const hint = `eyJhbGciOiJFUzI1NiJ9.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.AAAA`;
+    await subject(app, browser, { id_token_hint: hint });
+    await browser.open(`${gatehouse.issuer}/end-session?${new URLSearchParams({ id_token_hint: hint })}`);
+
+    expect(await subject(app, browser)).toBe(second.id);
+  });
+
   it('lets the person choose all the same when it asks for that', async () => {
     const { app, browser, first, second } = await twoSignedIn();
     const begun = await app.begin({ prompt: 'select_account', login_hint: first.email ?? '' });
