@@ -8,11 +8,14 @@ import { createBatch } from '../platform/database/batch.ts';
 import type { Db, Postgres } from '../platform/database/postgres.ts';
 import { failure } from '../platform/errors.ts';
 import { type ChangedFields, changedFields, firstFields, wantedIdentifiers } from './fields.ts';
-import type { Account, AccountChange, AccountFilter, AccountStatus, NewAccount } from './schema.ts';
+import type { Account, AccountChange, AccountFilter, NewAccount } from './schema.ts';
 import * as store from './store.ts';
 
 export { refuseAdminAccount } from './admin-only.ts';
 export type { Account, AccountChange, AccountFilter, AccountStatus, NewAccount } from './schema.ts';
+
+/** Throws when this account may not be touched by whoever asks. It sees the account as it is under the lock of the change. */
+export type AccountGuard = (account: Pick<Account, 'admin'>) => void;
 
 export interface Accounts {
   /** Throws identifier_taken, identifier_invalid or request_invalid. With `db`, inside that transaction. */
@@ -22,16 +25,20 @@ export interface Accounts {
   findByIdentifier(typed: string, db?: Db): Promise<Account | undefined>;
   list(filter: AccountFilter, page: PageRequest): Promise<Page<Account>>;
   /** Throws version_conflict when `change.version` is not the current one. */
-  change(id: AccountId, change: AccountChange, by: Actor): Promise<Account>;
+  change(id: AccountId, change: AccountChange, by: Actor, guard?: AccountGuard): Promise<Account>;
   /** Ends sessions, grants and tokens in the same commit. Throws last_admin. */
-  suspend(id: AccountId, reason: string | null, by: Actor): Promise<void>;
+  suspend(id: AccountId, reason: string | null, by: Actor, guard?: AccountGuard): Promise<void>;
   /** Nothing from before comes back with it. */
-  reinstate(id: AccountId, by: Actor): Promise<void>;
+  reinstate(id: AccountId, by: Actor, guard?: AccountGuard): Promise<void>;
   /**
    * Deletes every personal field; the ledger keeps the id, which is never given out again. Throws last_admin, and
    * version_conflict when `version` is given and not the current one.
    */
-  remove(id: AccountId, by: Actor, version?: number): Promise<void>;
+  remove(
+    id: AccountId,
+    by: Actor,
+    only?: { version?: number | undefined; guard?: AccountGuard },
+  ): Promise<void>;
   hasAny(db?: Db): Promise<boolean>;
 }
 
@@ -72,10 +79,12 @@ export function createAccounts(deps: AccountsDeps): Accounts {
       return store.findAccountByIdentifier(db, normalizeIdentifier(typed) ?? '');
     },
     list: (filter, page) => listPage(postgres.db, filter, page),
-    change: (id, change, by) => postgres.transaction((trx) => changeIn(deps, trx, id, change, by)),
-    suspend: (id, reason, by) => postgres.transaction((trx) => suspendIn(deps, trx, { id, reason, by })),
-    reinstate: (id, by) => postgres.transaction((trx) => reinstateIn(deps, trx, id, by)),
-    remove: (id, by, version) => postgres.transaction((trx) => removeIn(deps, trx, { id, by, version })),
+    change: (id, change, by, guard) =>
+      postgres.transaction((trx) => changeIn(deps, trx, change, { id, by, guard })),
+    suspend: (id, reason, by, guard) =>
+      postgres.transaction((trx) => suspendIn(deps, trx, reason, { id, by, guard })),
+    reinstate: (id, by, guard) => postgres.transaction((trx) => reinstateIn(deps, trx, { id, by, guard })),
+    remove: (id, by, only) => postgres.transaction((trx) => removeIn(deps, trx, { id, by, ...only })),
     hasAny: (db = postgres.db) => store.anyAccount(db),
   };
 }
@@ -128,17 +137,19 @@ function cursorId(cursor: string): AccountId {
   return parsed;
 }
 
-async function changeIn(
-  deps: AccountsDeps,
-  trx: Db,
-  id: AccountId,
-  change: AccountChange,
-  by: Actor,
-): Promise<Account> {
+/** What is done to which account, by whom, and what must hold of it then. */
+interface Act {
+  id: AccountId;
+  by: Actor;
+  guard?: AccountGuard | undefined;
+  version?: number | undefined;
+}
+
+async function changeIn(deps: AccountsDeps, trx: Db, change: AccountChange, act: Act): Promise<Account> {
+  const { id, by } = act;
   const wanted = changedFields(change);
-  // Before the account itself, and always in the order of ids, so that two such changes cannot wait for each other.
-  if (wanted.fields.admin === false) await keepOneAdmin(trx, id);
-  refuseStale(await mustLock(trx, id), change.version);
+  const held = { ...act, version: change.version };
+  await (wanted.fields.admin === false ? holdButOneAdmin(trx, held) : hold(trx, held));
   const before = await mustFind(trx, id);
   if (wanted.names.length === 0) return before;
   const now = deps.clock.now();
@@ -171,13 +182,8 @@ async function changeIdentifiers(trx: Db, before: Account, wanted: ChangedFields
   }
 }
 
-async function suspendIn(
-  deps: AccountsDeps,
-  trx: Db,
-  act: { id: AccountId; reason: string | null; by: Actor },
-): Promise<void> {
-  await keepOneAdmin(trx, act.id);
-  const current = await mustLock(trx, act.id);
+async function suspendIn(deps: AccountsDeps, trx: Db, reason: string | null, act: Act): Promise<void> {
+  const current = await holdButOneAdmin(trx, act);
   // Also when it is suspended already: whatever was left open by then ends now.
   await deps.endAccountState(trx, act.id);
   if (current.status === 'suspended') return;
@@ -187,12 +193,13 @@ async function suspendIn(
     actor: act.by,
     outcome: 'success',
     accountId: act.id,
-    reason: act.reason,
+    reason,
   });
 }
 
-async function reinstateIn(deps: AccountsDeps, trx: Db, id: AccountId, by: Actor): Promise<void> {
-  const current = await mustLock(trx, id);
+async function reinstateIn(deps: AccountsDeps, trx: Db, act: Act): Promise<void> {
+  const { id, by } = act;
+  const current = await hold(trx, act);
   if (current.status === 'active') return;
   // What slipped in while it was suspended (a request that was under way) must not come to life with it.
   await deps.endAccountState(trx, id);
@@ -200,33 +207,34 @@ async function reinstateIn(deps: AccountsDeps, trx: Db, id: AccountId, by: Actor
   await deps.audit.record(trx, { type: 'account.reinstated', actor: by, outcome: 'success', accountId: id });
 }
 
-async function removeIn(
-  deps: AccountsDeps,
-  trx: Db,
-  { id, by, version }: { id: AccountId; by: Actor; version: number | undefined },
-): Promise<void> {
-  await keepOneAdmin(trx, id);
-  refuseStale(await mustLock(trx, id), version);
+async function removeIn(deps: AccountsDeps, trx: Db, act: Act): Promise<void> {
+  const { id, by } = act;
+  await holdButOneAdmin(trx, act);
   await deps.endAccountState(trx, id);
   await store.deleteAccount(trx, id);
   await deps.audit.record(trx, { type: 'account.deleted', actor: by, outcome: 'success', accountId: id });
 }
 
-function refuseStale(current: { version: number }, version: number | undefined): void {
+type Held = NonNullable<Awaited<ReturnType<typeof store.lockAccount>>>;
+
+/** Locks the account and looks whether the act may be done to it as it is now. */
+async function hold(trx: Db, { id, guard, version }: Act): Promise<Held> {
+  const current = parseId('acc', id) && (await store.lockAccount(trx, id));
+  if (current === undefined) throw failure('account_not_found', { id });
+  guard?.(current);
   if (version !== undefined && version !== current.version) {
     throw failure('version_conflict', { version: current.version });
   }
+  return current;
 }
 
-async function keepOneAdmin(trx: Db, id: AccountId): Promise<void> {
+/** Not for the last administrator. */
+async function holdButOneAdmin(trx: Db, act: Act): Promise<Held> {
+  // Before the account itself, and always in the order of ids, so that two such changes cannot wait for each other.
   const admins = await store.lockActiveAdmins(trx);
-  if (admins.length === 1 && admins[0] === id) throw failure('last_admin');
-}
-
-async function mustLock(trx: Db, id: AccountId): Promise<{ status: AccountStatus; version: number }> {
-  const row = parseId('acc', id) && (await store.lockAccount(trx, id));
-  if (row === undefined) throw failure('account_not_found', { id });
-  return row;
+  const current = await hold(trx, act);
+  if (admins.length === 1 && admins[0] === act.id) throw failure('last_admin');
+  return current;
 }
 
 async function mustFind(db: Db, id: AccountId): Promise<Account> {

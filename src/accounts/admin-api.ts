@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { IdParams, pageOfQuery, pageQuery, pageReply } from '../platform/api/pages.ts';
 import { answer, type Caller, type Route, route } from '../platform/api/route.ts';
 import { failure } from '../platform/errors.ts';
-import type { Account, Accounts } from './accounts.ts';
+import type { Account, AccountGuard, Accounts } from './accounts.ts';
 import { needAdmin, refuseAdminAccount } from './admin-only.ts';
 import { AccountChange, AccountView, NewAccount } from './schema.ts';
 
@@ -30,17 +30,16 @@ const CallerView = z
   })
   .meta({ id: 'Caller' });
 
+/** An administrator's account is for those who may make administrators. */
+const guardOf =
+  ({ permissions }: Caller): AccountGuard =>
+  (account) =>
+    refuseAdminAccount(account, permissions);
+
 export function accountRoutes({ accounts }: { accounts: Accounts }): Route[] {
   async function found(id: string): Promise<Account> {
     const account = await accounts.find(id);
     if (!account) throw failure('account_not_found');
-    return account;
-  }
-
-  /** The account, when the caller may change it: an administrator's is for those who may make administrators. */
-  async function changeable(id: string, caller: Caller): Promise<Account> {
-    const account = await found(id);
-    refuseAdminAccount(account, caller.permissions);
     return account;
   }
 
@@ -103,9 +102,9 @@ export function accountRoutes({ accounts }: { accounts: Accounts }): Route[] {
       reply: { 200: AccountView },
       errors: ['account_not_found', 'identifier_taken', 'identifier_invalid', 'last_admin'],
       async run({ params, body, caller, version }) {
-        const { id } = await changeable(params.id, caller);
+        const { id } = await found(params.id);
         if (body.admin !== undefined) needAdmin(caller.permissions);
-        return accounts.change(id, { ...body, version }, caller);
+        return accounts.change(id, { ...body, version }, caller, guardOf(caller));
       },
     }),
     route({
@@ -120,8 +119,8 @@ export function accountRoutes({ accounts }: { accounts: Accounts }): Route[] {
       reply: { 204: z.void() },
       errors: ['account_not_found', 'last_admin'],
       async run({ params, caller, version }) {
-        const { id } = await changeable(params.id, caller);
-        await accounts.remove(id, caller, version);
+        const { id } = await found(params.id);
+        await accounts.remove(id, caller, { version, guard: guardOf(caller) });
       },
     }),
     route({
@@ -137,8 +136,8 @@ export function accountRoutes({ accounts }: { accounts: Accounts }): Route[] {
       reply: { 200: AccountView },
       errors: ['account_not_found', 'last_admin'],
       async run({ params, body, caller }) {
-        const { id } = await changeable(params.id, caller);
-        await accounts.suspend(id, body?.reason ?? null, caller);
+        const { id } = await found(params.id);
+        await accounts.suspend(id, body?.reason ?? null, caller, guardOf(caller));
         return found(id);
       },
     }),
@@ -154,8 +153,8 @@ export function accountRoutes({ accounts }: { accounts: Accounts }): Route[] {
       reply: { 200: AccountView },
       errors: ['account_not_found'],
       async run({ params, caller }) {
-        const { id } = await changeable(params.id, caller);
-        await accounts.reinstate(id, caller);
+        const { id } = await found(params.id);
+        await accounts.reinstate(id, caller, guardOf(caller));
         return found(id);
       },
     }),

@@ -3,7 +3,7 @@ import { failure } from '../platform/errors.ts';
 import type { Account } from './schema.ts';
 
 /** Throws permission_denied for an administrator's account, unless it may be changed by whoever holds these permissions. */
-export function refuseAdminAccount(account: Account, held: readonly string[]): void {
+export function refuseAdminAccount(account: Pick<Account, 'admin'>, held: readonly string[]): void {
   if (account.admin) needAdmin(held);
 }
 

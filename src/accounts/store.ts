@@ -2,6 +2,7 @@
 import type { Identifier, IdentifierKind } from '../lib/identifiers.ts';
 import type { AccountId } from '../lib/ids.ts';
 import type { Db } from '../platform/database/postgres.ts';
+import { prepared, runPrepared } from '../platform/database/prepared.ts';
 import type { Account, AccountStatus } from './schema.ts';
 
 interface AccountRow {
@@ -33,6 +34,24 @@ export interface AccountFields {
   zoneinfo: string | null;
 }
 
+const COLUMNS = [
+  'a.id',
+  'a.status',
+  'a.admin',
+  'e.value as email',
+  'e.verified as email_verified',
+  'u.value as username',
+  'a.name',
+  'a.given_name',
+  'a.family_name',
+  'a.picture',
+  'a.locale',
+  'a.zoneinfo',
+  'a.version',
+  'a.created_at',
+  'a.updated_at',
+];
+
 function accounts(db: Db) {
   return db('accounts as a')
     .leftJoin('account_identifiers as e', (join) =>
@@ -41,23 +60,7 @@ function accounts(db: Db) {
     .leftJoin('account_identifiers as u', (join) =>
       join.on('u.account_id', 'a.id').andOnVal('u.kind', 'username'),
     )
-    .select<AccountRow[]>(
-      'a.id',
-      'a.status',
-      'a.admin',
-      'e.value as email',
-      'e.verified as email_verified',
-      'u.value as username',
-      'a.name',
-      'a.given_name',
-      'a.family_name',
-      'a.picture',
-      'a.locale',
-      'a.zoneinfo',
-      'a.version',
-      'a.created_at',
-      'a.updated_at',
-    );
+    .select<AccountRow[]>(COLUMNS);
 }
 
 export async function findAccount(db: Db, id: AccountId): Promise<Account | undefined> {
@@ -67,10 +70,18 @@ export async function findAccount(db: Db, id: AccountId): Promise<Account | unde
 
 /** For many requests at once: each of them asks for its own account, again and again. */
 export async function findAccounts(db: Db, ids: readonly AccountId[]): Promise<(Account | undefined)[]> {
-  const rows = await accounts(db).whereRaw('a.id = any(?::text[])', [[...ids]]);
+  const rows = await runPrepared<AccountRow>(db, FOUND, [ids]);
   const byId = new Map(rows.map((row) => [row.id, toAccount(row)]));
   return ids.map((id) => byId.get(id));
 }
+
+const FOUND = prepared(
+  'accounts_find',
+  `select ${COLUMNS.join(', ')} from accounts a
+   left join account_identifiers e on e.account_id = a.id and e.kind = 'email'
+   left join account_identifiers u on u.account_id = a.id and u.kind = 'username'
+   where a.id = any(?::text[])`,
+);
 
 export async function findAccountByIdentifier(db: Db, normalized: string): Promise<Account | undefined> {
   const [row] = await accounts(db)

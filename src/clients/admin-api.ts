@@ -4,7 +4,7 @@ import { instant } from '../lib/instant.ts';
 import { IdParams, pageOfQuery, pageQuery, pageReply } from '../platform/api/pages.ts';
 import { answer, type Caller, type Route, route } from '../platform/api/route.ts';
 import { failure } from '../platform/errors.ts';
-import type { Client, Clients } from './clients.ts';
+import type { Client, ClientGuard, Clients } from './clients.ts';
 import { refuseHandingOut } from './handing-out.ts';
 import { ClientChange, ClientView, NewClient } from './schema.ts';
 
@@ -52,12 +52,11 @@ async function found(clients: Clients, id: string): Promise<Client> {
   return client;
 }
 
-/** The client, when the caller may act on one that can do as much. */
-async function changeable({ clients, audience }: ClientRouteDeps, id: string, caller: Caller) {
-  const client = await found(clients, id);
-  refuseHandingOut(caller.permissions, client.apis, audience);
-  return client;
-}
+/** Nobody acts on a client that can do more than they can. */
+const guardOf =
+  ({ audience }: ClientRouteDeps, { permissions }: Caller): ClientGuard =>
+  ({ apis }) =>
+    refuseHandingOut(permissions, apis, audience);
 
 function registryRoutes(deps: ClientRouteDeps): Route[] {
   const { clients, audience } = deps;
@@ -119,9 +118,8 @@ function registryRoutes(deps: ClientRouteDeps): Route[] {
       reply: { 200: ClientView },
       errors: ['client_not_found', 'client_protected', 'client_metadata_invalid', 'redirect_uri_invalid'],
       async run({ params, body, caller, version }) {
-        const { id } = await changeable(deps, params.id, caller);
         refuseHandingOut(caller.permissions, body.apis ?? [], audience);
-        return clients.change(id, { ...body, version }, caller);
+        return clients.change(params.id, { ...body, version }, caller, guardOf(deps, caller));
       },
     }),
     route({
@@ -136,8 +134,7 @@ function registryRoutes(deps: ClientRouteDeps): Route[] {
       reply: { 204: z.void() },
       errors: ['client_not_found', 'client_protected'],
       async run({ params, caller, version }) {
-        const { id } = await changeable(deps, params.id, caller);
-        await clients.remove(id, caller, version);
+        await clients.remove(params.id, caller, { version, guard: guardOf(deps, caller) });
       },
     }),
   ];
@@ -170,9 +167,8 @@ function secretRoutes(deps: ClientRouteDeps): Route[] {
       reply: { 201: NewSecretView },
       errors: ['client_not_found', 'client_metadata_invalid', 'client_secret_limit'],
       async run({ params, body, caller }) {
-        const { id } = await changeable(deps, params.id, caller);
         const { expiresAt = null, retireOthersAt = null } = body ?? {};
-        return clients.addSecret(id, { expiresAt, retireOthersAt }, caller);
+        return clients.addSecret(params.id, { expiresAt, retireOthersAt }, caller, guardOf(deps, caller));
       },
     }),
     route({
@@ -186,8 +182,7 @@ function secretRoutes(deps: ClientRouteDeps): Route[] {
       reply: { 204: z.void() },
       errors: ['client_not_found', 'client_secret_not_found'],
       async run({ params, caller }) {
-        const { id } = await changeable(deps, params.id, caller);
-        await clients.retireSecret(id, params.secretId, caller);
+        await clients.retireSecret(params.id, params.secretId, caller, guardOf(deps, caller));
       },
     }),
   ];

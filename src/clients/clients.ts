@@ -21,6 +21,7 @@ import {
   type Client,
   type ClientChange,
   type ClientFilter,
+  type ClientGuard,
   type ClientSecretView,
   type NewClient,
 } from './schema.ts';
@@ -38,7 +39,14 @@ import {
 } from './store.ts';
 
 export { allowedOrigins } from './metadata.ts';
-export type { Client, ClientChange, ClientFilter, ClientSecretView, NewClient } from './schema.ts';
+export type {
+  Client,
+  ClientChange,
+  ClientFilter,
+  ClientGuard,
+  ClientSecretView,
+  NewClient,
+} from './schema.ts';
 
 export interface KnownClient {
   readonly client: Client;
@@ -56,13 +64,18 @@ export interface Clients {
   /** In the order of ids. */
   list(filter: ClientFilter, page: PageRequest): Promise<Page<Client>>;
   /** Throws as register does, and client_not_found, version_conflict, client_protected. */
-  change(id: string, change: ClientChange, by: Actor): Promise<Client>;
+  change(id: string, change: ClientChange, by: Actor, guard?: ClientGuard): Promise<Client>;
   /** With everything that was granted to it and issued from that. Throws client_not_found, client_protected, version_conflict. */
-  remove(id: string, by: Actor, version?: number): Promise<void>;
+  remove(id: string, by: Actor, only?: { version?: number | undefined; guard?: ClientGuard }): Promise<void>;
   /** Throws client_secret_limit, or client_metadata_invalid when the client does not use secrets. */
-  addSecret(id: string, input: NewSecret, by: Actor): Promise<{ secretId: ClientSecretId; secret: string }>;
+  addSecret(
+    id: string,
+    input: NewSecret,
+    by: Actor,
+    guard?: ClientGuard,
+  ): Promise<{ secretId: ClientSecretId; secret: string }>;
   /** Throws client_secret_not_found. */
-  retireSecret(id: string, secretId: string, by: Actor): Promise<void>;
+  retireSecret(id: string, secretId: string, by: Actor, guard?: ClientGuard): Promise<void>;
   listSecrets(id: string): Promise<ClientSecretView[]>;
   /** From memory: fresh at once on this node after a change of its own, within a second or two after others'. Disabled ones are unknown. */
   known(id: string): Promise<KnownClient | undefined>;
@@ -120,9 +133,10 @@ export function createClients(deps: ClientsDeps): Clients {
     await changes.bump(trx, 'clients', client.id);
   }
 
-  async function lock(trx: Db, id: string): Promise<Client> {
+  async function lock(trx: Db, id: string, guard?: ClientGuard): Promise<Client> {
     const client = CLIENT_ID.test(id) ? await lockClient(trx, id) : undefined;
     if (client === undefined) throw failure('client_not_found');
+    guard?.(client);
     return client;
   }
 
@@ -193,20 +207,20 @@ export function createClients(deps: ClientsDeps): Clients {
       return pageOf(rows, limit, (client) => [client.id]);
     },
 
-    async change(id, input, by) {
+    async change(id, input, by, guard) {
       const { version, ...given } = parseChange(input);
       const change = definedFields(given);
       return commit(undefined, async (trx) => {
-        const client = await lock(trx, id);
+        const client = await lock(trx, id, guard);
         if (version !== undefined && version !== client.version) throw failure('version_conflict');
         if (client.system) throw failure('client_protected');
         return applyChange(trx, client, change, by);
       });
     },
 
-    async remove(id, by, version) {
+    async remove(id, by, { version, guard } = {}) {
       return commit(undefined, async (trx) => {
-        const client = await lock(trx, id);
+        const client = await lock(trx, id, guard);
         if (version !== undefined && version !== client.version) throw failure('version_conflict');
         if (client.system) throw failure('client_protected');
         await deps.endClientState(trx, client.id);

@@ -63,6 +63,9 @@ export interface ClientSecretView {
   retiredAt: Date | null;
 }
 
+/** Throws when this client may not be touched by whoever asks. It sees the client as it is under the lock of the change. */
+export type ClientGuard = (client: Pick<Client, 'apis'>) => void;
+
 export interface ClientFilter {
   kind?: ClientKind | undefined;
   status?: Client['status'] | undefined;

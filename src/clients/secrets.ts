@@ -8,7 +8,7 @@ import { failure } from '../platform/errors.ts';
 import { randomToken } from '../platform/secrets/tokens.ts';
 import type { EventType } from '../vocabulary/events.ts';
 import { usesSecret } from './metadata.ts';
-import type { Client } from './schema.ts';
+import type { Client, ClientGuard } from './schema.ts';
 import {
   countActiveSecrets,
   endSecretsAt,
@@ -30,7 +30,7 @@ interface Deps {
   clock: Clock;
   secretKey: Buffer;
   commit<T>(db: Db | undefined, run: (trx: Db) => Promise<T>): Promise<T>;
-  lock(trx: Db, id: string): Promise<Client>;
+  lock(trx: Db, id: string, guard?: ClientGuard): Promise<Client>;
   tell(trx: Db, type: EventType, client: Client, by: Actor, details: Record<string, unknown>): Promise<void>;
 }
 
@@ -58,9 +58,10 @@ export function createSecrets(deps: Deps) {
       clientId: string,
       input: NewSecret,
       by: Actor,
+      guard?: ClientGuard,
     ): Promise<{ secretId: ClientSecretId; secret: string }> {
       return deps.commit(undefined, async (trx) => {
-        const client = await deps.lock(trx, clientId);
+        const client = await deps.lock(trx, clientId, guard);
         const now = clock.now();
         const expiresAt = input.expiresAt ?? null;
         if (!usesSecret(client)) throw refused('id', 'this client does not authenticate with a secret');
@@ -80,9 +81,9 @@ export function createSecrets(deps: Deps) {
       });
     },
 
-    retire(clientId: string, secretId: string, by: Actor): Promise<void> {
+    retire(clientId: string, secretId: string, by: Actor, guard?: ClientGuard): Promise<void> {
       return deps.commit(undefined, async (trx) => {
-        const client = await deps.lock(trx, clientId);
+        const client = await deps.lock(trx, clientId, guard);
         const id = parseId('sec', secretId);
         if (id === undefined || !(await retireSecret(trx, client.id, id, clock.now()))) {
           throw failure('client_secret_not_found');
