@@ -1,7 +1,8 @@
 // Group commit: events that arrive while a write is under way share the next one.
 import { createBatch } from '../platform/database/batch.ts';
 import type { Db } from '../platform/database/postgres.ts';
-import { type EventRow, insertRowsSql } from './row.ts';
+import { prepared, runPrepared } from '../platform/database/prepared.ts';
+import { type EventRow, insertRowsSql, rowsText } from './row.ts';
 
 export interface Appender {
   /** Resolves when the row is durable; rejects when it is not, and the caller's act must fail with it. */
@@ -15,12 +16,12 @@ export interface Appender {
 const COMPANY_MILLISECONDS = 4;
 
 export function createAppender(deps: { db: Db }): Appender {
+  const statement = prepared('audit_append', insertRowsSql);
   const batch = createBatch<EventRow, void>({
     inFlight: 1,
     companyMilliseconds: COMPANY_MILLISECONDS,
     async run(rows) {
-      const { sql, bindings } = insertRowsSql(rows);
-      await deps.db.raw(sql, bindings).options({ name: 'audit_append' });
+      await runPrepared(deps.db, statement, [rowsText(rows)]);
       return [];
     },
   });

@@ -97,7 +97,9 @@ const COLUMNS = Object.keys(TYPES) as (keyof EventRow)[]; // the keys are writte
 const COLUMN_LIST = COLUMNS.join(', ');
 const PLACEHOLDERS = COLUMNS.map((column) => `?::${TYPES[column]}`).join(', ');
 const RECORD = COLUMNS.map((column) => `${column} ${TYPES[column]}`).join(', ');
-const INSERT_MANY = `insert into audit_events (${COLUMN_LIST})
+
+/** One text for any number of rows, so that PostgreSQL parses and plans it once per connection. */
+export const insertRowsSql = `insert into audit_events (${COLUMN_LIST})
   select ${COLUMN_LIST} from json_to_recordset(?::json) as row(${RECORD})`;
 
 export interface EventValues {
@@ -117,9 +119,9 @@ export function eventValues(event: NewEvent, at: Date): EventValues {
 /** For a caller that writes many changes and their events in one statement: the event is a JSON object of this record. */
 export const eventJson = { columns: COLUMN_LIST, record: RECORD, text: rowText } as const;
 
-/** One statement text for any number of rows, so that PostgreSQL parses and plans it once per connection. */
-export function insertRowsSql(rows: readonly EventRow[]): { sql: string; bindings: [string] } {
-  return { sql: INSERT_MANY, bindings: [`[${rows.map(rowText).join(',')}]`] };
+/** The value of `insertRowsSql`. */
+export function rowsText(rows: readonly EventRow[]): string {
+  return `[${rows.map(rowText).join(',')}]`;
 }
 
 // `details` is JSON text already: it goes in as it is instead of as a quoted text.

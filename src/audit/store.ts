@@ -2,12 +2,11 @@
 import type { Knex } from 'knex';
 import type { Db } from '../platform/database/postgres.ts';
 import { events } from '../vocabulary/events.ts';
-import { type EventRow, insertRowsSql } from './row.ts';
+import { type EventRow, insertRowsSql, rowsText } from './row.ts';
 import type { AuditEvent, EventFilter, Outcome, RefusalCount, RefusalFilter } from './schema.ts';
 
 export async function insertEvent(db: Db, row: EventRow): Promise<void> {
-  const { sql, bindings } = insertRowsSql([row]);
-  await db.raw(sql, bindings).options({ name: 'audit_append' });
+  await db.raw(insertRowsSql, [rowsText([row])]).options({ name: 'audit_append' });
 }
 
 const COLUMNS = [

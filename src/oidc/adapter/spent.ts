@@ -1,6 +1,7 @@
 // What is used up, kept in PostgreSQL: with Redis, too, one durable conditional statement decides who was the first.
 import { type Batch, createBatch } from '../../platform/database/batch.ts';
 import type { Db } from '../../platform/database/postgres.ts';
+import { prepared, runPrepared } from '../../platform/database/prepared.ts';
 import { createReadBatch, WRITE_COMPANY_MILLISECONDS } from './together.ts';
 
 export interface Spent {
@@ -36,19 +37,17 @@ export function createReplays(db: Db): (idHash: Buffer, lifetimeSeconds: number)
 
 /** Statements that take the hashes and their seconds, and answer the hashes that were the first. */
 function createUseBatch(db: Db, name: string, sql: (wait: '' | 'nowait') => string): Batch<Use, boolean> {
-  const forms = { one: sql(''), many: sql('nowait') };
+  const forms = { one: prepared(`${name}_one`, sql('')), many: prepared(`${name}_many`, sql('nowait')) };
   return createBatch({
     inFlight: 2,
     companyMilliseconds: WRITE_COMPANY_MILLISECONDS,
     keyOf: ({ idHash }) => idHash.toString('latin1'),
     async run(uses) {
       const size = uses.length > 1 ? 'many' : 'one';
-      const { rows } = await db
-        .raw<{ rows: { id_hash: Buffer }[] }>(forms[size], [
-          uses.map(({ idHash }) => idHash),
-          uses.map(({ lifetimeSeconds }) => lifetimeSeconds),
-        ])
-        .options({ name: `${name}_${size}` });
+      const rows = await runPrepared<{ id_hash: Buffer }>(db, forms[size], [
+        uses.map(({ idHash }) => idHash),
+        uses.map(({ lifetimeSeconds }) => lifetimeSeconds),
+      ]);
       return uses.map(({ idHash }) => rows.some((row) => row.id_hash.equals(idHash)));
     },
   });

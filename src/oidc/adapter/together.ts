@@ -2,7 +2,7 @@
 import { type EventRow, eventJson, eventRow, type NewEvent } from '../../audit/audit.ts';
 import { type Batch, createBatch } from '../../platform/database/batch.ts';
 import type { Db } from '../../platform/database/postgres.ts';
-import { bindings } from './statement.ts';
+import { prepared, runPrepared } from '../../platform/database/prepared.ts';
 
 /**
  * Reads by id or hash, of many requests in one statement. `sql` has one placeholder, for the array of them; the same id asked
@@ -13,13 +13,12 @@ export function createReadBatch<Id extends string | Buffer, Row>(
   shape: { name: string; sql: string; idOf: (row: Row) => Id },
 ): Batch<Id, Row | undefined> {
   const keyOf = (id: Id) => (typeof id === 'string' ? id : id.toString('latin1'));
+  const statement = prepared(shape.name, shape.sql);
   return createBatch({
     inFlight: 2,
     companyMilliseconds: READ_COMPANY_MILLISECONDS,
     async run(ids) {
-      const { rows } = await db
-        .raw<{ rows: Row[] }>(shape.sql, bindings([[...ids]]))
-        .options({ name: shape.name });
+      const rows = await runPrepared<Row>(db, statement, [ids]);
       const byKey = new Map(rows.map((row) => [keyOf(shape.idOf(row)), row]));
       return ids.map((id) => byKey.get(keyOf(id)));
     },
@@ -57,8 +56,15 @@ export function changeOf(given: Given, event: NewEvent | undefined): Change {
 
 /** Answers, for each change, whether it touched its row. */
 export function createChangeBatch(db: Db, shape: ChangeShape): Batch<Change, boolean> {
-  const forms = { one: sqlOf(shape, '', true), many: sqlOf(shape, 'nowait', true) };
-  const silent = { one: sqlOf(shape, '', false), many: sqlOf(shape, 'nowait', false) };
+  const { name } = shape;
+  const forms = {
+    one: prepared(`${name}_one_told`, sqlOf(shape, '', true)),
+    many: prepared(`${name}_many_told`, sqlOf(shape, 'nowait', true)),
+  };
+  const silent = {
+    one: prepared(`${name}_one`, sqlOf(shape, '', false)),
+    many: prepared(`${name}_many`, sqlOf(shape, 'nowait', false)),
+  };
   return createBatch({
     inFlight: 2,
     companyMilliseconds: WRITE_COMPANY_MILLISECONDS,
@@ -67,9 +73,7 @@ export function createChangeBatch(db: Db, shape: ChangeShape): Batch<Change, boo
       const many = changes.length > 1 ? 'many' : 'one';
       const told = changes.some(({ event }) => event !== undefined);
       const text = `[${changes.map(changeText).join(',')}]`;
-      const { rows } = await db
-        .raw<{ rows: { key: string }[] }>((told ? forms : silent)[many], [text])
-        .options({ name: `${shape.name}_${many}${told ? '_told' : ''}` });
+      const rows = await runPrepared<{ key: string }>(db, (told ? forms : silent)[many], [text]);
       const touched = new Set(rows.map(({ key }) => key));
       return changes.map(({ given }) => touched.has(given.key));
     },
