@@ -22,13 +22,16 @@ async function during(change: [string, string, unknown[]], ask: () => Promise<Re
   await trx.raw(`update ${table} set ${set} where id = ?`, values as string[]);
   const answer = ask();
   await expect
-    .poll(async () => {
-      const { rows } = await db.raw(
-        `select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
-      );
-      return rows.length;
-    })
-    .toBe(1);
+    .poll(
+      async () => {
+        const { rows } = await db.raw(
+          `select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
+        );
+        return rows.length;
+      },
+      { timeout: 10_000 },
+    )
+    .toBeGreaterThan(0);
   await trx.commit();
   return answer;
 }
