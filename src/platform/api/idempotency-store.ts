@@ -18,7 +18,7 @@ export interface KnownKey {
 }
 
 const KEPT_SECONDS = 24 * 3600;
-/** Longer than any act takes: each of its statements has a time limit of its own. */
+/** A claim outlives its server by at most this; a living one renews it. */
 const CLAIM_SECONDS = 60;
 
 /** One insert claims the key; false when it is known already. A key that has run out is as good as new. */
@@ -48,6 +48,14 @@ export async function claimAbandoned(db: Db, claim: NewClaim): Promise<boolean> 
       claimed_until: db.raw('now() + make_interval(secs => ?)', [CLAIM_SECONDS]),
     });
   return taken > 0;
+}
+
+/** Not when another request has taken the claim over. */
+export async function renewClaim(db: Db, { keyHash, requestId }: NewClaim): Promise<void> {
+  await db('idempotency_keys')
+    .where({ key_hash: keyHash, request_id: requestId })
+    .whereNull('answer')
+    .update({ claimed_until: db.raw('now() + make_interval(secs => ?)', [CLAIM_SECONDS]) });
 }
 
 export async function readKey(db: Db, keyHash: Buffer): Promise<KnownKey | undefined> {

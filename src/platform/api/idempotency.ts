@@ -14,6 +14,7 @@ import {
   type KnownKey,
   keepAnswer,
   readKey,
+  renewClaim,
 } from './idempotency-store.ts';
 import type { Reply } from './reply.ts';
 import type { Caller, Route } from './route.ts';
@@ -49,9 +50,13 @@ export interface IdempotencyDeps {
   seal: Seal;
   /** Whether the ledger holds an act of this caller under this request: asked when a server died before it answered. */
   wasDone(act: { requestId: string; actorId: string; since: Date }): Promise<boolean>;
+  /** How often a claim is renewed while its act runs; tests shorten it. */
+  renewMilliseconds?: number;
 }
 
 const HOUR_SECONDS = 3600;
+/** Three times in the span of a claim. */
+const RENEW_MILLISECONDS = 20_000;
 /** Claims carry the time of the database, events that of a node. */
 const CLOCKS_DIFFER_MILLISECONDS = 60_000;
 
@@ -80,14 +85,23 @@ export function createIdempotency(deps: IdempotencyDeps): Idempotency {
     throw failure('idempotency_answer_lost', { lostRequestId: requestId });
   }
 
-  async function settled(act: () => Promise<Reply>, keyHash: Buffer): Promise<Reply | AppError> {
+  async function settled(act: () => Promise<Reply>, row: ClaimedRow): Promise<Reply | AppError> {
+    // However long the act takes, nobody else begins it meanwhile. A renewal that fails is made up for by the next.
+    const renewal = setInterval(
+      () => void renewClaim(db, row).catch(() => undefined),
+      deps.renewMilliseconds ?? RENEW_MILLISECONDS,
+    );
+    renewal.unref();
     try {
       return await act();
     } catch (error) {
       if (error instanceof AppError && isLasting(error)) return error;
       // Nothing is kept, and the caller may try again at once; were this to fail as well, the claim runs out by itself.
-      await abandonKey(db, keyHash).catch(() => undefined);
+      clearInterval(renewal);
+      await abandonKey(db, row.keyHash).catch(() => undefined);
       throw error;
+    } finally {
+      clearInterval(renewal);
     }
   }
 
@@ -102,7 +116,7 @@ export function createIdempotency(deps: IdempotencyDeps): Idempotency {
       const row = rowOf(request);
       const claimed = await claim(request, row);
       if (claimed !== true) return { answer: opened(seal, row.keyHash, claimed), replayed: true };
-      return keep(row.keyHash, await settled(act, row.keyHash));
+      return keep(row.keyHash, await settled(act, row));
     },
 
     jobs: () => [

@@ -157,6 +157,39 @@ describe('a failure on the way', () => {
   });
 });
 
+describe('an act that takes long', () => {
+  it('keeps its claim as long as it runs', async () => {
+    const patient = createIdempotency({
+      db,
+      seal: createSeal(randomBytes(32)),
+      wasDone: async () => false,
+      renewMilliseconds: 20,
+    });
+    const asked = request();
+    const { promise: ended, resolve: end } = Promise.withResolvers<void>();
+    const made = counting();
+    const slow = async () => {
+      await ended;
+      return made.act();
+    };
+    const first = inRequest('req-slow', () => patient.once(asked, slow));
+    const lapsed = () =>
+      db('idempotency_keys').where({ request_id: 'req-slow' }).whereRaw('claimed_until <= now()');
+    await expect
+      .poll(() =>
+        db('idempotency_keys')
+          .where({ request_id: 'req-slow' })
+          .update({ claimed_until: new Date(0) }),
+      )
+      .toBe(1);
+    await expect.poll(lapsed, { timeout: 10_000 }).toEqual([]);
+    expect(await codeOf(patient.once(asked, made.act))).toBe('idempotency_key_in_use');
+    end();
+    expect((await first).replayed).toBe(false);
+    expect(made.times).toBe(1);
+  });
+});
+
 it('removes keys after their day, and forgets them at once when they are used again', async () => {
   const [old, used] = [request(), request()];
   for (const asked of [old, used]) await idempotency.once(asked, counting().act);
