@@ -79,7 +79,12 @@ export async function land(scene: Scene, person: Person, browser: Browser, begun
   const login = await page(scene, 'authorize', () => browser.open(begun.url));
   if (login.forms.length === 0) return login;
   const typed = { identifier: person.email, password };
-  return page(scene, 'password', () => browser.submit(login, typed, '/login'));
+  return page(scene, 'password', async () => {
+    const left = await browser.submit(login, typed, '/login');
+    if (left.html === '') return left;
+    const { status, headers, html } = left;
+    throw new Problem(status, headers, `${html} (shown in place of the app)`);
+  });
 }
 
 export async function signInTo(scene: Scene, person = personOf(scene)) {

@@ -72,6 +72,8 @@ export function problemOf(error: unknown): Problem | undefined {
 // A sign-in, code or pushed request that the server does not know.
 function isForgotten(what: string, { status, code }: Problem): boolean {
   if (what === 'refresh') return false;
+  // The same form once more, as if nothing had been typed.
+  if (status === 200) return true;
   return status === 400 && (/^Start again/.test(code) || /^(invalid_grant|invalid_request_uri)$/.test(code));
 }
 
