@@ -1,12 +1,18 @@
 // Engine state of many requests in one statement, while connections are cut, rows are held by others and rows are bad:
 // every request hears of its own thing only, and what can be used once is used once.
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Adapter } from 'oidc-provider';
 import { Client } from 'pg';
 import { describe, expect, it } from 'vitest';
+import { createStateStore } from '../../src/oidc/adapter/adapter.ts';
+import { createSealing } from '../../src/oidc/adapter/sealing.ts';
 import { createSpent } from '../../src/oidc/adapter/spent.ts';
 import { createTokenRows } from '../../src/oidc/adapter/token-rows.ts';
+import { noClientAdapter } from '../../src/oidc/client-source.ts';
+import { withOrigin } from '../../src/platform/origin.ts';
 import { hashToken } from '../../src/platform/secrets/tokens.ts';
+import { createTimings } from '../../src/platform/telemetry/timings.ts';
 import { useDatabase } from '../support/database.ts';
 
 const { db, databaseUrl } = useDatabase();
@@ -68,6 +74,25 @@ async function cut(until: () => boolean): Promise<void> {
   }
   await client.end();
 }
+
+it('counts the statements of many requests for none but those that wait for them, the first one included', async () => {
+  const store = createStateStore(
+    { db, sealing: createSealing(randomBytes(32)), refreshGraceSeconds: 10, sessionAbsoluteSeconds: 3600 },
+    noClientAdapter,
+  );
+  const timings = createTimings(false);
+  const origin = { requestId: 'first', address: null, userAgent: null, timings };
+  const sessions = await withOrigin(origin, async () => {
+    // As the engine makes it: when a request first asks for one.
+    const adapter = (store.factory as (name: string) => Adapter)('Session');
+    await adapter.find('nobody');
+    return adapter;
+  });
+  const ownWaits = timings.count('database');
+  await Promise.all(['a', 'b', 'c'].map((id) => sessions.find(id)));
+
+  expect(timings.count('database')).toBe(ownWaits);
+});
 
 describe('state of many requests at once', () => {
   it('is found by each request as its own, while connections are cut', async () => {

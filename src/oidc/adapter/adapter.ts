@@ -44,11 +44,13 @@ export function createStateStore(deps: StateDeps, clientAdapter: Adapter): State
 
   function adapterFor(name: ModelName): Adapter {
     const { table } = models[name];
-    if (table === 'oidc_sessions') return sessionAdapter(deps);
+    if (table === 'oidc_sessions') return sessions;
     if (table === 'oidc_grants') return grants;
     if (table === 'oidc_replays') return replayAdapter;
     return tokenAdapter(name, rows[table], deps);
   }
+  // Made here and not when the engine first asks for them: that is within a request, to which their statements would count.
+  const sessions = sessionAdapter(deps);
   const grants = grantAdapter(deps);
 
   return {
