@@ -2,11 +2,11 @@
 import type { Config } from '../platform/config/schema.ts';
 import { migrationStatus } from '../platform/database/migrations.ts';
 import { createPostgres, type Db } from '../platform/database/postgres.ts';
-import { openEmbeddedPostgres } from '../platform/embedded-postgres.ts';
+import { hasEmbeddedPostgres, openEmbeddedPostgres } from '../platform/embedded-postgres.ts';
 import { isProblem, measured, type Problem } from '../platform/inspect/problem.ts';
 import { createRedis, type Redis } from '../platform/redis/redis.ts';
-import { openVault } from '../platform/secrets/open-vault.ts';
-import { loadServerSecrets } from '../platform/secrets/server-secrets.ts';
+import { openVaultToRead } from '../platform/secrets/open-vault.ts';
+import { readServerSecrets } from '../platform/secrets/server-secrets.ts';
 import { silentLog } from '../platform/telemetry/log.ts';
 import type { Opened } from './gather.ts';
 
@@ -34,6 +34,9 @@ export async function openParts(config: Config): Promise<OpenedParts> {
 }
 
 async function openDatabase({ database: { url, dataDirectory } }: Config) {
+  if (url === undefined && !(await hasEmbeddedPostgres(dataDirectory))) {
+    throw new Error(`there is none in ${dataDirectory} yet, and DATABASE_URL is not set`);
+  }
   const embedded =
     url === undefined
       ? await openEmbeddedPostgres({ dataDirectory, role: 'command', log: silentLog })
@@ -68,7 +71,7 @@ async function readProbeKey(
   if (isProblem(pending)) return pending;
   if (pending.length > 0) return { problem: 'the schema is older than this release' };
   return measured(async () =>
-    (await loadServerSecrets(db, await openVault(db, config.secrets))).get('reflection'),
+    (await readServerSecrets(db, openVaultToRead(config.secrets))).get('reflection'),
   );
 }
 

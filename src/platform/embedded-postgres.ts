@@ -82,6 +82,15 @@ export async function openEmbeddedPostgres(settings: EmbeddedPostgresSettings): 
   };
 }
 
+/** Whether there is a database to open; opening makes one. */
+export async function hasEmbeddedPostgres(dataDirectory: string): Promise<boolean> {
+  return stat(join(dataDirectory, 'postgres', 'PG_VERSION')).then(
+    () => true,
+    // One that this user may not see is there.
+    (error: NodeJS.ErrnoException) => error.code !== 'ENOENT',
+  );
+}
+
 async function prepareCluster(settings: EmbeddedPostgresSettings): Promise<Cluster> {
   if (process.platform === 'win32') {
     throw new Error(

@@ -1,6 +1,6 @@
 // gatehouse doctor as operators run it: beside a running server, behind a real nginx, and when parts are away.
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { chmodSync, writeFileSync } from 'node:fs';
+import { chmodSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -22,9 +22,13 @@ const settings = () => ({
 });
 
 function doctor(environment: Record<string, string>, ...args: string[]) {
+  const env = { PATH: process.env.PATH ?? '', ...settings(), ...environment };
+  return runDoctor(env, newFolder(), ...args);
+}
+
+function runDoctor(env: Record<string, string>, cwd: string, ...args: string[]) {
   return new Promise<{ code: number; out: string }>((resolve) => {
-    const env = { PATH: process.env.PATH ?? '', ...settings(), ...environment };
-    execFile(process.execPath, [CLI, 'doctor', ...args], { env, cwd: newFolder() }, (error, out, err) => {
+    execFile(process.execPath, [CLI, 'doctor', ...args], { env, cwd }, (error, out, err) => {
       resolve({ code: typeof error?.code === 'number' ? error.code : 0, out: out + err });
     });
   });
@@ -164,6 +168,27 @@ describe('when parts are away', () => {
     expect(examined.of('issuer-reachable')).toBe('failed');
     expect(examined.of('database')).toBe('ok');
     expect(examined.of('csrf')).toBe('not_measured');
+  });
+
+  it('makes nothing: no data, no key, no secret', async () => {
+    const cwd = newFolder();
+    const env = { PATH: process.env.PATH ?? '', PORT: String(await freePort()) };
+    const { out } = await runDoctor(env, cwd);
+    expect(out).toMatch(/^FAILED {3}The database answers/m);
+    expect(readdirSync(cwd)).toEqual([]);
+
+    const empty = { ...env, DATABASE_URL: database.databaseUrl(), KEYS_DIRECTORY: join(cwd, 'keys') };
+    const tables = () =>
+      Promise.all(['master_keys', 'server_secrets'].map((table) => database.db(table).select('*')));
+    const before = await tables();
+    await database.db('server_secrets').where({ name: 'reflection' }).delete();
+    await runDoctor(empty, cwd);
+    await runDoctor({ ...empty, KEYS_DIRECTORY: keys }, cwd);
+    expect(readdirSync(cwd)).toEqual([]);
+    const [masterKeys, secrets] = before;
+    expect(await tables()).toEqual([masterKeys, secrets?.filter(({ name }) => name !== 'reflection')]);
+    await database.db('server_secrets').delete();
+    await database.db('server_secrets').insert(secrets ?? []);
   });
 
   it('still examines the rest when the database and Redis are away, and ends with 1', async () => {

@@ -12,6 +12,13 @@ export async function openVault(db: Db, settings: MasterKeySettings): Promise<Va
   return vault;
 }
 
+/** For those who only look: makes no key, chooses none, and opens what the keys at hand open. Throws SecretsProblem. */
+export function openVaultToRead(settings: MasterKeySettings): Vault {
+  const [first] = masterKeysAtHand(settings);
+  if (first === undefined) throw new SecretsProblem('This machine has no master key.');
+  return createVault(first.key, () => masterKeysAtHand(settings).map(({ key }) => key));
+}
+
 export async function currentMasterKey(db: Db): Promise<string | undefined> {
   const row: { id: string } | undefined = await db('master_keys').where({ state: 'current' }).first('id');
   return row?.id;

@@ -30,6 +30,11 @@ export async function loadServerSecrets(db: Db, vault: Vault): Promise<ServerSec
   const missing = names.filter((name) => !present.has(name));
   // Insert-if-absent, then read: of two nodes that start together, both end with what was stored first.
   if (missing.length > 0) await insertAbsent(db, vault, missing);
+  return readServerSecrets(db, vault);
+}
+
+/** Those that there are. Makes none. */
+export async function readServerSecrets(db: Db, vault: Vault): Promise<ServerSecrets> {
   const secrets = new Map<string, Buffer>();
   for (const row of await readSealed(db)) secrets.set(row.name, openSecret(vault, row));
   return {
