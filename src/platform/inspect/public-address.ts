@@ -14,7 +14,7 @@ export type AskPublic = (
 ) => Promise<PublicAnswer | Problem>;
 
 const TIMEOUT_MILLISECONDS = 5_000;
-const TEXT_LENGTH = 64 * 1024;
+const MOST_BYTES = 64 * 1024;
 
 /** Redirects are answers and not followed. */
 export function createAskPublic(issuer: string): AskPublic {
@@ -29,10 +29,24 @@ export function createAskPublic(issuer: string): AskPublic {
         status: answer.status,
         headers: answer.headers,
         cookies: answer.headers.getSetCookie(),
-        text: (await answer.text()).slice(0, TEXT_LENGTH),
+        text: await textOf(answer),
       };
     } catch (error) {
       return problemOf(error);
     }
   };
+}
+
+/** The beginning is enough to judge by, and whoever stands at that address may send without end. */
+async function textOf({ body }: Response): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = '';
+  let left = MOST_BYTES;
+  for await (const chunk of body ?? []) {
+    text += decoder.decode(chunk.subarray(0, left), { stream: true });
+    left -= chunk.length;
+    // Leaving the loop cancels the rest.
+    if (left <= 0) break;
+  }
+  return text;
 }
