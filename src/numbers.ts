@@ -51,6 +51,10 @@ export function countEvents(audit: Audit, metrics: Counting): Audit {
       await audit.record(db, event);
       metrics.count('gatehouse_ledger_events_total', { type: event.type });
     },
+    written(event) {
+      audit.written(event);
+      metrics.count('gatehouse_ledger_events_total', { type: event.type });
+    },
     async append(event) {
       await audit.append(event);
       metrics.count('gatehouse_ledger_events_total', { type: event.type });

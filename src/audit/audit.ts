@@ -21,6 +21,8 @@ export type { Actor, AuditEvent, EventFilter, NewEvent, RefusalCount, RefusalFil
 export interface Audit {
   /** In the caller's transaction: the event and its change are committed together or not at all. */
   record(db: Db, event: NewEvent): Promise<void>;
+  /** For an event that its caller wrote with its change in one statement (eventRow, eventJson): whoever waits for it hears. */
+  written(event: NewEvent): void;
   /** For events without a change of ours, at high rates. Resolves when durable; when it rejects, refuse the act. */
   append(event: NewEvent): Promise<void>;
   /** How many appended events wait to be written together, for the metrics. */
@@ -55,6 +57,7 @@ export function createAudit(deps: { postgres: Postgres; log: Log; clock: Clock }
       await insertEvent(handle, eventRow(event, clock.now()));
       listeners.wake(event.type);
     },
+    written: (event) => listeners.wake(event.type),
     append(event) {
       listeners.wake(event.type);
       return appender.append(eventRow(event, clock.now()));

@@ -1,11 +1,11 @@
 // Sign-in by password: count the attempt, check the password, settle. In this order, for everybody, in the same time.
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Account, Accounts } from '../accounts/accounts.ts';
-import type { Audit, NewEvent } from '../audit/audit.ts';
+import { type Audit, eventRow, type NewEvent } from '../audit/audit.ts';
 import type { AccountId } from '../lib/ids.ts';
 import type { Attempt, Lockout } from '../lockout/lockout.ts';
 import type { Clock } from '../platform/clock.ts';
-import type { Db, Postgres } from '../platform/database/postgres.ts';
+import type { Postgres } from '../platform/database/postgres.ts';
 import type { HashPool } from './hash-pool.ts';
 import {
   type Argon2Settings,
@@ -86,15 +86,14 @@ export function createPasswordSignIn(deps: PasswordSignInDeps, pool: HashPool) {
   };
 }
 
-// One transaction, and so one wait for the disk, whether there is a password row to write or not.
-function reserve(deps: PasswordSignInDeps, identifier: string, account: Account | undefined) {
-  return deps.postgres.transaction(async (trx) => {
-    const reservation = await deps.lockout.reserve(identifier, trx);
-    if (reservation.kind === 'locked') return reservation;
-    const maximum = deps.settings.maximumConsecutiveFailures;
-    const password = await store.takeAttempt(trx, account?.id ?? NOBODY, maximum);
-    return { ...reservation, password };
-  });
+// One statement, and so one wait for the disk, whether there is a password row to write or not.
+async function reserve(deps: PasswordSignInDeps, identifier: string, account: Account | undefined) {
+  const maximum = deps.settings.maximumConsecutiveFailures;
+  const taking = store.takingAttempt(account?.id ?? NOBODY, maximum);
+  const reservation = await deps.lockout.reserve(identifier, taking);
+  if (reservation.kind === 'locked') return reservation;
+  // What `takingAttempt` returns.
+  return { ...reservation, password: reservation.also as store.UsablePassword | undefined };
 }
 
 async function takeBack(deps: PasswordSignInDeps, { account, attempt, password }: Checked): Promise<void> {
@@ -111,8 +110,6 @@ function candidateOf(password: string, maximumLength: number): string | undefine
   return normalizePassword(password);
 }
 
-class Superseded extends Error {}
-
 interface Accepted {
   account: Account;
   attempt: Attempt;
@@ -120,37 +117,24 @@ interface Accepted {
   candidate: string;
 }
 
-/** The account as it is now; undefined when password or account changed while the hash was made. */
+/** undefined when password or account changed while the hash was made: the attempt stays the failure as which it was counted. */
 async function accept(
   deps: PasswordSignInDeps,
   pool: HashPool,
   match: Accepted,
 ): Promise<Account | undefined> {
   const rehashed = await rehash(deps, pool, match);
-  try {
-    return await deps.postgres.transaction((trx) => settle(deps, trx, match, rehashed));
-  } catch (error) {
-    if (error instanceof Superseded) return undefined;
-    throw error;
-  }
-}
-
-async function settle(
-  deps: PasswordSignInDeps,
-  trx: Db,
-  match: Accepted,
-  rehashed: { hash: string; at: Date } | undefined,
-): Promise<Account> {
   const { id } = match.account;
-  await deps.lockout.succeeded(match.attempt, trx);
-  const accepted = await store.acceptPassword(trx, id, match.phc, rehashed);
-  const account = await deps.accounts.find(id, trx);
-  // Rolls back: the attempt stays the failure as which it was counted.
-  if (!accepted || account?.status !== 'active') throw new Superseded();
   const about = { actor: { kind: 'account', id }, outcome: 'success', accountId: id } as const;
-  if (rehashed !== undefined) await deps.audit.record(trx, { type: 'password.rehashed', ...about });
-  await deps.audit.record(trx, { type: 'sign-in.succeeded', ...about, details: { method: 'password' } });
-  return account;
+  const events: NewEvent[] = [
+    ...(rehashed === undefined ? [] : [{ type: 'password.rehashed', ...about } as const]),
+    { type: 'sign-in.succeeded', ...about, details: { method: 'password' } },
+  ];
+  const rows = events.map((event) => eventRow(event, deps.clock.now()));
+  const accepting = store.acceptingPassword(id, match.phc, rehashed, rows);
+  if (!(await deps.lockout.succeeded(match.attempt, accepting))) return undefined;
+  for (const event of events) deps.audit.written(event);
+  return match.account;
 }
 
 async function rehash(deps: PasswordSignInDeps, pool: HashPool, match: Accepted) {

@@ -1,5 +1,7 @@
 // All SQL of passwords. A failure is counted before the password is looked at, in one conditional statement.
+import { type EventRow, eventJson } from '../audit/audit.ts';
 import type { AccountId } from '../lib/ids.ts';
+import type { Also } from '../lockout/lockout.ts';
 import type { Db } from '../platform/database/postgres.ts';
 
 export interface UsablePassword {
@@ -9,21 +11,18 @@ export interface UsablePassword {
 }
 
 /**
- * Takes one of the attempts that a password has in all (NIST SP 800-63B §3.2.2). undefined: there is no password, or it
- * has none left. Parallel attempts queue up at the row, so that none can be taken twice.
+ * Takes one of the attempts that a password has in all (NIST SP 800-63B §3.2.2), and returns a UsablePassword. No row: there
+ * is no password, or it has none left. Parallel attempts queue up at the row, so that none can be taken twice.
  */
-export async function takeAttempt(
-  db: Db,
-  accountId: AccountId,
-  maximum: number,
-): Promise<UsablePassword | undefined> {
-  const rows = await db('passwords')
-    .where({ account_id: accountId })
-    .where('consecutive_failures', '<', maximum)
-    .update({ consecutive_failures: db.raw('consecutive_failures + 1') })
-    .returning(['hash', 'consecutive_failures']);
-  const row: { hash: string; consecutive_failures: number } | undefined = rows[0];
-  return row && { hash: row.hash, consecutiveFailures: row.consecutive_failures };
+export function takingAttempt(accountId: AccountId, maximum: number): Also {
+  return {
+    name: 'password',
+    sql: (condition) => `also as (
+      update passwords set consecutive_failures = consecutive_failures + 1
+      where account_id = :accountId and consecutive_failures < :maximumFailures and ${condition}
+      returning hash, consecutive_failures as "consecutiveFailures")`,
+    bindings: { accountId, maximumFailures: maximum },
+  };
 }
 
 export async function giveBackAttempt(db: Db, accountId: AccountId): Promise<void> {
@@ -32,18 +31,36 @@ export async function giveBackAttempt(db: Db, accountId: AccountId): Promise<voi
     .update({ consecutive_failures: db.raw('greatest(consecutive_failures - 1, 0)') });
 }
 
-/** False when the password was changed or removed since its hash was read: then this proof is stale. */
-export async function acceptPassword(
-  db: Db,
+/**
+ * Begins the count anew and writes the events. No row when the account was suspended, or the password changed or removed,
+ * since its hash was read: then this proof is stale.
+ */
+export function acceptingPassword(
   accountId: AccountId,
   hash: string,
   rehashed: { hash: string; at: Date } | undefined,
-): Promise<boolean> {
-  const renewed = rehashed && { hash: rehashed.hash, hashed_at: rehashed.at };
-  const count = await db('passwords')
-    .where({ account_id: accountId, hash })
-    .update({ consecutive_failures: 0, ...renewed });
-  return count > 0;
+  events: readonly EventRow[],
+): Also {
+  return {
+    name: 'password',
+    sql: (condition) => `also as (
+      update passwords set consecutive_failures = 0, hash = coalesce(:newHash, hash),
+        hashed_at = coalesce(:hashedAt, hashed_at)
+      where account_id = :accountId and hash = :hash and ${condition}
+        and exists (select from accounts where id = :accountId and status = 'active')
+      returning 1
+    ), ledger as (
+      insert into audit_events (${eventJson.columns})
+      select told.* from also cross join json_to_recordset(cast(:events as json)) as told(${eventJson.record})
+    )`,
+    bindings: {
+      accountId,
+      hash,
+      newHash: rehashed?.hash ?? null,
+      hashedAt: rehashed?.at ?? null,
+      events: `[${events.map(eventJson.text).join(',')}]`,
+    },
+  };
 }
 
 /** Whether it is the first of the account or took the place of another; undefined when there is no such account. */

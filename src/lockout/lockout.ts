@@ -22,7 +22,7 @@ import {
 import * as store from './store.ts';
 
 export type { Level, LockoutSettings } from './policy.ts';
-export type { Standing } from './store.ts';
+export type { Also, Standing } from './store.ts';
 
 /** An attempt that was counted as a failure in advance. It must be settled or taken back, or it stays a failure. */
 export interface Attempt extends store.AttemptKeys {
@@ -31,13 +31,17 @@ export interface Attempt extends store.AttemptKeys {
 }
 
 export type Reservation =
-  | { kind: 'allowed'; attempt: Attempt }
-  | { kind: 'locked'; retryAfterSeconds: number };
+  /** `also`: the row that the caller's part of the statement returned. */
+  { kind: 'allowed'; attempt: Attempt; also: unknown } | { kind: 'locked'; retryAfterSeconds: number };
 
 export interface Lockout {
-  /** For what was typed, whether an account has it or not; the address is that of the current origin. */
-  reserve(typed: string, db?: Db): Promise<Reservation>;
-  succeeded(attempt: Attempt, db?: Db): Promise<void>;
+  /**
+   * For what was typed, whether an account has it or not; the address is that of the current origin. `also` is done in the
+   * same statement, when the attempt is allowed.
+   */
+  reserve(typed: string, also?: store.Also): Promise<Reservation>;
+  /** Together with `also`: false when that touched nothing, and then the attempt stays a failure. */
+  succeeded(attempt: Attempt, also?: store.Also): Promise<boolean>;
   /** The proof was never looked at (the server was busy). */
   takeBack(attempt: Attempt, db?: Db): Promise<void>;
   standing(typed: string): Promise<Standing>;
@@ -65,7 +69,8 @@ export function createLockout(deps: LockoutDeps): Lockout {
   const rulesWithoutAddress = { ...rules, address: { delays: [0], free: Number.MAX_SAFE_INTEGER } };
 
   return {
-    async reserve(typed, db = postgres.db) {
+    async reserve(typed, also) {
+      const { db } = postgres;
       const address = currentOrigin().address;
       const keys = { identifier: identifierHash(deps, typed), address: addressHash(deps, address) };
       const times = timesAt(clock.now());
@@ -74,6 +79,7 @@ export function createLockout(deps: LockoutDeps): Lockout {
         keys,
         address === null ? rulesWithoutAddress : rules,
         times,
+        also,
       );
       if (counted.length < 3) {
         const until = await store.blockedUntilOf(db, keys, times);
@@ -82,12 +88,13 @@ export function createLockout(deps: LockoutDeps): Lockout {
       const lastFreeAt = counted
         .filter((row) => row.failures === rules[row.level].free)
         .map((row) => row.level);
-      return { kind: 'allowed', attempt: { ...keys, lastFreeAt } };
+      const row = counted.find(({ level }) => level === 'address')?.also ?? undefined;
+      return { kind: 'allowed', attempt: { ...keys, lastFreeAt }, also: row };
     },
-    async succeeded({ identifier, address }, db = postgres.db) {
+    succeeded({ identifier, address }, also) {
       const now = clock.now();
       const expiresAt = new Date(now.getTime() + KNOWN_ADDRESS_SECONDS * 1000);
-      await store.settleSuccess(db, { identifier, address }, rules, { now, expiresAt });
+      return store.settleSuccess(postgres.db, { identifier, address }, rules, { now, expiresAt }, also);
     },
     takeBack: ({ identifier, address }, db = postgres.db) =>
       store.takeBackAttempt(db, { identifier, address }, rules),

@@ -1,5 +1,6 @@
 // All SQL of sign_in_attempts. Counting an attempt and finding out whether it may be made are one statement.
 import type { Db } from '../platform/database/postgres.ts';
+import { runPrepared } from '../platform/database/prepared.ts';
 import type { Level } from './policy.ts';
 
 /** Keyed hashes of what was typed and where it came from. */
@@ -28,10 +29,21 @@ export interface Times {
   freeKeptSeconds: number;
 }
 
+/** A change of somebody else's that is part of the same statement, and so of the same commit and round trip. */
+export interface Also {
+  /** Part of the name of the prepared statement: another text, another name. */
+  readonly name: string;
+  /** Common table expressions, one of them named `also`. They change something only where `condition` holds. */
+  sql(condition: string): string;
+  readonly bindings: Readonly<Record<string, unknown>>;
+}
+
 export interface CountedLevel {
   level: Level;
   failures: number;
   blocked_until: Date | null;
+  /** With the level `address`: the row that `also` returned. */
+  also: unknown;
 }
 
 const ANY = Buffer.alloc(0);
@@ -52,7 +64,7 @@ const keysOf = {
  * parallel, which do not see each other in it, the conditions of the inserts decide, one row lock after the other in a
  * fixed order. So of any number of parallel attempts no more than the free ones get through.
  */
-const RESERVE = `
+const reserveSql = (also: Also | undefined) => `
   with standing as (
     select address, identifier, blocked_until, last_success_at from sign_in_attempts
     where (${rowOf.pair}) or (${rowOf.identifier}) or (${rowOf.address})
@@ -67,10 +79,10 @@ const RESERVE = `
     ${countLevel('identifier', 'pair', '(select address from known)')}
   ), address as (
     ${countLevel('address', 'identifier', 'false')}
-  )
-  select 'pair' as level, failures, blocked_until from pair
-  union all select 'identifier', failures, blocked_until from identifier
-  union all select 'address', failures, blocked_until from address`;
+  ) ${also ? `, ${also.sql('(select count(*) from address) > 0')}` : ''}
+  select 'pair' as level, failures, blocked_until, null::json as also from pair
+  union all select 'identifier', failures, blocked_until, null from identifier
+  union all select 'address', failures, blocked_until, ${also ? '(select row_to_json(also) from also)' : 'null'} from address`;
 
 function countLevel(level: Level, after: string, spared: string): string {
   const failures = '(case when counted.failed_at > :forgetBefore then counted.failures + 1 else 1 end)';
@@ -108,8 +120,10 @@ export async function reserveAttempt(
   keys: AttemptKeys,
   rules: Rules,
   times: Times,
+  also?: Also,
 ): Promise<CountedLevel[]> {
-  const { rows } = await db.raw<{ rows: CountedLevel[] }>(RESERVE, {
+  return run<CountedLevel>(db, named('lockout_reserve', also), reserveSql(also), {
+    ...also?.bindings,
     ...keys,
     any: ANY,
     now: times.now,
@@ -121,7 +135,27 @@ export async function reserveAttempt(
     identifierDelays: `{${rules.identifier.delays.join(',')}}`,
     addressDelays: `{${rules.address.delays.join(',')}}`,
   });
-  return rows;
+}
+
+const named = (name: string, also: Also | undefined) => (also ? `${name}_${also.name}` : name);
+
+/** `:name` for a value, each of them sent once: twenty times `:now` as knex writes them are twenty values. */
+function run<Row>(
+  db: Db,
+  name: string,
+  sql: string,
+  values: Readonly<Record<string, unknown>>,
+): Promise<Row[]> {
+  const names: string[] = [];
+  const text = sql.replaceAll(/(?<!:):([a-z]\w*)/gi, (_, value: string) => {
+    if (!names.includes(value)) names.push(value);
+    return `$${names.indexOf(value) + 1}`;
+  });
+  return runPrepared<Row>(
+    db,
+    { name, text },
+    names.map((value) => values[value]),
+  );
 }
 
 /** When the attempt may be made: the latest end of the blocks that stand in its way. */
@@ -135,17 +169,40 @@ export async function blockedUntilOf(db: Db, keys: AttemptKeys, times: Times): P
   return rows[0]?.until ?? undefined;
 }
 
-/** Clears identifier and pair, remembers the address as known, and takes back this one attempt from the address. */
+/**
+ * Clears identifier and pair, remembers the address as known, and takes back this one attempt from the address. False, and
+ * nothing of this has happened, when `also` touched no row.
+ */
 export async function settleSuccess(
   db: Db,
   keys: AttemptKeys,
   rules: Rules,
   times: { now: Date; expiresAt: Date },
-): Promise<void> {
-  // Each step names the one before it, so that rows are locked in the order of RESERVE and two statements never
-  // wait for each other.
-  await db.raw(
-    `with pair as (
+  also?: Also,
+): Promise<boolean> {
+  try {
+    await run(db, named('lockout_settle', also), settleSql(also), {
+      ...also?.bindings,
+      ...keys,
+      ...times,
+      any: ANY,
+      addressFree: rules.address.free,
+    });
+    return true;
+  } catch (error) {
+    if (also !== undefined && isDivisionByZero(error)) return false;
+    throw error;
+  }
+}
+
+function isDivisionByZero(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === '22012';
+}
+
+// Each step names the one before it, so that rows are locked in the order of `reserveSql` and two statements never wait for
+// each other. The division by zero undoes the whole statement.
+const settleSql = (also: Also | undefined) =>
+  `with pair as (
        update sign_in_attempts
        set failures = 0, failed_at = null, blocked_until = null, last_success_at = :now, expires_at = :expiresAt
        where ${rowOf.pair} returning 1
@@ -153,11 +210,8 @@ export async function settleSuccess(
        delete from sign_in_attempts where ${rowOf.identifier} and (select count(*) from pair) >= 0 returning 1
      ), address as (
        ${takeBack('address', 'identifier')}
-     )
-     select count(*) from address`,
-    { ...keys, any: ANY, ...times, addressFree: rules.address.free },
-  );
-}
+     ) ${also ? `, ${also.sql('(select count(*) from address) >= 0')}` : ''}
+     select ${also ? '1 / count(*) from also' : 'count(*) from address'}`;
 
 /** The attempt was not made after all: it counts nowhere. */
 export async function takeBackAttempt(db: Db, keys: AttemptKeys, rules: Rules): Promise<void> {

@@ -81,6 +81,20 @@ describe('an attempt', () => {
     expect((await reserve('ada')).kind).toBe('locked');
   });
 
+  it('that is settled together with a change stays a failure when that touched nothing', async () => {
+    const { lockout, reserve } = setUp();
+    const also = (rows: number) => ({
+      name: `test_${rows}`,
+      sql: (condition: string) => `also as (select 1 from generate_series(1, ${rows}) where ${condition})`,
+      bindings: {},
+    });
+    const attempt = await allowed(reserve, 'with');
+    expect(await lockout.succeeded(attempt, also(0))).toBe(false);
+    expect((await lockout.standing('with')).failures).toBe(1);
+    expect(await lockout.succeeded(attempt, also(1))).toBe(true);
+    expect((await lockout.standing('with')).failures).toBe(0);
+  });
+
   it('without an address is held against the name, and against no address', async () => {
     const { reserve } = setUp();
     for (let name = 0; name < 20; name += 1) await allowed(reserve, `n${name}`, null);
