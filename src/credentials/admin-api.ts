@@ -69,7 +69,8 @@ export function credentialRoutes(deps: CredentialRouteDeps): Route[] {
       operation: 'releaseAddress',
       method: 'POST',
       path: '/addresses/release',
-      permission: 'accounts:update',
+      // Or whoever may only help others in could guess every password without a pause, by releasing their own address.
+      permission: 'accounts:admin',
       limit: 'admin-write',
       summary: 'End the wait of an address after failed sign-ins.',
       body: z.object({ address: z.union([z.ipv4(), z.ipv6()]) }),

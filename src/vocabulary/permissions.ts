@@ -2,7 +2,8 @@
 // A name never changes meaning. docs/permissions.md is generated from this table.
 
 export const permissions = {
-  'accounts:admin': 'Make and unmake administrators, and change their accounts.',
+  'accounts:admin':
+    'Make and unmake administrators, change their accounts, and end the lockout of an address.',
   'accounts:create': 'Create accounts.',
   'accounts:delete': 'Delete accounts.',
   'accounts:read': 'See accounts.',

@@ -241,6 +241,8 @@ describe('nobody gets more than they have', () => {
       call('POST', `/accounts/${admin}/suspend`, { token }),
       call('DELETE', `/accounts/${admin}`, { token, headers }),
       call('POST', `/accounts/${admin}/release`, { token }),
+      // Their own, to guess on without a pause.
+      call('POST', '/addresses/release', { token, body: { address: '192.0.2.1' } }),
     ];
     for (const reply of await Promise.all(tries)) {
       expect([reply.status, reply.body.permission]).toEqual([403, 'accounts:admin']);
