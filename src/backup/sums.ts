@@ -1,5 +1,6 @@
 // The sum of a table: how many rows it has, and one hash over them that does not depend on their order.
 import { hash } from 'node:crypto';
+import { failure } from '../platform/errors.ts';
 
 export interface TableSum {
   readonly rows: number;
@@ -15,6 +16,8 @@ export interface RunningSum {
 
 const LINE_END = 0x0a;
 const WORDS = 8;
+/** A row is gathered in memory; ours have kilobytes. A file that somebody made may have one that never ends. */
+const LONGEST_ROW = 64 * 1024 * 1024;
 
 /**
  * Each row's SHA-256, taken as eight numbers of 32 bits, is added to the sum; the sum and the count are hashed at the end.
@@ -23,6 +26,7 @@ const WORDS = 8;
 export function createSum(): RunningSum {
   const words = new Uint32Array(WORDS);
   let begun: Buffer[] = [];
+  let begunBytes = 0;
   let rows = 0;
 
   const addRow = (row: Buffer): void => {
@@ -43,9 +47,13 @@ export function createSum(): RunningSum {
         const rest = chunk.subarray(start, end);
         addRow(begun.length === 0 ? rest : Buffer.concat([...begun, rest]));
         begun = [];
+        begunBytes = 0;
         start = end + 1;
       }
-      if (start < chunk.length) begun.push(Buffer.from(chunk.subarray(start)));
+      if (start === chunk.length) return;
+      begunBytes += chunk.length - start;
+      if (begunBytes > LONGEST_ROW) throw failure('backup_broken', { reason: 'a row is too long' });
+      begun.push(Buffer.from(chunk.subarray(start)));
     },
     end() {
       if (begun.length > 0) throw new Error('the last row of a table is not whole');
