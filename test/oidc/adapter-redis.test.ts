@@ -219,6 +219,24 @@ describe.skipIf(skipped)('with Redis', () => {
     });
   });
 
+  it('a node that starts while PostgreSQL holds some of it tells the others where the newer copy is', async () => {
+    await begin();
+    const [redis] = clients();
+    const [id, payload] = thing('Interaction');
+    await adapterOf(first(), 'Interaction').upsert(id, payload, HOUR);
+    const [allowed, device] = thing('DeviceCode');
+    await adapterOf(first(), 'DeviceCode').upsert(allowed, device, HOUR);
+    await first().changes.poll();
+    if (redis) node(redis);
+    const late = nodes.at(-1) ?? first();
+    await late.store.start();
+    await first().changes.poll();
+    const answer = { ...payload, result: { login: { accountId: 'acc_1' } } };
+    await adapterOf(late, 'Interaction').upsert(id, answer, HOUR);
+
+    expect(await adapterOf(first(), 'Interaction').find(id)).toEqual(answer);
+  });
+
   describe('when Redis is lost', () => {
     const stored = async (model: ModelName, more: Record<string, unknown> = {}) => {
       const [id, payload] = thing(model, more);

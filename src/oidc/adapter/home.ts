@@ -37,10 +37,17 @@ export function createTransientsHome(deps: {
     learn(rows[0]?.seconds ?? deps.longestSeconds);
   }
 
-  /** What a server without Redis, or an earlier start, left in PostgreSQL is asked for there until its end. */
+  /**
+   * What a server without Redis, or an earlier start, left in PostgreSQL is asked for there until its end. By all nodes: one
+   * that went on asking Redis first would not see what this one writes.
+   */
   async function begin(): Promise<number> {
-    const { rows } = await db.raw<{ rows: { seconds: number }[] }>(BEGIN);
-    return rows[0]?.seconds ?? deps.longestSeconds;
+    return db.transaction(async (trx) => {
+      const { rows } = await trx.raw<{ rows: { seconds: number }[] }>(BEGIN);
+      const seconds = rows[0]?.seconds ?? deps.longestSeconds;
+      if (seconds > 0) await changes.bump(trx, 'transients');
+      return seconds;
+    });
   }
 
   // Unknown: PostgreSQL first is never wrong.

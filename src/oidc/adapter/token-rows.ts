@@ -39,8 +39,11 @@ export interface TokenRows {
   findByUserCode(model: ModelName, userCodeHash: Buffer): Promise<StoredRow | undefined>;
   /** Reads a device code and notes the poll, so that all processes see one rhythm. */
   poll(idHash: Buffer, intervalSeconds: number): Promise<(StoredRow & { tooSoon: boolean }) | undefined>;
-  /** Inserts or replaces, and writes the event in the same commit. What was consumed stays consumed. */
-  save(row: NewRow, event: NewEvent | undefined): Promise<void>;
+  /**
+   * Inserts or replaces, and writes the event in the same commit. What was consumed stays consumed. False when it was to be
+   * there (`again`) and is not.
+   */
+  save(row: NewRow, event: NewEvent | undefined): Promise<boolean>;
   /** True for exactly one of all who ever ask. */
   consume(model: ModelName, idHash: Buffer): Promise<boolean>;
   /** True for exactly one of all who ever ask, as far as it was there; Redis lost in the middle may say false to all. */
@@ -82,9 +85,7 @@ export function createTokenRows(db: Db, table: Table): TokenRows {
       return row?.model === model ? storedRow(row) : undefined;
     },
     consume: (model, idHash) => consumed.run({ model, idHash }),
-    async save(row, event) {
-      await saved.run(savedRow(row, event));
-    },
+    save: (row, event) => saved.run(savedRow(row, event)),
     remove: (model, idHash, event) => removed.run(changeOf({ key: keyOf(idHash), model }, event)),
     async removeOfGrant(model, grantId) {
       await db(table).where({ grant_id: grantId, model }).delete();

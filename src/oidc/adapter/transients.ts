@@ -67,14 +67,19 @@ export function createTransientRows(deps: {
     // What the ledger tells of (a device that was allowed or refused) was told to a person, too: it is durable, with its
     // event, before Redis hears of it.
     async save(row, event) {
-      if (event || home.postgresFirst()) await rows.save(row, event);
-      if (home.postgresFirst()) return;
+      const here = event || home.postgresFirst() ? await rows.save(row, event) : false;
+      if (home.postgresFirst()) {
+        // Begun in Redis, and still there: from its next step on it is here.
+        if (here || (await find(row.model, row.idHash)) === undefined) return here;
+        return rows.save({ ...row, again: false }, event);
+      }
       const saved = await fast.save(row);
       if (saved === undefined) await home.fallBack();
       if (!event && (saved === undefined || (!saved.value && inPostgresToo(row.model)))) {
         // Redis had it and is lost: here it is new, whatever it was there.
-        await rows.save(saved === undefined ? { ...row, again: false } : row, undefined);
+        return rows.save(saved === undefined ? { ...row, again: false } : row, undefined);
       }
+      return here || saved?.value === true;
     },
 
     async consume(model, idHash) {
