@@ -22,7 +22,7 @@ export interface Accounts {
   create(input: NewAccount, by: Actor, db?: Db): Promise<Account>;
   /** undefined when there is none, or no longer. */
   find(id: string, db?: Db): Promise<Account | undefined>;
-  findByIdentifier(typed: string, db?: Db): Promise<Account | undefined>;
+  findByIdentifier(typed: string): Promise<Account | undefined>;
   list(filter: AccountFilter, page: PageRequest): Promise<Page<Account>>;
   /** Throws version_conflict when `change.version` is not the current one. */
   change(id: AccountId, change: AccountChange, by: Actor, guard?: AccountGuard): Promise<Account>;
@@ -74,9 +74,9 @@ export function createAccounts(deps: AccountsDeps): Accounts {
       if (accountId === undefined) return undefined;
       return db === undefined ? found.run(accountId) : store.findAccount(db, accountId);
     },
-    async findByIdentifier(typed, db = postgres.db) {
+    async findByIdentifier(typed) {
       // The query runs for what nobody can be called, too: an answer must not come sooner for it.
-      return store.findAccountByIdentifier(db, normalizeIdentifier(typed) ?? '');
+      return store.findAccountByIdentifier(postgres.db, normalizeIdentifier(typed) ?? '');
     },
     list: (filter, page) => listPage(postgres.db, filter, page),
     change: (id, change, by, guard) =>

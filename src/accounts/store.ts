@@ -75,20 +75,24 @@ export async function findAccounts(db: Db, ids: readonly AccountId[]): Promise<(
   return ids.map((id) => byId.get(id));
 }
 
-const FOUND = prepared(
-  'accounts_find',
-  `select ${COLUMNS.join(', ')} from accounts a
+const FOUND = prepared('accounts_find', select('a.id = any(?::text[])'));
+
+function select(condition: string, join = ''): string {
+  return `select ${COLUMNS.join(', ')} from accounts a
    left join account_identifiers e on e.account_id = a.id and e.kind = 'email'
    left join account_identifiers u on u.account_id = a.id and u.kind = 'username'
-   where a.id = any(?::text[])`,
-);
+   ${join} where ${condition}`;
+}
 
 export async function findAccountByIdentifier(db: Db, normalized: string): Promise<Account | undefined> {
-  const [row] = await accounts(db)
-    .join('account_identifiers as i', 'i.account_id', 'a.id')
-    .where('i.normalized', normalized);
+  const [row] = await runPrepared<AccountRow>(db, FOUND_BY_IDENTIFIER, [normalized]);
   return row && toAccount(row);
 }
+
+const FOUND_BY_IDENTIFIER = prepared(
+  'accounts_find_by_identifier',
+  select('i.normalized = ?', 'join account_identifiers i on i.account_id = a.id'),
+);
 
 export interface ListedBy {
   status: AccountStatus | undefined;

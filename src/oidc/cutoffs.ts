@@ -2,6 +2,7 @@
 // to delete: JWT access tokens, and sign-ins that were under way (ASVS 7.4.1). Read from memory, kept fresh by `changes`.
 import type { Changes } from '../platform/changes.ts';
 import type { Db } from '../platform/database/postgres.ts';
+import { prepared, runPrepared } from '../platform/database/prepared.ts';
 import { inBatches } from '../platform/jobs/batches.ts';
 
 export type CutoffScope = { accountId: string } | { clientId: string } | 'everyone';
@@ -63,11 +64,7 @@ export function createCutoffs(deps: {
     },
 
     async ofAccount(accountId) {
-      const { rows } = await db.raw<{ rows: { not_before: Date | null }[] }>(
-        `select max(not_before) as not_before from cutoffs
-         where (kind, subject) in (('account', ?), ('everyone', ''))`,
-        [accountId],
-      );
+      const rows = await runPrepared<{ not_before: Date | null }>(db, OF_ACCOUNT, [accountId]);
       return rows[0]?.not_before ?? undefined;
     },
 
@@ -87,6 +84,11 @@ export function createCutoffs(deps: {
       }, signal),
   };
 }
+
+const OF_ACCOUNT = prepared(
+  'cutoffs_of_account',
+  `select max(not_before) as not_before from cutoffs where (kind, subject) in (('account', ?), ('everyone', ''))`,
+);
 
 interface CutoffRow {
   kind: string;

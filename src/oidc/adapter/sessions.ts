@@ -71,6 +71,7 @@ export function sessionAdapter(deps: StateDeps): Adapter {
       ];
       const update = { sql: UPDATE, bindings: [...values, renamed, sealing.idHash(id)] };
       await runWithEvent(db, before ? update : { sql: INSERT, bindings: values }, {
+        name: before ? 'oidc_sessions_update' : 'oidc_sessions_insert',
         also: changeOfClients(uidHash, before?.authorizations, payload.authorizations),
         event: sessionStarted(payload, uidHash),
         unless: {

@@ -4,6 +4,7 @@ import Provider, { type AdapterPayload } from 'oidc-provider';
 import { eventValues, type NewEvent } from '../../audit/audit.ts';
 import type { Changes } from '../../platform/changes.ts';
 import type { Db } from '../../platform/database/postgres.ts';
+import { prepared, runPrepared } from '../../platform/database/prepared.ts';
 import type { Redis } from '../../platform/redis/redis.ts';
 import type { Sealing } from './sealing.ts';
 import type { EndedParticipant } from './session-clients.ts';
@@ -46,10 +47,15 @@ export interface Statement {
 export async function runWithEvent<Row = Record<string, unknown>>(
   db: Db,
   change: Statement,
-  more: { event?: NewEvent | undefined; unless?: Statement; also?: Statement | undefined },
+  more: {
+    event?: NewEvent | undefined;
+    unless?: Statement;
+    also?: Statement | undefined;
+    /** Outside of transactions: under which it is kept prepared; for the same texts only. */
+    name?: string;
+  },
 ): Promise<Row[]> {
-  const { event, unless, also } = more;
-  if (!event && !also) return rowsOf(await db.raw(change.sql, bindings(change.bindings)));
+  const { event, unless, also, name } = more;
   const ledger = event && eventValues(event, new Date());
   const guard = unless ? `and not exists (${unless.sql})` : '';
   const parts = [`changed as (${change.sql})`, also?.sql].filter(Boolean);
@@ -59,7 +65,10 @@ export async function runWithEvent<Row = Record<string, unknown>>(
   }
   const sql = `with ${parts.join(', ')} select * from changed`;
   const told = ledger ? [...ledger.bindings, ...(unless?.bindings ?? [])] : [];
-  return rowsOf(await db.raw(sql, bindings([...change.bindings, ...(also?.bindings ?? []), ...told])));
+  const values = [...change.bindings, ...(also?.bindings ?? []), ...told];
+  if (name === undefined) return rowsOf(await db.raw(sql, bindings(values)));
+  const variant = `${name}${also ? '_also' : ''}${ledger ? '_told' : ''}`;
+  return runPrepared<Row>(db, prepared(variant, sql), values);
 }
 
 export interface Loaded {
