@@ -5,7 +5,9 @@ import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { get } from 'node:https';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import type { Middleware } from 'koa';
 import { describe, expect, it } from 'vitest';
+import { start } from '../platform/http/application.ts';
 import { useFolders } from '../support/folder.ts';
 import { freePort } from '../support/gatehouse.ts';
 import { find, needs } from '../support/tools.ts';
@@ -29,6 +31,10 @@ function inside(folder: string): string[] {
     .map((name) => join(folder, name))
     .filter((path) => statSync(join(root, path)).isFile());
 }
+
+const showTrace: Middleware = (ctx) => {
+  ctx.body = String(ctx.req.headers.traceparent ?? '');
+};
 
 describe('the files for deployment', () => {
   it.each(files)('%s names only settings that there are', (path) => {
@@ -113,6 +119,56 @@ describe.skipIf(needs('nginx'))('nginx', () => {
     const { stderr } = await run(find('nginx') ?? '', ['-t', '-c', main]);
     expect(stderr).toContain('test is successful');
   });
+
+  it('as ingress-nginx with the headers of the cluster passes on no id of a stranger', async () => {
+    const app = await start({ trustedProxies: ['127.0.0.1'], after: [showTrace] });
+    const shipped = readFileSync(join(root, 'deploy/kubernetes/ingress-headers.yaml'), 'utf8');
+    const entries = [...(shipped.split('\ndata:\n')[1]?.matchAll(/^ {2}([\w-]+): (\S+)$/gm) ?? [])];
+    const added = entries.map(([, name, value]) => `proxy_set_header ${name} ${value};`).join(' ');
+    expect(await behindIngress(app.port, '')).toEqual({ id: 'chosen-by-a-stranger', trace: 'a-trace' });
+    const guarded = await behindIngress(app.port, added);
+    expect(guarded).toEqual({ id: expect.stringMatching(/^[0-9a-f-]{36}$/), trace: '' });
+    await app.stop();
+  });
+
+  /** The lines that ingress-nginx writes about these headers, and what its setting proxy-set-headers adds. */
+  async function behindIngress(
+    upstream: number,
+    added: string,
+  ): Promise<{ id: string | null; trace: string }> {
+    const folder = newFolder();
+    const port = await freePort();
+    const main = join(folder, 'nginx.conf');
+    writeFileSync(
+      main,
+      `pid ${folder}/pid; error_log ${folder}/main.log; events {}
+       http { access_log off; client_body_temp_path ${folder}/b; proxy_temp_path ${folder}/p;
+         fastcgi_temp_path ${folder}/f; uwsgi_temp_path ${folder}/u; scgi_temp_path ${folder}/s;
+         map $http_x_request_id $req_id { default $http_x_request_id; "" $request_id; }
+         server { listen 127.0.0.1:${port}; location / { proxy_set_header X-Request-ID $req_id; ${added}
+           proxy_pass http://127.0.0.1:${upstream}; } } }`,
+    );
+    const proxy = spawn(find('nginx') ?? '', ['-c', main, '-g', 'daemon off; master_process off;'], {
+      stdio: 'ignore',
+    });
+    const headers = { 'X-Request-ID': 'chosen-by-a-stranger', traceparent: 'a-trace' };
+    const ask = () => fetch(`http://127.0.0.1:${port}/trace`, { headers });
+    try {
+      await expect
+        .poll(() =>
+          ask().then(
+            ({ status }) => status,
+            () => 0,
+          ),
+        )
+        .toBe(200);
+      const answer = await ask();
+      return { id: answer.headers.get('x-request-id'), trace: await answer.text() };
+    } finally {
+      proxy.kill();
+      await once(proxy, 'exit');
+    }
+  }
 
   it('writes no query into its logs, also not when no node answers', async () => {
     const folder = newFolder();
