@@ -21,7 +21,10 @@ COPY --from=build /src/node_modules/ node_modules/
 COPY --from=build /src/dist/ dist/
 # `gatehouse doctor` and every other command: docker exec CONTAINER gatehouse ...
 RUN printf '#!/bin/sh\nexec node /app/dist/src/cli.js "$@"\n' > /usr/local/bin/gatehouse \
-  && chmod 0755 /usr/local/bin/gatehouse
+  && chmod 0755 /usr/local/bin/gatehouse \
+  # What installs packages has no business in a server that is running.
+  && rm -rf /usr/local/lib/node_modules /usr/local/bin/npm /usr/local/bin/npx /usr/local/bin/corepack \
+    /usr/local/bin/yarn /usr/local/bin/yarnpkg /opt/yarn-*
 # Nothing is written: the master key comes in by MASTER_KEY_FILE and everything else lies in PostgreSQL.
 USER 65532:65532
 EXPOSE 3000
