@@ -8,6 +8,7 @@ export interface AddressRanges {
 
 /** The plain address: IPv4-mapped IPv6 becomes IPv4, zone, port and brackets go; undefined when it is no address. */
 export function normalizeAddress(text: string): string | undefined {
+  if (isIP(text) === 4) return text;
   const bare = withoutPort(text.trim()).replace(/%.*$/, '');
   const plain = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(bare)?.[1] ?? bare;
   return isIP(plain) === 0 ? undefined : plain.toLowerCase();

@@ -1,7 +1,7 @@
 // One statement for many callers: what is asked while statements are under way goes out together in the next one.
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { failure } from '../errors.ts';
-import { measure } from '../telemetry/timings.ts';
+import { beginMeasure } from '../telemetry/timings.ts';
 
 export interface BatchSettings<In, Out> {
   /** Answers one output per input, in their order. With one input alone it may wait for locks; with more it must not. */
@@ -25,6 +25,8 @@ export interface Batch<In, Out> {
 
 interface Waiting<In, Out> {
   input: In;
+  /** Ends the wait of the request that asked, where it is counted. */
+  end: ((failed: boolean) => void) | undefined;
   resolve(output: Out): void;
   reject(reason: unknown): void;
 }
@@ -83,10 +85,16 @@ export function createBatch<In, Out>(settings: BatchSettings<In, Out>): Batch<In
     try {
       const outputs = await settings.run(batch.map(({ input }) => input));
       // One output per input is what `run` promises.
-      for (const [at, { resolve }] of batch.entries()) resolve(outputs[at] as Out);
+      for (const [at, { resolve, end }] of batch.entries()) {
+        end?.(false);
+        resolve(outputs[at] as Out);
+      }
     } catch (error) {
       if (batch.length > 1 && concernsOneInput(error)) return flushOneByOne(batch);
-      for (const { reject } of batch) reject(error);
+      for (const { reject, end } of batch) {
+        end?.(true);
+        reject(error);
+      }
     }
   }
 
@@ -100,14 +108,11 @@ export function createBatch<In, Out>(settings: BatchSettings<In, Out>): Batch<In
       if (waiting.length >= MAX_WAITING) {
         return Promise.reject(failure('server_busy', { retryAfterSeconds: 1 }));
       }
-      return measure(
-        'database',
-        () =>
-          new Promise<Out>((resolve, reject) => {
-            waiting.push({ input, resolve, reject });
-            outside(gather);
-          }),
-      );
+      const end = beginMeasure('database');
+      return new Promise<Out>((resolve, reject) => {
+        waiting.push({ input, resolve, reject, end });
+        if (!gathering) outside(gather);
+      });
     },
     waiting: () => waiting.length,
     async drained() {
