@@ -31,7 +31,7 @@ import { setupPages } from './setup/pages.ts';
 import { signingKeyRoutes } from './signing-keys/admin-api.ts';
 import { permissions } from './vocabulary/permissions.ts';
 
-/** The engine's endpoints: which limit counts each, and that their errors are OAuth JSON (RFC 6749 §5.2). */
+/** The engine's endpoints, as numbers and logs name them, and which limit counts each. */
 const protocolLimits = {
   '/token': 'token',
   '/par': 'token',
@@ -46,6 +46,10 @@ const protocolLimits = {
   '/end-session': 'page',
   '/end-session/confirm': 'page',
   '/end-session/success': 'page',
+  // The same for everybody and from memory.
+  '/jwks': null,
+  '/.well-known/openid-configuration': null,
+  '/.well-known/oauth-authorization-server': null,
 } as const;
 
 /** What oidc-provider reads of a body (lib/shared/selective_body.js). */

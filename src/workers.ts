@@ -45,7 +45,7 @@ async function look(pool: WorkerPool, config: Config, log: Log, signal: AbortSig
     ready = true;
     if (config.metrics.port !== null) {
       metrics = await metricsListener({
-        metrics: aggregatedMetrics(pool.metrics),
+        metrics: aggregatedMetrics(pool),
         host,
         port: config.metrics.port,
       });

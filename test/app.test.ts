@@ -19,6 +19,15 @@ describe('addresses of the protocol that a browser opens', () => {
     expect(await gatehouse.services.metrics.text()).toContain(`route="${route}",method="${method}"`);
   });
 
+  it.each(['/jwks', '/.well-known/openid-configuration', '/.well-known/oauth-authorization-server'])(
+    '%s is named in the metrics, and counted against no limit',
+    async (path) => {
+      const response = await fetch(gatehouse.issuer + path);
+      expect([response.status, response.headers.has('ratelimit-policy')]).toEqual([200, false]);
+      expect(await gatehouse.services.metrics.text()).toContain(`route="${path}",method="GET"`);
+    },
+  );
+
   it('are no others', async () => {
     expect((await fetch(`${gatehouse.issuer}/jwks`)).headers.has('ratelimit-policy')).toBe(false);
     expect((await fetch(`${gatehouse.issuer}/authorize/a/b`)).headers.has('ratelimit-policy')).toBe(false);

@@ -165,6 +165,13 @@ export const metrics = {
     help: 'Age of the keys that sign, since they were made.',
     across: 'max',
   },
+  gatehouse_worker_restarts_total: {
+    type: 'counter',
+    labels: [],
+    unit: 'workers',
+    help: 'Workers that ended by themselves and were replaced, with `serve --workers`; 0 in a single process.',
+    across: 'sum',
+  },
   gatehouse_trace_spans_lost_total: {
     type: 'counter',
     labels: [],

@@ -71,6 +71,8 @@ describe('two workers with the database of their own primary', () => {
     await expect.poll(() => workersOf(server), { timeout: 20_000 }).toHaveLength(2);
     expect(await workersOf(server)).not.toContain(before[0]);
     expect(count(server.output(), 'A worker ended; another one takes its place')).toBe(1);
+    const numbers = await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text();
+    expect(numbers).toMatch(/^gatehouse_worker_restarts_total 1$/m);
 
     const last = await workersOf(server);
     await server.end('SIGTERM');

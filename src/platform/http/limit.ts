@@ -20,11 +20,14 @@ export async function takeFromLimit(
   if (!verdict.allowed) throw failure('rate_limited', { retryAfterSeconds: verdict.resetSeconds });
 }
 
-/** `paths`: engine endpoint → the limit that counts it; `/:uid` at its end is any last part. At most two look-ups. */
+/**
+ * `paths`: engine endpoint → the limit that counts it, null for none; `/:uid` at its end is any last part. At most two
+ * look-ups.
+ */
 export function limitMiddleware(deps: {
   site: Site;
   limits: Limits;
-  paths: Readonly<Record<string, LimitName>>;
+  paths: Readonly<Record<string, LimitName | null>>;
   /** The most that whoever answers there reads; it would call a longer body malformed. */
   bodyLimitBytes?: number;
 }): Middleware {
@@ -37,7 +40,7 @@ export function limitMiddleware(deps: {
     if (found === undefined) return next();
     requestOf(ctx).route = found.path;
     // A preflight asks for nothing yet.
-    if (ctx.method !== 'OPTIONS') await takeFromLimit(ctx, deps.limits, found.name);
+    if (found.name !== null && ctx.method !== 'OPTIONS') await takeFromLimit(ctx, deps.limits, found.name);
     if (deps.bodyLimitBytes !== undefined) refuseDeclaredSize(ctx, deps.bodyLimitBytes);
     return next();
   };

@@ -14,6 +14,8 @@ export interface WorkerPool {
   stop(): Promise<void>;
   /** Of the workers that answer in time. */
   metrics(): Promise<WorkerMetrics[]>;
+  /** How many have ended by themselves and were replaced. */
+  restarts(): number;
 }
 
 export interface WorkerPoolSettings {
@@ -49,6 +51,7 @@ export function createWorkerPool(settings: WorkerPoolSettings): WorkerPool {
   let rolling: Promise<void> | undefined;
   let again = false;
   let asked = 0;
+  let restarts = 0;
 
   // Round robin through the primary: its listening socket outlives every worker, so a connection that waits to be
   // accepted is never lost with the worker it waited for. With one socket per worker (SO_REUSEPORT) it would be.
@@ -90,7 +93,9 @@ export function createWorkerPool(settings: WorkerPoolSettings): WorkerPool {
         inMilliseconds: pause,
       });
       await delay(pause, undefined, { ref: false });
-      if (!stopping) keep(add());
+      if (stopping) return;
+      restarts += 1;
+      keep(add());
     });
   }
 
@@ -183,6 +188,7 @@ export function createWorkerPool(settings: WorkerPoolSettings): WorkerPool {
       const answers = await Promise.all([...members].map((member) => askMetrics(member, id)));
       return answers.flat();
     },
+    restarts: () => restarts,
   };
 }
 

@@ -133,11 +133,13 @@ describe('numbers', () => {
       return metrics.registry.getMetricsAsJSON();
     };
     const both = await Promise.all([worker(100, 3, 1), worker(90, 4, 0)]);
-    const text = await aggregatedMetrics(async () => both as never).text();
+    const text = await aggregatedMetrics({ metrics: async () => both as never, restarts: () => 3 }).text();
     expect(text).toContain('gatehouse_signing_key_age_seconds{algorithm="ES256"} 100');
     expect(text).toContain('gatehouse_ledger_waiting 7');
     expect(text).toContain('gatehouse_redis_up 0');
     expect(text).toContain('gatehouse_http_requests_total{route="/jwks",method="GET",status="200"} 2');
     expect(text).toContain('gatehouse_http_request_duration_seconds_count{route="/jwks",method="GET"} 2');
+    // Each worker says 0; only the primary knows.
+    expect(text).toMatch(/^gatehouse_worker_restarts_total 3$/m);
   });
 });
