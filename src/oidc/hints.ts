@@ -34,13 +34,14 @@ export function createHints(deps: {
 
   async function meant(params: Params): Promise<((one: SignedIn) => boolean) | undefined> {
     const { id_token_hint: token, login_hint: login } = params;
+    const claims = claimsOf(token);
+    const clientId = params.client_id ?? claims.aud;
+    const client = typeof clientId === 'string' ? await deps.provider().Client.find(clientId) : undefined;
+    // What the engine refuses next must not have moved anybody by then.
+    if (client === undefined) return undefined;
     if (typeof token === 'string') {
-      const { sub, aud } = claimsOf(token);
-      const clientId = typeof params.client_id === 'string' ? params.client_id : aud;
-      const client = typeof clientId === 'string' ? await deps.provider().Client.find(clientId) : undefined;
-      // The engine refuses a forged one next; by then it must not have moved anybody.
-      if (!client || !(await isOurs(token, client))) return undefined;
-      return ({ account }) => deps.subjectOf(client, account.id) === sub;
+      if (!(await isOurs(token, client))) return undefined;
+      return ({ account }) => deps.subjectOf(client, account.id) === claims.sub;
     }
     const identifier = typeof login === 'string' ? normalizeIdentifier(login) : undefined;
     if (identifier === undefined) return undefined;

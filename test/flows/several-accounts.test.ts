@@ -258,6 +258,15 @@ describe('an app that says whom it means', () => {
     expect(await subject(app, browser)).toBe(second.id);
   });
 
+  it('but is no app here moves nobody', async () => {
+    const { app, browser, first, second } = await twoSignedIn();
+    const hint = new URLSearchParams({ login_hint: first.email ?? '' });
+    await browser.open(`${gatehouse.issuer}/authorize?client_id=nobody&${hint}`);
+    await browser.open(`${gatehouse.issuer}/end-session?${hint}`);
+
+    expect(await subject(app, browser)).toBe(second.id);
+  });
+
   it('lets the person choose all the same when it asks for that', async () => {
     const { app, browser, first, second } = await twoSignedIn();
     const begun = await app.begin({ prompt: 'select_account', login_hint: first.email ?? '' });
