@@ -3,20 +3,19 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { errors, type Interaction, type InteractionResults, type Provider } from 'oidc-provider';
 import type { Accounts } from '../accounts/accounts.ts';
-import type { Api, Apis } from '../apis/apis.ts';
+import type { Apis } from '../apis/apis.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Client } from '../clients/clients.ts';
-import { openidScopes } from '../clients/schema.ts';
 import type { Config } from '../platform/config/schema.ts';
 import type { Postgres } from '../platform/database/postgres.ts';
 import type { BrowserAccounts, SignedIn } from './browser-accounts.ts';
 import type { ClientSource } from './client-source.ts';
-import { type Consent, rememberConsent } from './consent/consents.ts';
+import { type Asked, askedIn } from './consent/asked.ts';
+import { rememberConsent } from './consent/consents.ts';
 import { addTo, grantLifetimeSeconds } from './consent/grants.ts';
 import type { Cutoffs } from './cutoffs.ts';
-import { entitledPermissions, grantable } from './tokens/resources.ts';
 
-export interface PendingInteraction {
+export interface PendingInteraction extends Asked {
   readonly uid: string;
   /** What is to be proved next: 'login', 'consent', 'select_account'. */
   readonly prompt: string;
@@ -28,9 +27,6 @@ export interface PendingInteraction {
   readonly redirectUri: string | null;
   /** Who is signed in, as far as this browser's session goes. */
   readonly accountId: string | null;
-  readonly asked: Consent;
-  /** The APIs named in `asked`, with only the permissions that are asked for. */
-  readonly resources: readonly { api: Api; permissions: Api['permissions'] }[];
 }
 
 export type StepOutcome =
@@ -173,14 +169,7 @@ async function pendingOf(
   client: Client,
   deps: Pick<InteractionsDeps, 'apis' | 'accounts'>,
 ): Promise<PendingInteraction> {
-  const { apis } = deps;
   const params = stringsOf(interaction.params);
-  const resourceScopes = await askedResourceScopes(interaction, client, deps);
-  const resources = Object.entries(resourceScopes).flatMap(([audience, names]) => {
-    const api = apis.known(audience);
-    if (!api) return [];
-    return [{ api, permissions: api.permissions.filter((permission) => names.includes(permission.name)) }];
-  });
   return {
     uid: interaction.uid,
     prompt: interaction.prompt.name,
@@ -189,41 +178,8 @@ async function pendingOf(
     params,
     redirectUri: interaction.deviceCode ? null : (params.redirect_uri ?? null),
     accountId: interaction.session?.accountId ?? null,
-    asked: {
-      scopes: askedOidcScopes(interaction, params),
-      claims: stringList(interaction.prompt.details.missingOIDCClaims),
-      resourceScopes,
-    },
-    resources,
+    ...(await askedIn(interaction, client, deps)),
   };
-}
-
-/** Everything of OpenID Connect that is asked, not only what is new: the page must show the whole of what will be allowed. */
-function askedOidcScopes(interaction: Interaction, params: Record<string, string | undefined>): string[] {
-  const requested = new Set((params.scope ?? '').split(' '));
-  const asked = openidScopes.filter((scope) => requested.has(scope));
-  return [...new Set([...asked, ...stringList(interaction.prompt.details.missingOIDCScope)])];
-}
-
-/**
- * Likewise all that is asked of each API: the grant made from it replaces the one before, so that a grant of only what
- * is new would take away what was there, and the next request would ask for that.
- */
-async function askedResourceScopes(
-  interaction: Interaction,
-  client: Client,
-  { apis, accounts }: Pick<InteractionsDeps, 'apis' | 'accounts'>,
-): Promise<Record<string, string[]>> {
-  const { params, session } = interaction;
-  const requested = new Set(typeof params.scope === 'string' ? params.scope.split(' ') : []);
-  const person = session ? await accounts.find(session.accountId) : undefined;
-  const asked = [params.resource].flat().flatMap((audience) => {
-    const api = typeof audience === 'string' ? apis.known(audience) : undefined;
-    const entitled = api && entitledPermissions(client, api);
-    if (!api || !entitled || !person) return [];
-    return [[api.audience, grantable(entitled, api, person).filter((name) => requested.has(name))] as const];
-  });
-  return Object.fromEntries(asked.filter(([, names]) => names.length > 0));
 }
 
 interface Finishing {
@@ -293,8 +249,4 @@ function stringsOf(params: Readonly<Record<string, unknown>>): Record<string, st
     (entry): entry is [string, string] => typeof entry[1] === 'string',
   );
   return Object.fromEntries(strings);
-}
-
-function stringList(value: unknown): string[] {
-  return Array.isArray(value) ? value.filter((item) => typeof item === 'string') : [];
 }
