@@ -89,7 +89,8 @@ function opened(server: Server, { host, port }: ListenSettings): Promise<void> {
 function closed(server: Server, graceMilliseconds: number, lingerMilliseconds: number): Promise<boolean> {
   return new Promise((resolve) => {
     let cut = false;
-    const idle = setInterval(() => server.closeIdleConnections(), lingerMilliseconds);
+    // After the sockets were read: a request that had arrived while this process was busy makes its connection no idle one.
+    const idle = setInterval(() => setImmediate(() => server.closeIdleConnections()), lingerMilliseconds);
     const end = setTimeout(() => {
       cut = true;
       server.closeAllConnections();

@@ -1,5 +1,5 @@
 // Assets, health, metrics, and a server that starts and stops without cutting anybody off.
-import { Agent, request } from 'node:http';
+import { Agent, request, type ServerResponse } from 'node:http';
 import { connect } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
@@ -195,6 +195,31 @@ describe('stopping', () => {
     await Promise.all([stopped, ended]);
     expect(text.match(/HTTP\/1.1 200 OK/g)).toHaveLength(2);
     expect(text).toMatch(/connection: close/i);
+  });
+
+  it('answers what had arrived on an idle connection while the process was busy', async () => {
+    const answer = (_req: unknown, res: ServerResponse) => void res.end('fine');
+    const settings = { host: '127.0.0.1', port: 0, log: silentLog, lingerMilliseconds: 20 };
+    const listener = await listen(answer, settings);
+    const socket = connect(listener.port, '127.0.0.1');
+    const ended = new Promise((resolve) => socket.once('close', resolve));
+    let heard = '';
+    socket.on('data', (chunk) => {
+      heard += String(chunk);
+    });
+    const asked = 'GET / HTTP/1.1\r\nHost: localhost\r\n\r\n';
+    socket.write(asked);
+    await expect.poll(() => heard).toContain('fine');
+    heard = '';
+    // From here on timers come before what has arrived.
+    await new Promise(setImmediate);
+    const stopped = listener.stop(2);
+    // It is on the wire at once; the server is held up until the time for idle connections is over.
+    socket.write(asked);
+    const until = performance.now() + 60;
+    while (performance.now() < until);
+    await Promise.all([stopped, ended]);
+    expect(heard).toContain('fine');
   });
 
   it('keeps an idle connection until its next request when it is not in a hurry, and closes it with the answer', async () => {
