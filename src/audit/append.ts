@@ -15,11 +15,11 @@ export interface Appender {
 /** A statement and a disk write shared by ten requests cost each of them less than the wait. */
 const COMPANY_MILLISECONDS = 4;
 
-export function createAppender(deps: { db: Db }): Appender {
+export function createAppender(deps: { db: Db; companyMilliseconds?: number }): Appender {
   const statement = prepared('audit_append', insertRowsSql);
   const batch = createBatch<EventRow, void>({
     inFlight: 1,
-    companyMilliseconds: COMPANY_MILLISECONDS,
+    companyMilliseconds: deps.companyMilliseconds ?? COMPANY_MILLISECONDS,
     async run(rows) {
       await runPrepared(deps.db, statement, [rowsText(rows)]);
       return [];
