@@ -1,5 +1,6 @@
 // Every setting, once: its place in Config, environment name, kind, default, whether it is secret, and one sentence.
 // .env.example and docs/configuration.md are generated from this table by `npm run generate`.
+import { availableParallelism } from 'node:os';
 import * as kind from './kinds.ts';
 import { following, optional, secret, setting, type Values } from './setting.ts';
 
@@ -248,7 +249,13 @@ export const settings = {
       iterations: setting('ARGON2_ITERATIONS', count(100), 2, 'Argon2id passes over the memory.'),
       parallelism: setting('ARGON2_PARALLELISM', count(16), 1, 'Argon2id lanes.'),
     },
-    hashConcurrency: setting('PASSWORD_HASH_CONCURRENCY', count(64), 2, 'Passwords hashed at the same time.'),
+    hashConcurrency: following(
+      'PASSWORD_HASH_CONCURRENCY',
+      count(64),
+      // Two of them on two cores leave too little of either for everything else.
+      { says: '1 on one or two cores, otherwise 2', value: () => (availableParallelism() > 2 ? 2 : 1) },
+      'Passwords hashed at the same time, by each process.',
+    ),
     hashQueue: setting(
       'PASSWORD_HASH_QUEUE',
       kind.wholeNumber(0, 10_000),
