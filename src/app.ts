@@ -22,7 +22,7 @@ import { limitMiddleware } from './platform/http/limit.ts';
 import { mountPages } from './platform/http/mount-pages.ts';
 import { observeRequests, requestContext } from './platform/http/request-id.ts';
 import { wellKnownAtRoot, withinBasePath } from './platform/http/site.ts';
-import { createCrowd } from './platform/limits/crowd.ts';
+import { createCrowd, hasArrived } from './platform/limits/crowd.ts';
 import { createRequestLog } from './platform/telemetry/request-log.ts';
 import type { Services } from './services.ts';
 import { sessionRoutes } from './sessions/admin-api.ts';
@@ -112,7 +112,10 @@ export function createApp(services: Services): App {
   app.use(wellKnownAtRoot(site));
   const crowd = createCrowd(CROWD);
   const shown = pagePaths.map((path) => `${site.basePath}${path}`);
-  app.use((ctx, next) => (shown.some((path) => ctx.path.startsWith(path)) ? crowd.run(next) : next()));
+  app.use(async (ctx, next) => {
+    if (!shown.some((path) => ctx.path.startsWith(path))) return next();
+    if (await hasArrived(ctx.req)) await crowd.run(next);
+  });
   app.use(limitMiddleware({ site, limits, paths: protocolLimits, bodyLimitBytes: ENGINE_BODY_BYTES }));
   // The engine has the most traffic and knows its own addresses by one look-up, so it is asked before the others.
   app.use(withinBasePath(site, oidc.handle));

@@ -1,5 +1,6 @@
 // A line for pages: few are worked on at once, the others wait their turn before anything is spent on them. So a crowd at
 // the door takes its time from one another, and not from programs that ask for keys or what a token is worth.
+import type { IncomingMessage } from 'node:http';
 import { failure } from '../errors.ts';
 
 export interface Crowd {
@@ -55,3 +56,32 @@ export function createCrowd(settings: CrowdSettings): Crowd {
     },
   };
 }
+
+/**
+ * Resolves when all of the request is here, or more than is read ahead; to false when it broke off. To be awaited before a
+ * place is taken: whoever sends a form byte by byte would otherwise keep it from everybody else. Takes nothing of it away.
+ */
+export async function hasArrived(request: IncomingMessage): Promise<boolean> {
+  const isHere = () =>
+    request.complete || request.destroyed || request.readableLength >= request.readableHighWaterMark;
+  if (!isHere()) await untilHere(request, isHere);
+  return request.complete || !request.destroyed;
+}
+
+function untilHere(request: IncomingMessage, isHere: () => boolean): Promise<void> {
+  return new Promise((resolve) => {
+    const look = () => {
+      if (!isHere()) {
+        // Nothing is taken; it only asks to be told of more.
+        request.read(0);
+        return;
+      }
+      for (const name of events) request.off(name, look);
+      resolve();
+    };
+    for (const name of events) request.on(name, look);
+    look();
+  });
+}
+
+const events = ['readable', 'end', 'close', 'error'];
