@@ -9,6 +9,7 @@ import { faults } from './faults.ts';
 import { printed } from './report.ts';
 import { startWorld, type World } from './world.ts';
 
+const INTERRUPTED = 130;
 const PACE = { beforeMilliseconds: 6_000, afterMilliseconds: 6_000 };
 
 async function main(wanted: readonly string[]): Promise<number> {
@@ -23,10 +24,13 @@ async function main(wanted: readonly string[]): Promise<number> {
     );
     return 64;
   }
-  const world = await startWorld({ smallDisk: true });
-  const interrupted = () => void world.end().finally(() => process.exit(130));
+  const starting = startWorld({ smallDisk: true });
+  // Also while it starts: nothing may be left behind.
+  const interrupted = () =>
+    void starting.then((world) => world.end()).finally(() => process.exit(INTERRUPTED));
   process.once('SIGINT', interrupted);
   process.once('SIGTERM', interrupted);
+  const world = await starting;
   let failed = 0;
   const results: object[] = [];
   try {
