@@ -10,7 +10,7 @@ export interface BatchSettings<In, Out> {
   keyOf?: (input: In) => string;
   /** How many statements may be under way at once. */
   inFlight: number;
-  /** How long the next statement waits for more callers where the last one had several. */
+  /** How long the next statement waits, where the last one had several callers, until as many are there again. */
   companyMilliseconds: number;
 }
 
@@ -39,7 +39,10 @@ export function createBatch<In, Out>(settings: BatchSettings<In, Out>): Batch<In
   let waiting: Waiting<In, Out>[] = [];
   let underWay = 0;
   let lastSize = 0;
+  /** What the largest statement of late carried: with as many, the next one goes out without waiting any longer. */
+  let expected = 0;
   let gathering = false;
+  let patience: NodeJS.Timeout | undefined;
   const idle: (() => void)[] = [];
   // A statement of many requests belongs to none of them: neither their trace nor their origin may follow it.
   const outside = AsyncLocalStorage.snapshot();
@@ -49,14 +52,26 @@ export function createBatch<In, Out>(settings: BatchSettings<In, Out>): Batch<In
     if (gathering || waiting.length === 0 || underWay >= settings.inFlight) return;
     gathering = true;
     const wait = lastSize > 1 && settings.companyMilliseconds > 0;
-    if (wait) setTimeout(depart, settings.companyMilliseconds);
+    if (wait && waiting.length < expected) patience = setTimeout(depart, settings.companyMilliseconds);
     else setImmediate(depart);
+  }
+
+  function isComplete(): boolean {
+    return patience !== undefined && waiting.length >= expected;
+  }
+
+  function departNow(): void {
+    clearTimeout(patience);
+    patience = undefined;
+    setImmediate(depart);
   }
 
   function depart(): void {
     gathering = false;
+    patience = undefined;
     const batch = takeNext();
     lastSize = batch.length;
+    expected = Math.max(batch.length, expected - 1);
     underWay += 1;
     void flush(batch).finally(() => {
       underWay -= 1;
@@ -112,6 +127,7 @@ export function createBatch<In, Out>(settings: BatchSettings<In, Out>): Batch<In
       return new Promise<Out>((resolve, reject) => {
         waiting.push({ input, resolve, reject, end });
         if (!gathering) outside(gather);
+        else if (isComplete()) outside(departNow);
       });
     },
     waiting: () => waiting.length,
