@@ -110,13 +110,14 @@ export function createApp(services: Services): App {
   app.use(securityHeaders(site));
   app.use(renderErrors(errorDeps));
   app.use(wellKnownAtRoot(site));
+  // Before the line: one address cannot fill it with what its limit would refuse.
+  app.use(limitMiddleware({ site, limits, paths: protocolLimits, bodyLimitBytes: ENGINE_BODY_BYTES }));
   const crowd = createCrowd(CROWD);
   const shown = pagePaths.map((path) => `${site.basePath}${path}`);
   app.use(async (ctx, next) => {
     if (!shown.some((path) => ctx.path.startsWith(path))) return next();
     if (await hasArrived(ctx.req)) await crowd.run(next);
   });
-  app.use(limitMiddleware({ site, limits, paths: protocolLimits, bodyLimitBytes: ENGINE_BODY_BYTES }));
   // The engine has the most traffic and knows its own addresses by one look-up, so it is asked before the others.
   app.use(withinBasePath(site, oidc.handle));
   app.use(health.middleware);

@@ -53,17 +53,24 @@ export function createChanges(deps: ChangesDeps): Changes {
   let lookedAt = Number.NEGATIVE_INFINITY;
   let last: Promise<void> = Promise.resolve();
 
+  const tell = async (topic: string, revision: string) => {
+    const before = seen.get(topic);
+    if (before === revision) return;
+    const told = listeners.get(topic) ?? [];
+    const keys = told.length > 0 ? await keysBetween(db, topic, before, revision) : undefined;
+    for (const listener of told) await listener(keys);
+    // Only now: a listener that threw is called again.
+    seen.set(topic, revision);
+  };
+
   const look = async () => {
     const begun = performance.now();
+    const failures: unknown[] = [];
     for (const { topic, revision } of await revisions(db)) {
-      const before = seen.get(topic);
-      if (before === revision) continue;
-      const told = listeners.get(topic) ?? [];
-      const keys = told.length > 0 ? await keysBetween(db, topic, before, revision) : undefined;
-      for (const listener of told) await listener(keys);
-      // Only now: a listener that threw is called again.
-      seen.set(topic, revision);
+      // One topic that cannot be loaded keeps the news of no other from being heard.
+      await tell(topic, revision).catch((error: unknown) => failures.push(error));
     }
+    if (failures.length > 0) throw failures[0];
     lookedAt = begun;
   };
 

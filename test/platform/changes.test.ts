@@ -40,6 +40,24 @@ test('tells its own node too', async () => {
   expect(heard).toEqual(['apis']);
 });
 
+test('hears of the other topics while one cannot be loaded, and of that one when it can', async () => {
+  const changes = createChanges({ db, log: silentLog });
+  const heard: string[] = [];
+  let broken = true;
+  for (const topic of ['apis', 'clients', 'signing-keys'] as const) {
+    changes.on(topic, () => {
+      if (topic === 'apis' && broken) throw new Error('it cannot be loaded');
+      heard.push(topic);
+    });
+    await changes.bump(db, topic);
+  }
+  await expect(changes.poll()).rejects.toThrow('it cannot be loaded');
+  expect(heard.toSorted()).toEqual(['clients', 'signing-keys']);
+  broken = false;
+  await changes.poll();
+  expect(heard.toSorted()).toEqual(['apis', 'clients', 'signing-keys']);
+});
+
 test('says nothing of a change that was undone', async () => {
   const { changes, heard } = node();
   await changes.poll();
