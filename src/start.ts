@@ -5,6 +5,7 @@ import { openServices } from './open-services.ts';
 import type { Config } from './platform/config/load.ts';
 import type { Health } from './platform/http/health.ts';
 import { type Listener, listen } from './platform/http/server.ts';
+import { lowerPoolThreads } from './platform/limits/pool-threads.ts';
 import { type Metrics, type MetricsListener, metricsListener } from './platform/telemetry/metrics.ts';
 import type { Services } from './services.ts';
 
@@ -55,6 +56,7 @@ async function bringUp(parts: Parts, { prepare, signal, worker }: StartOptions):
   signal?.throwIfAborted();
   await prepare?.(services);
   signal?.throwIfAborted();
+  await lowerPoolThreads();
   const app = createApp(services);
   parts.health = app.health;
   await services.changes.start();
