@@ -132,9 +132,22 @@ async function accept(
   ];
   const rows = events.map((event) => eventRow(event, deps.clock.now()));
   const accepting = store.acceptingPassword(id, match.phc, rehashed, rows);
-  if (!(await deps.lockout.succeeded(match.attempt, accepting))) return undefined;
+  if (!(await deps.lockout.succeeded(match.attempt, accepting))) return acceptAnew(deps, pool, match);
   for (const event of events) deps.audit.written(event);
   return match.account;
+}
+
+/** Another sign-in may have hashed the same password anew meanwhile; a password that was replaced does not match. */
+async function acceptAnew(
+  deps: PasswordSignInDeps,
+  pool: HashPool,
+  match: Accepted,
+): Promise<Account | undefined> {
+  const phc = await store.readHash(deps.postgres.db, match.account.id);
+  // Unchanged: the account was suspended.
+  if (phc === undefined || phc === match.phc || isOutdated(phc, deps.settings.argon2)) return undefined;
+  const hashed = await pool.run(() => matchesHash(phc, match.candidate));
+  return hashed.kind === 'done' && hashed.value ? accept(deps, pool, { ...match, phc }) : undefined;
 }
 
 async function rehash(deps: PasswordSignInDeps, pool: HashPool, match: Accepted) {

@@ -84,6 +84,11 @@ export async function upsertPassword(
   return row && (row.first ? 'first' : 'replaced');
 }
 
+export async function readHash(db: Db, accountId: AccountId): Promise<string | undefined> {
+  const row = await db('passwords').where({ account_id: accountId }).first('hash');
+  return row?.hash;
+}
+
 export async function readFailures(db: Db, accountId: AccountId): Promise<number | undefined> {
   const row = await db('passwords').where({ account_id: accountId }).first('consecutive_failures');
   return row?.consecutive_failures;

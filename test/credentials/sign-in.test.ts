@@ -382,6 +382,17 @@ describe('the cost of hashing', () => {
     const types = (await eventsOf(id)).map((event) => event.type);
     expect(types.filter((type) => type === 'password.rehashed')).toHaveLength(1);
   });
+
+  it('when it was raised, refuses none of several sign-ins at the same moment', async () => {
+    const identifierKey = Buffer.alloc(32, 1);
+    const argon2 = { memoryKiB: 128, iterations: 2, parallelism: 1 };
+    for (let round = 0; round < 10; round += 1) {
+      const { email } = await person(createWorld(postgres, { identifierKey }));
+      const after = createWorld(postgres, { identifierKey, settings: { argon2 } });
+      const answers = await Promise.all([1, 2, 3].map(() => attempt(after, email, PASSWORD)));
+      expect(answers.map(({ kind }) => kind)).toEqual(['ok', 'ok', 'ok']);
+    }
+  });
 });
 
 it('no table holds what was typed, nor the address, in clear', async () => {
