@@ -1,8 +1,8 @@
 // npm run demo: the real server with sample data, a web app that signs people in, and an API, on data of their own.
 import { join } from 'node:path';
-import { type RunningServer, startServer } from '../src/start.ts';
 import { loadConfig } from '../src/platform/config/load.ts';
 import { type DemoData, ensureDemo } from '../src/setup/demo.ts';
+import { type RunningServer, startServer } from '../src/start.ts';
 import { startApi } from './api/api.ts';
 import { startApp } from './relying-party/app.ts';
 import { PortTaken, type Running, serve, untilStopped } from './support/serve.ts';
