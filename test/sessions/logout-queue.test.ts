@@ -86,8 +86,10 @@ describe('a notice', () => {
       .where({ client_id: clientId })
       .update({ give_up_at: db().raw(`now() - interval '1 second'`), next_attempt_at: db().fn.now() });
     await vi.waitFor(async () => expect((await deliveryOf(clientId))?.state).toBe('failed'), within);
-    const failed = await eventsOf(gatehouse.services, { clientId, type: 'backchannel-logout.failed' });
-    expect(failed.map(({ details }) => details)).toMatchObject([{ givenUp: false }, { givenUp: true }]);
+    await vi.waitFor(async () => {
+      const failed = await eventsOf(gatehouse.services, { clientId, type: 'backchannel-logout.failed' });
+      expect(failed.map(({ details }) => details)).toMatchObject([{ givenUp: false }, { givenUp: true }]);
+    }, within);
     expect(await gatehouse.services.sessions.countDeliveries()).toMatchObject({ failed: 1 });
 
     receiver.broken.delete('/given-up');
