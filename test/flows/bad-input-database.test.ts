@@ -106,7 +106,7 @@ describe('a database that goes away', () => {
     await world.services?.audit.stop();
     await world.services?.changes.stop();
     if (world.keys) await rm(world.keys, { recursive: true, force: true });
-  });
+  }, 60_000);
 
   const tokenRequest = () =>
     fetch(`${issuer()}/token`, {

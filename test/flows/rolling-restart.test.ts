@@ -53,7 +53,7 @@ interface Seen {
 }
 
 it('serves every request through two rolling restarts and a rotation of keys', {
-  timeout: 60_000,
+  timeout: 180_000,
 }, async () => {
   const { node, services } = world;
   if (!node || !services) throw new Error('the server runs only while tests run');
@@ -94,7 +94,7 @@ async function roll(node: ServerProcess, times: number): Promise<void> {
   const before = await workersOf(node);
   node.child.kill('SIGHUP');
   const done = () => node.output().match(/Rolling restart done/g)?.length ?? 0;
-  await expect.poll(done, { timeout: 60_000, interval: 50 }).toBe(times);
+  await expect.poll(done, { timeout: 90_000, interval: 50 }).toBe(times);
   const after = await workersOf(node);
   expect(after).toHaveLength(2);
   expect(after.filter((pid) => before.includes(pid))).toEqual([]);
