@@ -49,48 +49,52 @@ describe.skipIf(needs('chromium'))('the demo in a browser', () => {
 
 async function walk(page: Page, demo: ReturnType<typeof useDemo>, shoot: (name: string) => Promise<void>) {
   const press = (name: string) => page.getByRole('button', { name, exact: true }).click();
-  const notice = () => page.getByRole('status').textContent();
+  // A press does not wait for the page that it leads to, so what is expected there is waited for.
+  const notice = (text: string) => page.getByRole('status').filter({ hasText: text }).waitFor();
 
   await page.goto(demo.app);
   await shoot('1-start');
   await page.getByRole('link', { name: 'Sign in with Gatehouse' }).click();
+  await page.getByLabel('Email address or user name').waitFor();
   await shoot('2-sign-in');
   await page.getByLabel('Email address or user name').fill('demo@example.com');
   await page.getByLabel('Password', { exact: true }).fill(demo.password);
   await press('Sign in');
+  await page.getByText('Read your notes').waitFor();
   await shoot('3-consent');
-  expect(await page.getByText('Read your notes').isVisible()).toBe(true);
   expect(await page.getByText('Write new notes for you').count()).toBe(0);
   await press('Allow');
-  expect(await page.getByRole('heading', { level: 1 }).textContent()).toBe('Hello, Dana Example');
+  await page.getByRole('heading', { level: 1, name: 'Hello, Dana Example', exact: true }).waitFor();
   await shoot('4-signed-in');
 
   await press('Read my notes');
-  expect(await notice()).toContain('Welcome to your notes.');
+  await notice('Welcome to your notes.');
   await shoot('5-notes');
   await press('Write a note');
-  expect(await notice()).toContain('the permission notes:write is missing');
+  await notice('the permission notes:write is missing');
   await shoot('6-refused');
   await page.getByRole('link', { name: 'Ask for this permission' }).click();
-  await shoot('7-consent-again');
   // The page shows the whole of what will be allowed, not only what is new.
-  expect(await page.getByText('Read your notes').isVisible()).toBe(true);
-  expect(await page.getByText('Write new notes for you').isVisible()).toBe(true);
+  await page.getByText('Read your notes').waitFor();
+  await page.getByText('Write new notes for you').waitFor();
+  await shoot('7-consent-again');
   await press('Allow');
+  await page.getByRole('heading', { level: 1, name: 'Hello, Dana Example', exact: true }).waitFor();
   await press('Write a note');
-  expect(await notice()).toContain('201 Created');
+  await notice('201 Created');
 
   await press('Refresh now');
-  expect(await notice()).toContain('New tokens');
+  await notice('New tokens');
   await shoot('8-refreshed');
   await press('Sign out');
+  await page.waitForURL((url) => !url.href.startsWith(demo.app) || url.pathname === '/signed-out');
   await shoot('9-sign-out');
   if (!page.url().startsWith(demo.app)) await press('Sign out');
   await page.waitForURL(`${demo.app}/signed-out`);
   await shoot('10-signed-out');
   await page.getByRole('link', { name: 'Sign in with Gatehouse' }).click();
   // The session at Gatehouse ended, too: the password is asked for again.
-  expect(await page.getByLabel('Password', { exact: true }).isVisible()).toBe(true);
+  await page.getByLabel('Password', { exact: true }).waitFor();
 }
 
 const picture = (page: Page, folder: string) => async (name: string) => {
