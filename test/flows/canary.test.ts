@@ -3,6 +3,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { serverSecretNames } from '../../src/platform/secrets/server-secrets.ts';
 import { useCluster } from '../support/cluster.ts';
 import { freePort } from '../support/gatehouse.ts';
 import { useRedis } from '../support/redis.ts';
@@ -175,17 +176,7 @@ function found(haystack: string): { kind: string; form: string; around: string }
 
 function plantServerSecrets(): void {
   const { serverSecrets, signingKeys } = cluster.services;
-  const names = [
-    'cookie',
-    'csrf',
-    'state',
-    'handle',
-    'pairwise',
-    'dpop-nonce',
-    'identifier',
-    'token',
-  ] as const;
-  for (const secret of [masterKey, ...names.map((name) => serverSecrets.get(name))]) {
+  for (const secret of [masterKey, ...serverSecretNames.map((name) => serverSecrets.get(name))]) {
     net().plant('server secret', secret.toString('hex'));
   }
   for (const { privateKey } of signingKeys.snapshot()) {

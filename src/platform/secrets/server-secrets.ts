@@ -5,7 +5,7 @@ import { SecretsProblem } from './master-key.ts';
 import type { SealedPlace } from './sealed-columns.ts';
 import { SealBroken, type Vault } from './vault.ts';
 
-const names = [
+export const serverSecretNames = [
   'cookie',
   'csrf',
   'state',
@@ -19,7 +19,7 @@ const names = [
   'reflection',
 ] as const;
 
-export type ServerSecretName = (typeof names)[number];
+export type ServerSecretName = (typeof serverSecretNames)[number];
 
 export interface ServerSecrets {
   get(name: ServerSecretName): Buffer;
@@ -27,7 +27,7 @@ export interface ServerSecrets {
 
 export async function loadServerSecrets(db: Db, vault: Vault): Promise<ServerSecrets> {
   const present = new Set((await readSealed(db)).map((row) => row.name));
-  const missing = names.filter((name) => !present.has(name));
+  const missing = serverSecretNames.filter((name) => !present.has(name));
   // Insert-if-absent, then read: of two nodes that start together, both end with what was stored first.
   if (missing.length > 0) await insertAbsent(db, vault, missing);
   return readServerSecrets(db, vault);

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { SecretsProblem } from '../../../src/platform/secrets/master-key.ts';
-import { loadServerSecrets } from '../../../src/platform/secrets/server-secrets.ts';
+import { loadServerSecrets, serverSecretNames } from '../../../src/platform/secrets/server-secrets.ts';
 import { createVault } from '../../../src/platform/secrets/vault.ts';
 import { useDatabase } from '../../support/database.ts';
 
@@ -14,16 +14,7 @@ beforeEach(() => db('server_secrets').delete());
 describe('loadServerSecrets', () => {
   it('gives all nodes that start together the same secrets of 32 bytes, each different', async () => {
     const nodes = await Promise.all(Array.from({ length: 8 }, () => loadServerSecrets(db, vault)));
-    const names = [
-      'cookie',
-      'csrf',
-      'state',
-      'handle',
-      'pairwise',
-      'dpop-nonce',
-      'identifier',
-      'token',
-    ] as const;
+    const names = serverSecretNames;
     for (const name of names) {
       expect(new Set(nodes.map((node) => node.get(name).toString('hex'))).size).toBe(1);
       expect(nodes[0]?.get(name)).toHaveLength(32);
