@@ -27,6 +27,7 @@ export async function walkEveryFlow(world: World): Promise<void> {
   await pushedRequest(world);
   await device(world);
   await machines(world, audience);
+  await ownerKey(world);
   await mistakes(world);
 }
 
@@ -110,6 +111,25 @@ async function opaqueTokens(world: World, id: string, audience: string): Promise
   const told = await oauth.tokenIntrospection(owner.config, tokens.access_token);
   expect(told.active).toBe(true);
   await oauth.tokenRevocation(app.config, tokens.access_token);
+}
+
+/** A key that calls the API, right and wrong, and a secret that is in a stored answer. */
+async function ownerKey({ cluster, plant }: World): Promise<void> {
+  await cluster.services.owner.ensure();
+  const key = await cluster.services.owner.renewKey(operator);
+  plant('API key', key);
+  const wrong = `${key.slice(0, -1)}${key.endsWith('0') ? '1' : '0'}`;
+  plant('API key', wrong);
+  expect((await fetch(`${cluster.issuer}/api/v1/me`, { headers: { 'x-api-key': wrong } })).status).toBe(401);
+  const headers = { 'x-api-key': key, 'idempotency-key': randomUUID(), 'content-type': 'application/json' };
+  const body = JSON.stringify({ name: 'Made by key', kind: 'machine' });
+  for (let times = 0; times < 2; times += 1) {
+    const answer = await fetch(`${cluster.issuer}/api/v1/clients`, { method: 'POST', headers, body });
+    expect(answer.status).toBe(201);
+    const { secret } = (await answer.json()) as { secret: string };
+    expect(secret.length).toBeGreaterThan(30);
+    plant('client_secret', secret);
+  }
 }
 
 async function pushedRequest(world: World): Promise<void> {
