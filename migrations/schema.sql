@@ -35,17 +35,62 @@ CREATE INDEX accounts_active_admins ON accounts USING btree (id) WHERE (admin AN
 CREATE INDEX accounts_name ON accounts USING btree (lower(name) text_pattern_ops) WHERE (name IS NOT NULL);
 CREATE INDEX accounts_status ON accounts USING btree (status, id);
 
+create table api_key_secrets (
+  id text not null,
+  key_id text not null,
+  hash bytea not null,
+  pepper_version integer not null,
+  created_at timestamp with time zone not null,
+  retires_at timestamp with time zone,
+  constraint api_key_secrets_pkey PRIMARY KEY (id),
+  constraint api_key_secrets_key_id_fkey FOREIGN KEY (key_id) REFERENCES api_keys(id) ON DELETE CASCADE
+);
+CREATE INDEX api_key_secrets_key ON api_key_secrets USING btree (key_id, id);
+CREATE INDEX api_key_secrets_retires ON api_key_secrets USING btree (retires_at) WHERE (retires_at IS NOT NULL);
+
 create table api_keys (
   id text not null,
-  account_id text not null,
+  account_id text,
   name text not null,
-  hash bytea not null,
+  hash bytea,
   created_at timestamp with time zone not null,
   revoked_at timestamp with time zone,
+  owner_kind text not null default 'account'::text,
+  organization_id text,
+  client_id text,
+  parent_id text,
+  root_id text,
+  depth integer not null default 0,
+  permissions text[] not null default '{*:*}'::text[],
+  apis text[],
+  allowed_addresses text[],
+  rate_limits jsonb not null default '[]'::jsonb,
+  constraints jsonb not null default '{}'::jsonb,
+  claims jsonb not null default '{}'::jsonb,
+  notes text,
+  status text not null default 'active'::text,
+  expires_at timestamp with time zone,
+  expiry_noticed_days integer,
+  revoked_reason text,
+  last_used_at timestamp with time zone,
+  last_used_address text,
+  last_used_user_agent text,
+  version integer not null default 1,
+  updated_at timestamp with time zone not null default now(),
   constraint api_keys_pkey PRIMARY KEY (id),
-  constraint api_keys_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id) ON DELETE CASCADE
+  constraint api_keys_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id) ON DELETE CASCADE,
+  constraint api_keys_client_id_fkey FOREIGN KEY (client_id) REFERENCES clients(id) ON DELETE CASCADE,
+  constraint api_keys_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES organizations(id) ON DELETE CASCADE,
+  constraint api_keys_parent_id_fkey FOREIGN KEY (parent_id) REFERENCES api_keys(id) ON DELETE CASCADE,
+  constraint api_keys_owner_kind_check CHECK ((owner_kind = ANY (ARRAY['account'::text, 'organization'::text, 'client'::text]))),
+  constraint api_keys_status_check CHECK ((status = ANY (ARRAY['active'::text, 'disabled'::text])))
 );
 CREATE INDEX api_keys_account ON api_keys USING btree (account_id, id);
+CREATE INDEX api_keys_client ON api_keys USING btree (client_id, id) WHERE (client_id IS NOT NULL);
+CREATE INDEX api_keys_expires_at ON api_keys USING btree (expires_at) WHERE ((expires_at IS NOT NULL) AND (revoked_at IS NULL));
+CREATE INDEX api_keys_organization ON api_keys USING btree (organization_id, id) WHERE (organization_id IS NOT NULL);
+CREATE INDEX api_keys_parent ON api_keys USING btree (parent_id, id) WHERE (parent_id IS NOT NULL);
+CREATE INDEX api_keys_root ON api_keys USING btree (root_id, id);
 
 create table apis (
   id text not null,
@@ -60,6 +105,8 @@ create table apis (
   version integer not null,
   created_at timestamp with time zone not null,
   updated_at timestamp with time zone not null,
+  token_claims text[] not null default '{}'::text[],
+  claims jsonb not null default '{}'::jsonb,
   constraint apis_pkey PRIMARY KEY (id),
   constraint apis_audience_key UNIQUE (audience),
   constraint apis_signing_algorithm_check CHECK ((signing_algorithm = ANY (ARRAY['ES256'::text, 'RS256'::text]))),
@@ -179,6 +226,8 @@ create table clients (
   version integer not null,
   created_at timestamp with time zone not null,
   updated_at timestamp with time zone not null,
+  claims jsonb not null default '{}'::jsonb,
+  rate_limits jsonb not null default '[]'::jsonb,
   constraint clients_pkey PRIMARY KEY (id),
   constraint clients_id_token_algorithm_check CHECK ((id_token_algorithm = ANY (ARRAY['RS256'::text, 'ES256'::text]))),
   constraint clients_kind_check CHECK ((kind = ANY (ARRAY['web'::text, 'spa'::text, 'native'::text, 'machine'::text]))),
@@ -409,6 +458,31 @@ create table oidc_transients_home (
   constraint oidc_transients_home_only_one_check CHECK (only_one)
 );
 
+create table organization_members (
+  organization_id text not null,
+  account_id text not null,
+  created_at timestamp with time zone not null,
+  constraint organization_members_pkey PRIMARY KEY (organization_id, account_id),
+  constraint organization_members_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id) ON DELETE CASCADE,
+  constraint organization_members_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES organizations(id) ON DELETE CASCADE
+);
+CREATE INDEX organization_members_account ON organization_members USING btree (account_id, organization_id);
+
+create table organizations (
+  id text not null,
+  slug text not null,
+  name text not null,
+  status text not null default 'active'::text,
+  time_zone text not null default 'UTC'::text,
+  permissions text[] not null default '{*:*}'::text[],
+  version integer not null default 1,
+  created_at timestamp with time zone not null,
+  updated_at timestamp with time zone not null,
+  constraint organizations_pkey PRIMARY KEY (id),
+  constraint organizations_slug_key UNIQUE (slug),
+  constraint organizations_status_check CHECK ((status = ANY (ARRAY['active'::text, 'suspended'::text])))
+);
+
 create table passwords (
   account_id text not null,
   hash text not null,
@@ -418,6 +492,45 @@ create table passwords (
   constraint passwords_pkey PRIMARY KEY (account_id),
   constraint passwords_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id) ON DELETE CASCADE
 );
+
+create table role_assignments (
+  subject_kind text not null,
+  subject_id text not null,
+  role_id text not null,
+  organization_id text,
+  created_at timestamp with time zone not null,
+  constraint role_assignments_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES organizations(id) ON DELETE CASCADE,
+  constraint role_assignments_role_id_fkey FOREIGN KEY (role_id) REFERENCES roles(id) ON DELETE CASCADE,
+  constraint role_assignments_subject_kind_check CHECK ((subject_kind = ANY (ARRAY['account'::text, 'team'::text, 'client'::text, 'api-key'::text])))
+);
+CREATE UNIQUE INDEX role_assignments_once ON role_assignments USING btree (subject_kind, subject_id, role_id, COALESCE(organization_id, ''::text));
+CREATE INDEX role_assignments_organization ON role_assignments USING btree (organization_id) WHERE (organization_id IS NOT NULL);
+CREATE INDEX role_assignments_role ON role_assignments USING btree (role_id);
+
+create table role_parents (
+  role_id text not null,
+  parent_id text not null,
+  constraint role_parents_pkey PRIMARY KEY (role_id, parent_id),
+  constraint role_parents_parent_id_fkey FOREIGN KEY (parent_id) REFERENCES roles(id) ON DELETE CASCADE,
+  constraint role_parents_role_id_fkey FOREIGN KEY (role_id) REFERENCES roles(id) ON DELETE CASCADE,
+  constraint role_parents_check CHECK ((role_id <> parent_id))
+);
+CREATE INDEX role_parents_parent ON role_parents USING btree (parent_id);
+
+create table roles (
+  id text not null,
+  organization_id text,
+  name text not null,
+  description text,
+  permissions text[] not null,
+  built_in boolean not null default false,
+  version integer not null default 1,
+  created_at timestamp with time zone not null,
+  updated_at timestamp with time zone not null,
+  constraint roles_pkey PRIMARY KEY (id),
+  constraint roles_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES organizations(id) ON DELETE CASCADE
+);
+CREATE UNIQUE INDEX roles_name ON roles USING btree (COALESCE(organization_id, ''::text), name);
 
 create table server_secrets (
   name text not null,
@@ -472,3 +585,27 @@ create table single_user_owner (
   constraint single_user_owner_only_one_check CHECK (only_one)
 );
 CREATE INDEX single_user_owner_account ON single_user_owner USING btree (account_id);
+
+create table team_members (
+  organization_id text not null,
+  team_id text not null,
+  account_id text not null,
+  created_at timestamp with time zone not null,
+  constraint team_members_pkey PRIMARY KEY (organization_id, team_id, account_id),
+  constraint team_members_organization_id_account_id_fkey FOREIGN KEY (organization_id, account_id) REFERENCES organization_members(organization_id, account_id) ON DELETE CASCADE,
+  constraint team_members_organization_id_team_id_fkey FOREIGN KEY (organization_id, team_id) REFERENCES teams(organization_id, id) ON DELETE CASCADE
+);
+CREATE INDEX team_members_account ON team_members USING btree (organization_id, account_id);
+
+create table teams (
+  id text not null,
+  organization_id text not null,
+  name text not null,
+  version integer not null default 1,
+  created_at timestamp with time zone not null,
+  updated_at timestamp with time zone not null,
+  constraint teams_pkey PRIMARY KEY (organization_id, id),
+  constraint teams_id_key UNIQUE (id),
+  constraint teams_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES organizations(id) ON DELETE CASCADE
+);
+CREATE UNIQUE INDEX teams_name ON teams USING btree (organization_id, lower(name));

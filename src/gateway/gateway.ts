@@ -52,12 +52,22 @@ export function createGateway(deps: GatewayDeps): Gateway {
       if (!permissions) return undefined;
       const { accountId, clientId, grantId } = handle;
       if (deps.isCutOff({ atSeconds: payload.iat ?? 0, accountId, clientId })) return undefined;
-      if (accountId === null) return { kind: 'client', id: clientId, clientId, permissions };
+      const unbound = { organizationId: null, apiKeyId: null };
+      if (accountId === null) {
+        return { kind: 'client', id: clientId, clientId, permissions, accountId, ...unbound };
+      }
       // A JWT leaves no row of its own to delete: what it was issued from is asked instead.
       if (grantId === null || !(await deps.grantExists(grantId))) return undefined;
       const account = await deps.accounts.find(accountId);
       if (account?.status !== 'active') return undefined;
-      return { kind: 'account', id: account.id, clientId, permissions: account.admin ? permissions : [] };
+      return {
+        kind: 'account',
+        id: account.id,
+        clientId,
+        permissions: account.admin ? permissions : [],
+        accountId,
+        ...unbound,
+      };
     },
   };
 
@@ -67,7 +77,15 @@ export function createGateway(deps: GatewayDeps): Gateway {
     if (key === undefined) return undefined;
     const owner = await deps.accounts.find(key.accountId);
     if (owner?.status !== 'active') return undefined;
-    return { kind: 'account', id: owner.id, clientId: key.id, permissions: owner.admin ? everything : [] };
+    return {
+      kind: 'account',
+      id: owner.id,
+      clientId: key.id,
+      permissions: owner.admin ? everything : [],
+      accountId: owner.id,
+      organizationId: null,
+      apiKeyId: key.id,
+    };
   }
 
   /** What the token says, as far as the client may have it still; undefined when it has no business here any more. */

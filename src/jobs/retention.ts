@@ -22,6 +22,9 @@ export const retention: Readonly<Record<string, Rule>> = {
   account_identifiers: { holds: 'At most a mail address and a user name of each account; deleted with it.' },
   accounts: { holds: 'One row per account, until it is deleted.' },
   api_keys: { holds: 'One row per key; deleted with its account.' },
+  api_key_secrets: {
+    holds: 'One row per working secret of a key, more while it is rotated; deleted with it.',
+  },
   apis: { holds: 'One row per API, until it is deleted.' },
   audit_events: {
     until: 'The whole months after AUDIT_RETENTION_DAYS; each month is a partition that is dropped at once.',
@@ -81,7 +84,12 @@ export const retention: Readonly<Record<string, Rule>> = {
   oidc_tokens: expired(engine, 'The end of the token.'),
   oidc_transients: expired(engine, 'The end of the code, device code, pushed request or sign-in under way.'),
   oidc_transients_home: { holds: 'One row, where there is a Redis.' },
+  organization_members: { holds: 'One row per membership; deleted with the organization or the account.' },
+  organizations: { holds: 'One row per organization, until it is deleted.' },
   passwords: { holds: 'One row per account; deleted with it.' },
+  role_assignments: { holds: 'One row per assignment; deleted with the role or whom it is assigned to.' },
+  role_parents: { holds: 'One row per inheritance; deleted with either role.' },
+  roles: { holds: 'One row per role, until it is deleted.' },
   server_secrets: { holds: 'One row per secret that the release has.' },
   setup_links: { holds: 'One row, until there is an administrator.' },
   single_user_owner: { holds: 'One row, in single-user mode.' },
@@ -89,5 +97,7 @@ export const retention: Readonly<Record<string, Rule>> = {
     'sign-in-attempts-expiry',
     'A while after the last attempt; longest for a known address.',
   ),
+  team_members: { holds: 'One row per member of a team; deleted with the membership or the team.' },
+  teams: { holds: 'One row per team; deleted with its organization.' },
   signing_keys: { holds: 'Two per algorithm, and retired ones for SIGNING_KEY_RETAIN_RETIRED_SECONDS.' },
 };

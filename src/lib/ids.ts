@@ -9,6 +9,12 @@ export type ApiId = Id<'api'>;
 export type ClientSecretId = Id<'sec'>;
 export type EventId = Id<'evt'>;
 export type LogoutDeliveryId = Id<'lod'>;
+export type ApiKeySecretId = Id<'kse'>;
+export type OrganizationId = Id<'org'>;
+export type TeamId = Id<'team'>;
+export type RoleId = Id<'role'>;
+export type BudgetId = Id<'bud'>;
+export type ReservationId = Id<'rsv'>;
 
 /** A client id is public and may be chosen by the operator (`gatehouse-cli`), so it carries no fixed prefix. */
 export type ClientId = string & { readonly idPrefix: 'client' };
@@ -20,6 +26,12 @@ interface Prefixes {
   sec: ClientSecretId;
   evt: EventId;
   lod: LogoutDeliveryId;
+  kse: ApiKeySecretId;
+  org: OrganizationId;
+  team: TeamId;
+  role: RoleId;
+  bud: BudgetId;
+  rsv: ReservationId;
   cli: ClientId;
 }
 

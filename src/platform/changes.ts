@@ -6,7 +6,17 @@ import type { Db, Postgres } from './database/postgres.ts';
 import type { Redis } from './redis/redis.ts';
 import type { Log } from './telemetry/log.ts';
 
-export type ChangeTopic = 'clients' | 'apis' | 'signing-keys' | 'cutoffs' | 'transients' | 'master-key';
+export type ChangeTopic =
+  | 'clients'
+  | 'apis'
+  | 'signing-keys'
+  | 'cutoffs'
+  | 'transients'
+  | 'master-key'
+  /** Keys are accounts whose state, memberships or roles changed; without keys: roles themselves. */
+  | 'access'
+  /** Keys are the ids of API keys. */
+  | 'api-keys';
 
 /** `keys`: the only things that changed; undefined: anything may have. */
 export type ChangeListener = (keys: readonly string[] | undefined) => Promise<void> | void;

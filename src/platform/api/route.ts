@@ -10,7 +10,14 @@ export interface Caller {
   readonly id: string;
   /** The client whose token this is; the same as `id` when a client acts for itself. */
   readonly clientId: string;
+  /** The names of our own vocabulary that it holds here and now. */
   readonly permissions: readonly string[];
+  /** The person it acts for: of a token, or the owner of a key; null for a machine of its own. */
+  readonly accountId: string | null;
+  /** It may act within this organization only; null: it is bound to none. */
+  readonly organizationId: string | null;
+  /** The key that was presented, or that the token was made with. */
+  readonly apiKeyId: string | null;
 }
 
 type Schema = z.ZodType;
@@ -83,6 +90,11 @@ interface RouteHead {
   readonly summary: string;
   /** The thing has a `version`: every answer carries it as ETag, and PATCH and DELETE need it as If-Match. */
   readonly versioned?: true;
+  /**
+   * Callers that are bound to an organization may come, too. Where the path names an `:organizationId` it must be theirs;
+   * elsewhere `run` hands `caller.organizationId` to every query. To all other routes they do not come at all.
+   */
+  readonly tenancy?: 'organization';
   /** The answer is the same for everybody as long as the process runs: made once, and browsers may keep it. */
   readonly fixed?: true;
   /** The failures of `run`, for the API document; those of the pipeline are added to it. */

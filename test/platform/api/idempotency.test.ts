@@ -17,7 +17,8 @@ const idempotency = createIdempotency({
   wasDone: async ({ requestId }) => ledger.has(requestId),
 });
 
-const caller: Caller = { kind: 'client', id: 'cli_1', clientId: 'cli_1', permissions: [] };
+const unbound = { accountId: null, organizationId: null, apiKeyId: null };
+const caller: Caller = { kind: 'client', id: 'cli_1', clientId: 'cli_1', permissions: [], ...unbound };
 let keys = 0;
 
 function request(more: Partial<KeyedRequest> = {}): KeyedRequest {

@@ -5,8 +5,16 @@ import { answer, type Caller, route } from '../../../src/platform/api/route.ts';
 import { failure } from '../../../src/platform/errors.ts';
 import { type Application, start } from '../http/application.ts';
 
-const reader: Caller = { kind: 'account', id: 'acc_1', clientId: 'cli_1', permissions: ['accounts:read'] };
+const unbound = { accountId: null, organizationId: null, apiKeyId: null };
+const reader: Caller = {
+  kind: 'account',
+  id: 'acc_1',
+  clientId: 'cli_1',
+  permissions: ['accounts:read'],
+  ...unbound,
+};
 const writer: Caller = {
+  ...unbound,
   kind: 'client',
   id: 'cli_2',
   clientId: 'cli_2',

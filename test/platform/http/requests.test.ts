@@ -157,7 +157,15 @@ describe('limits of routes and pages', () => {
   const callers = Object.fromEntries(
     ['a', 'b', 'c'].map((id) => [
       `Bearer ${id}`,
-      { kind: 'client' as const, id, clientId: id, permissions: id === 'c' ? [] : ['accounts:read'] },
+      {
+        kind: 'client' as const,
+        id,
+        clientId: id,
+        permissions: id === 'c' ? [] : ['accounts:read'],
+        accountId: null,
+        organizationId: null,
+        apiKeyId: null,
+      },
     ]),
   );
 
