@@ -9,10 +9,10 @@ import type { Changes } from '../platform/changes.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Db, Postgres } from '../platform/database/postgres.ts';
 import { failure } from '../platform/errors.ts';
+import { createKnown } from '../platform/known/known.ts';
 import { keyedHash } from '../platform/secrets/tokens.ts';
 import type { EventType } from '../vocabulary/events.ts';
 import { engineMetadata } from './engine-metadata.ts';
-import { createKnownClients } from './known-clients.ts';
 import { createKnownStore } from './known-store.ts';
 import { usesSecret } from './metadata.ts';
 import { checkRegistration, parseChange, parseRegistration, type Registered } from './registration.ts';
@@ -108,7 +108,7 @@ export const clientsUseApi: (db: Db, audience: string) => Promise<boolean> = any
 export function createClients(deps: ClientsDeps): Clients {
   const { postgres, changes, clock } = deps;
   const stored = createKnownStore(postgres.db, () => clock.now());
-  const cache = createKnownClients<KnownClient>({ clock, load: loadKnown, silence: changes.silence });
+  const cache = createKnown<KnownClient>({ clock, load: loadKnown, silence: changes.silence });
   const secrets = createSecrets({ ...deps, commit, lock, tell });
 
   /** Runs in the caller's transaction, or in one of its own whose change is seen on this node before it returns. */

@@ -1,7 +1,7 @@
-// The clients that requests ask for, kept in process: bounded, and looked up anew after a change of theirs.
-import type { Clock } from '../platform/clock.ts';
+// What requests ask for again and again, kept in process: bounded, and looked up anew after a change of it.
+import type { Clock } from '../clock.ts';
 
-export interface KnownClients<T> {
+export interface Known<T> {
   get(id: string): Promise<T | undefined>;
   /** These changed, or anything did: none of them is answered any more from what was read before. */
   expire(ids: readonly string[] | undefined): void;
@@ -16,22 +16,24 @@ interface Entry<T> {
 }
 
 const MAXIMUM_ENTRIES = 20_000;
-// A change expires its client within a second or two; the age limit is for a node that has heard of no change for so long.
+// A change expires its entry within a second or two; the age limit is for a node that has heard of no change for so long.
 const FOUND_MILLISECONDS = 60_000;
-// A flood of made-up ids must not become a flood of queries, and a client registered elsewhere must not stay unknown.
+// A flood of made-up ids must not become a flood of queries, and what was made elsewhere must not stay unknown.
 const MISSED_MILLISECONDS = 3_000;
 const EXPIRED = -1;
 
-export function createKnownClients<T>(deps: {
+export function createKnown<T>(deps: {
   clock: Clock;
   /** Answers `previous` itself when nothing about it changed, so that what was built from it stays in use. */
   load: (id: string, previous: T | undefined) => Promise<T | undefined>;
   /** For how long, in milliseconds, changes may have gone unheard. */
   silence: () => number;
+  /** No entry is used when changes have gone unheard for longer than this: for what says who may do what. */
+  maximumSilence?: number;
   maximumEntries?: number;
-}): KnownClients<T> {
+}): Known<T> {
   const maximum = deps.maximumEntries ?? MAXIMUM_ENTRIES;
-  // Found and missed are apart, so that made-up ids cannot push out real clients.
+  // Found and missed are apart, so that made-up ids cannot push out real ones.
   const found = new Map<string, Entry<T>>();
   const missed = new Map<string, Entry<T>>();
   const loading = new Map<string, Entry<T>>();
@@ -40,7 +42,10 @@ export function createKnownClients<T>(deps: {
   const fresh = (entry: Entry<T> | undefined): entry is Entry<T> =>
     entry !== undefined &&
     entry.epoch === epoch &&
-    (deps.clock.now().getTime() < entry.until || (entry.kept && deps.silence() < FOUND_MILLISECONDS));
+    (deps.maximumSilence === undefined ? isYoung(entry) : deps.silence() < deps.maximumSilence);
+
+  const isYoung = (entry: Entry<T>): boolean =>
+    deps.clock.now().getTime() < entry.until || (entry.kept && deps.silence() < FOUND_MILLISECONDS);
 
   async function load(id: string, entry: Entry<T>): Promise<T | undefined> {
     try {

@@ -1,17 +1,18 @@
 // The in-process look-up: bounded, one load for many callers, never an answer from before a change.
 import { describe, expect, it } from 'vitest';
-import { createKnownClients } from '../../src/clients/known-clients.ts';
-import { createTestClock } from './support.ts';
+import { createKnown } from '../../../src/platform/known/known.ts';
+import { createTestClock } from '../../clients/support.ts';
 
-function setUp(maximumEntries = 10) {
+function setUp(maximumEntries = 10, more: { maximumSilence?: number } = {}) {
   const clock = createTestClock();
   const loads: string[] = [];
   const stored = new Map<string, { name: string }>();
   const feed = { silence: Number.POSITIVE_INFINITY };
   let gate: Promise<void> = Promise.resolve();
-  const known = createKnownClients<{ name: string }>({
+  const known = createKnown<{ name: string }>({
     clock,
     maximumEntries,
+    ...more,
     silence: () => feed.silence,
     async load(id) {
       loads.push(id);
@@ -36,7 +37,7 @@ function setUp(maximumEntries = 10) {
   };
 }
 
-describe('known clients', () => {
+describe('what is known', () => {
   it('loads once for many callers at once', async () => {
     const { known, loads, stored } = setUp();
     stored.set('a', { name: 'a' });
@@ -112,7 +113,18 @@ describe('known clients', () => {
     expect(loads.at(-1)).toBe('a');
   });
 
-  it('stays bounded, and made-up ids push out no client', async () => {
+  it('with a longest silence uses nothing, found or missed, once changes have gone unheard for as long', async () => {
+    const { known, loads, stored, feed } = setUp(10, { maximumSilence: 5000 });
+    stored.set('a', { name: 'a' });
+    feed.silence = 4999;
+    for (const id of ['a', 'a', 'b', 'b']) await known.get(id);
+    expect(loads).toEqual(['a', 'b']);
+    feed.silence = 5000;
+    for (const id of ['a', 'b']) await known.get(id);
+    expect(loads).toEqual(['a', 'b', 'a', 'b']);
+  });
+
+  it('stays bounded, and made-up ids push out no real one', async () => {
     const { known, loads, stored } = setUp(10);
     stored.set('real', { name: 'real' });
     await known.get('real');
@@ -125,7 +137,7 @@ describe('known clients', () => {
 
   it('remembers no failure', async () => {
     let fail = true;
-    const known = createKnownClients<string>({
+    const known = createKnown<string>({
       clock: createTestClock(),
       silence: () => 0,
       load: async () => {
