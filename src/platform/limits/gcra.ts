@@ -5,7 +5,9 @@
 export type PerMinute = number;
 
 export interface Quota {
-  readonly perMinute: PerMinute;
+  /** So many come back in one window. */
+  readonly limit: number;
+  readonly windowSeconds: number;
   /** So long takes one permit to come back. */
   readonly step: number;
   /** So many may be taken at once after a pause. */
@@ -20,7 +22,7 @@ export interface Taken {
   readonly ahead: number;
 }
 
-const MINUTE = 60_000_000;
+const SECOND = 1_000_000;
 const LARGEST_CHUNK = 50;
 const PERMITS_PER_CHUNKED_ONE = 100;
 /** Of the limit, for each process that counts alone because the shared counters are away. */
@@ -28,17 +30,31 @@ const ALONE = 4;
 
 /** Half of a minute's permits at once, and the rate of the limit after that. */
 export function quotaOf(perMinute: PerMinute): Quota {
+  return windowQuota({ limit: perMinute, windowSeconds: 60, burst: Math.floor(perMinute / 2) + 1 });
+}
+
+/** So many in a window of its own, `burst` of them at once after a pause. */
+export function windowQuota({
+  limit,
+  windowSeconds,
+  burst,
+}: Pick<Quota, 'limit' | 'windowSeconds' | 'burst'>): Quota {
   return {
-    perMinute,
-    step: Math.floor(MINUTE / perMinute),
-    burst: Math.floor(perMinute / 2) + 1,
-    chunk: Math.min(LARGEST_CHUNK, Math.max(1, Math.floor(perMinute / PERMITS_PER_CHUNKED_ONE))),
+    limit,
+    windowSeconds,
+    step: Math.max(1, Math.floor((windowSeconds * SECOND) / limit)),
+    burst,
+    chunk: Math.min(LARGEST_CHUNK, burst, Math.max(1, Math.floor(limit / PERMITS_PER_CHUNKED_ONE))),
   };
 }
 
 /** A quarter: with up to four processes nobody gets more than the limit, and nobody is ever without one. */
-export function quotaAlone({ perMinute }: Quota): Quota {
-  return quotaOf(Math.max(1, Math.floor(perMinute / ALONE)));
+export function quotaAlone({ limit, windowSeconds, burst }: Quota): Quota {
+  return windowQuota({
+    limit: Math.max(1, Math.floor(limit / ALONE)),
+    windowSeconds,
+    burst: Math.max(1, Math.ceil(burst / ALONE)),
+  });
 }
 
 /** As many of the wanted permits as there are. `emptyAt` is the counter; undefined when there is none yet. */

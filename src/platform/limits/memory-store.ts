@@ -5,20 +5,23 @@ export interface MemoryCounters {
   take(key: string, wanted: number, quota: Quota): Taken;
 }
 
-// No counter is ahead by more than a minute, so what was not touched for one is empty and may be forgotten.
-const GENERATION_MILLISECONDS = 61_000;
+// The longest window: no counter of such a limit is ahead by more, so what was not touched for so long may be forgotten.
+const GENERATION_SECONDS = 61;
 // Addresses are chosen by strangers: rather forget early than grow without end.
 const MOST_COUNTERS = 100_000;
 
 /** Two generations: what is used moves to the young one, and the old one is dropped as a whole. */
-export function createMemoryCounters(milliseconds: () => number = () => performance.now()): MemoryCounters {
+export function createMemoryCounters(
+  milliseconds: () => number = () => performance.now(),
+  generationSeconds = GENERATION_SECONDS,
+): MemoryCounters {
   let young = new Map<string, number>();
   let old = new Map<string, number>();
   let youngSince = milliseconds();
   return {
     take(key, wanted, quota) {
       const now = milliseconds();
-      if (now - youngSince > GENERATION_MILLISECONDS || young.size >= MOST_COUNTERS) {
+      if (now - youngSince > generationSeconds * 1000 || young.size >= MOST_COUNTERS) {
         [old, young, youngSince] = [young, new Map(), now];
       }
       const taken = takeFrom(young.get(key) ?? old.get(key), Math.floor(now * 1000), wanted, quota);

@@ -9,7 +9,7 @@ export interface Decision {
   readonly remaining: number;
   readonly resetSeconds: number;
   /** The limit that was applied: a part of the set one while this process counts alone. */
-  readonly perMinute: number;
+  readonly limit: number;
 }
 
 export interface Permits {
@@ -121,15 +121,15 @@ function permission(ahead: number, permits: number, quota: Quota): Decision {
     allowed: true,
     remaining: permitsLeft(ahead, quota) + permits,
     resetSeconds: Math.max(1, Math.ceil(untilNextPermit(ahead, quota) / 1_000_000)),
-    perMinute: quota.perMinute,
+    limit: quota.limit,
   };
 }
 
-function refusal(milliseconds: number, { perMinute }: Quota): Decision {
+function refusal(milliseconds: number, { limit }: Quota): Decision {
   return {
     allowed: false,
     remaining: 0,
     resetSeconds: Math.max(1, Math.ceil(milliseconds / 1000)),
-    perMinute,
+    limit,
   };
 }

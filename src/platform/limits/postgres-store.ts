@@ -69,7 +69,7 @@ async function takeAll(db: Db, asks: readonly Ask[]): Promise<Taken[]> {
   const { rows } = await db.raw<{ rows: { key: string; granted: number; ahead: string }[] }>(
     `insert into limit_counters as c (key, empty_at, granted, step, burst, expires_at)
      select a.key, ${NOW} + least(a.wanted, a.burst) * a.step, least(a.wanted, a.burst), a.step, a.burst,
-            date_trunc('minute', now()) + interval '3 minutes'
+            date_trunc('minute', now() + make_interval(secs => a.burst * a.step / 1000000.0)) + interval '3 minutes'
      from unnest(?::text[], ?::bigint[], ?::bigint[], ?::bigint[]) as a (key, wanted, step, burst)
      order by a.key collate "C"
      on conflict (key) do update set

@@ -34,8 +34,6 @@ export interface Limits<Name extends string = LimitName> {
   take(name: Name, key: string): Promise<LimitVerdict | undefined>;
 }
 
-const WINDOW_SECONDS = 60;
-
 /** Without a store the counters are this process's own. */
 export function createLimits<Name extends string>(
   settings: Readonly<Record<Name, PerMinute>>,
@@ -53,8 +51,8 @@ export function createLimits<Name extends string>(
     take: async (name, key) => {
       const quota = quotas.get(name);
       if (quota !== undefined) {
-        const { perMinute, ...decision } = await permits.take(`${name}:${key}`, quota);
-        return { ...decision, limit: perMinute, windowSeconds: WINDOW_SECONDS };
+        const decision = await permits.take(`${name}:${key}`, quota);
+        return { ...decision, windowSeconds: quota.windowSeconds };
       }
       if (!quotas.has(name)) throw new Error(`no such limit: ${name}`);
       return undefined;
@@ -65,7 +63,7 @@ export function createLimits<Name extends string>(
 const SILENCE_MILLISECONDS = 60_000;
 
 /** A store that is away says so itself; this is for what should never happen, and then for every request. */
-function sayOnce(log: Log): (error: unknown) => undefined {
+export function sayOnce(log: Log): (error: unknown) => undefined {
   let saidAt = Number.NEGATIVE_INFINITY;
   return (error) => {
     if (performance.now() - saidAt < SILENCE_MILLISECONDS) return;

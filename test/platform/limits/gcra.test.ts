@@ -48,8 +48,8 @@ describe('one counter', () => {
   });
 
   it('has a quarter of the limit for a process that counts alone, and never none', () => {
-    expect(quotaAlone(quotaOf(6000)).perMinute).toBe(1500);
-    expect(quotaAlone(quotaOf(1)).perMinute).toBe(1);
+    expect(quotaAlone(quotaOf(6000)).limit).toBe(1500);
+    expect(quotaAlone(quotaOf(1)).limit).toBe(1);
   });
 });
 
