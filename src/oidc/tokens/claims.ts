@@ -71,3 +71,72 @@ function present(claims: Record<string, string | number | boolean | null> & { su
 export function pairwiseSubject(salt: Buffer, accountId: string, sector: string): string {
   return keyedHash(salt, `${sector} ${accountId}`).toString('base64url');
 }
+
+/** What an API, a client or a key says about itself in every token: free names, apart from the ones below. */
+export type StaticClaims = Readonly<Record<string, unknown>>;
+
+/**
+ * Names that the protocol or the server gives a meaning: whoever reads a token decides by them, so that no registration
+ * may say them. RFC 9068 §2.2, RFC 7662 §2.2, RFC 9449 §6, RFC 8693 §4, OpenID Connect Core §2.
+ */
+export const protocolClaims: ReadonlySet<string> = new Set([
+  ...[
+    'iss',
+    'sub',
+    'aud',
+    'exp',
+    'nbf',
+    'iat',
+    'jti',
+    'typ',
+    'client_id',
+    'azp',
+    'scope',
+    'cnf',
+    'act',
+    'may_act',
+  ],
+  ...['authorization_details', 'auth_time', 'acr', 'amr', 'sid', 'nonce', 'at_hash', 'c_hash', 's_hash'],
+  ...[
+    'active',
+    'token_type',
+    'username',
+    'permissions',
+    'roles',
+    'groups',
+    'entitlements',
+    'org_id',
+    'owner',
+  ],
+  ...['handle', '__proto__'],
+]);
+
+/** What an API may want to read in its tokens beside `scope`. */
+export const tokenClaimNames = ['permissions', 'roles', 'org_id'] as const;
+export type TokenClaimName = (typeof tokenClaimNames)[number];
+
+export interface TokenSaying {
+  readonly api: { readonly tokenClaims: readonly string[]; readonly claims: StaticClaims };
+  readonly client?: { readonly claims: StaticClaims } | undefined;
+  readonly key?: { readonly claims: StaticClaims } | undefined;
+  /** Of whoever the token acts for. */
+  readonly facts?: { readonly roles: readonly string[] } | undefined;
+  readonly organizationId: string | null;
+  /** What was granted: `permissions` is the same as a list, never more. */
+  readonly scope: string | undefined;
+}
+
+/**
+ * What an access token says beyond the protocol. The narrower record wins: key over client over API; what the server says
+ * wins over all three.
+ */
+export function accessTokenClaims(saying: TokenSaying): Record<string, unknown> {
+  const { api, client, key, facts, organizationId, scope } = saying;
+  const fixed = { ...api.claims, ...client?.claims, ...key?.claims };
+  const claims = Object.fromEntries(Object.entries(fixed).filter(([name]) => !protocolClaims.has(name)));
+  const wants = (name: TokenClaimName) => api.tokenClaims.includes(name);
+  if (wants('permissions')) claims.permissions = scope?.split(' ') ?? [];
+  if (wants('roles')) claims.roles = facts?.roles ?? [];
+  if (wants('org_id') && organizationId !== null) claims.org_id = organizationId;
+  return claims;
+}

@@ -2,6 +2,7 @@
 import { errors, type KoaContextWithOIDC, type ResourceServer } from 'oidc-provider';
 import type { Api, Apis } from '../../apis/apis.ts';
 import type { Client } from '../../clients/clients.ts';
+import type { PermissionSet } from '../../lib/permission.ts';
 import type { ClientSource } from '../client-source.ts';
 
 export interface Resources {
@@ -10,6 +11,25 @@ export interface Resources {
     audience: string,
     client: Parameters<ClientSource['registered']>[0],
   ): Promise<ResourceServer>;
+}
+
+export interface Ask {
+  readonly asked: Iterable<string>;
+  /** What the API has. */
+  readonly api: PermissionSet;
+  /** What the client, or key, may have of it. */
+  readonly entitlement: PermissionSet;
+  /** What the person behind it holds, in the organization that was chosen; undefined where there is nobody. */
+  readonly held?: PermissionSet | undefined;
+}
+
+/**
+ * THE rule for scopes of APIs: one is granted when every set covers it. It may be narrower than what is registered
+ * (`files:read:files:7` of `files:read`), never wider; what is too much is left out (RFC 6749 §3.3).
+ */
+export function grantedScopes({ asked, api, entitlement, held }: Ask): string[] {
+  const sets = held === undefined ? [api, entitlement] : [api, entitlement, held];
+  return [...new Set(asked)].filter((scope) => sets.every((set) => set.covers(scope)));
 }
 
 /** The permissions of one API that a client is registered for. */
