@@ -2,6 +2,19 @@
 
 create sequence audit_events_sequence;
 
+create table access_resources (
+  organization_id text,
+  type text not null,
+  id text not null,
+  properties jsonb not null default '{}'::jsonb,
+  version integer not null default 1,
+  created_at timestamp with time zone not null,
+  updated_at timestamp with time zone not null,
+  constraint access_resources_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES organizations(id) ON DELETE CASCADE
+);
+CREATE UNIQUE INDEX access_resources_key ON access_resources USING btree (COALESCE(organization_id, ''::text), type, id);
+CREATE INDEX access_resources_organization ON access_resources USING btree (organization_id) WHERE (organization_id IS NOT NULL);
+
 create table account_identifiers (
   normalized text not null,
   account_id text not null,
@@ -492,6 +505,15 @@ create table passwords (
   constraint passwords_pkey PRIMARY KEY (account_id),
   constraint passwords_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id) ON DELETE CASCADE
 );
+
+create table revoked_tokens (
+  token_id text not null,
+  expires_at timestamp with time zone not null,
+  written_at timestamp with time zone not null default now(),
+  constraint revoked_tokens_pkey PRIMARY KEY (token_id)
+);
+CREATE INDEX revoked_tokens_expires_at ON revoked_tokens USING btree (expires_at);
+CREATE INDEX revoked_tokens_written_at ON revoked_tokens USING btree (written_at);
 
 create table role_assignments (
   subject_kind text not null,

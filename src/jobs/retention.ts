@@ -19,6 +19,9 @@ const expired = (job: string, until = 'Its end.'): Rule => ({ until, job, by: 'e
 const engine = 'remove-expired-engine-state';
 
 export const retention: Readonly<Record<string, Rule>> = {
+  access_resources: {
+    holds: 'One row per registered resource, until it is removed; deleted with its organization.',
+  },
   account_identifiers: { holds: 'At most a mail address and a user name of each account; deleted with it.' },
   accounts: { holds: 'One row per account, until it is deleted.' },
   api_keys: { holds: 'One row per key; deleted with its account.' },

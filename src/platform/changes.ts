@@ -11,12 +11,15 @@ export type ChangeTopic =
   | 'apis'
   | 'signing-keys'
   | 'cutoffs'
+  | 'revoked-tokens'
   | 'transients'
   | 'master-key'
   /** Keys are accounts whose state, memberships or roles changed; without keys: roles themselves. */
   | 'access'
   /** Keys are the ids of API keys. */
-  | 'api-keys';
+  | 'api-keys'
+  /** Registered resources; keys are their names, as access/resources.ts writes them. */
+  | 'resources';
 
 /** `keys`: the only things that changed; undefined: anything may have. */
 export type ChangeListener = (keys: readonly string[] | undefined) => Promise<void> | void;

@@ -152,6 +152,23 @@ export const errors = {
     sentence: 'A permission has the form resource:action or resource:action:selector.',
   },
 
+  organization_not_found: { status: 404, sentence: 'There is no such organization.' },
+  organization_slug_taken: { status: 409, sentence: 'Another organization already has this slug.' },
+  organization_bound: {
+    status: 403,
+    sentence:
+      'This credential acts within its organization only, and this is not part of one. Use a credential that is bound to no organization.',
+  },
+  member_not_found: {
+    status: 404,
+    sentence: 'This account is not a member of the organization. Make it a member first.',
+  },
+  team_not_found: { status: 404, sentence: 'There is no such team in this organization.' },
+  team_name_taken: {
+    status: 409,
+    sentence: 'Another team of this organization already has this name.',
+  },
+
   client_not_found: { status: 404, sentence: 'There is no such client.' },
   client_id_taken: { status: 409, sentence: 'Another client already has this id.' },
   client_id_invalid: {
@@ -209,6 +226,13 @@ export const errors = {
   master_key_in_use: {
     status: 409,
     sentence: 'This master key is still needed. `gatehouse master-key status` shows by what.',
+  },
+
+  resource_not_found: { status: 404, sentence: 'There is no such registered resource.' },
+  resource_invalid: {
+    status: 400,
+    sentence:
+      'A resource has a type that a permission can name, an id, and properties that are a small JSON object.',
   },
 
   job_not_found: { status: 404, sentence: 'There is no such job.' },

@@ -56,6 +56,22 @@ export const events = {
   'api.changed': 'An API was changed; the details name the fields.',
   'api.deleted': 'An API was deleted.',
 
+  'organization.created': 'An organization was created.',
+  'organization.changed': 'An organization was changed; the details name the fields.',
+  'organization.suspended':
+    'An organization was suspended; its keys, and the tokens that are bound to it, work no more.',
+  'organization.reinstated': 'A suspended organization works again.',
+  'organization.deleted':
+    'An organization was deleted, with its memberships, teams, roles, assignments and keys.',
+  'organization.member-added': 'An account became a member of an organization.',
+  'organization.member-removed':
+    'An account is no longer a member of an organization; its places in teams and its roles there went with it.',
+  'team.created': 'A team was created.',
+  'team.changed': 'A team was changed; the details name the fields.',
+  'team.deleted': 'A team was deleted, with the roles that it had.',
+  'team.member-added': 'A member of an organization joined a team.',
+  'team.member-removed': 'A member of an organization left a team.',
+
   'signing-key.created': 'A signing key was made and published as the next one.',
   'signing-key.promoted': 'A signing key became the one that signs.',
   'signing-key.retired': 'A signing key stopped signing; it stays published for verifiers.',
@@ -79,6 +95,10 @@ export const events = {
 
   'setup.completed': 'The first administrator was made.',
   'request.refused': 'A request of a known caller was refused; the reason says why.',
+  'resource.registered': 'A resource was registered for decisions.',
+  'resource.changed': 'A registered resource got other properties.',
+  'resource.removed': 'A registered resource was removed.',
+  'resources.imported': 'Resources were registered or changed in one go; the details count them.',
   'access.decided': 'Another service reported a decision on an access of its own.',
 } as const satisfies Record<string, string>;
 

@@ -2,6 +2,8 @@
 // A name never changes meaning. docs/permissions.md is generated from this table.
 
 export const permissions = {
+  'access:execute': 'Ask for decisions: whether somebody may do something.',
+  'access:search': 'Search for who may do something, to what, and what somebody may do.',
   'accounts:admin':
     'Make and unmake administrators, change their accounts, and end the lockout of an address.',
   'accounts:create': 'Create accounts.',
@@ -20,6 +22,14 @@ export const permissions = {
   'clients:update': 'Change and disable clients, give them secrets and retire those.',
   'jobs:execute': 'Let scheduled work run now.',
   'jobs:read': 'See scheduled work and how it went.',
+  'organizations:create': 'Create organizations.',
+  'organizations:delete': 'Delete organizations.',
+  'organizations:read': 'See organizations, their members and their teams.',
+  'organizations:update':
+    'Change, suspend and reinstate organizations, and say who is a member of them and of their teams.',
+  'resources:delete': 'Remove registered resources.',
+  'resources:read': 'See registered resources and their properties.',
+  'resources:update': 'Register resources, and change their properties.',
   'sessions:delete': 'End sessions, and revoke grants with what was issued from them.',
   'sessions:execute': 'Have clients told again that a session ended.',
   'sessions:read': 'See who is signed in, and what they granted to which client.',
