@@ -89,6 +89,57 @@ export const errors = {
   },
   rate_limited: { status: 429, sentence: 'Too many requests. Please wait and try again.' },
 
+  not_recognised: {
+    status: 401,
+    sentence:
+      'This is no key or token that is known here. Check that it was copied whole, and to this server.',
+  },
+  credential_expired: { status: 401, sentence: 'This key or token has expired. Get a new one.' },
+  credential_revoked: { status: 401, sentence: 'This key or token was revoked. Get a new one.' },
+  credential_disabled: { status: 401, sentence: 'This key is disabled. Enable it, or use another one.' },
+  credential_retired: {
+    status: 401,
+    sentence: 'This key was rotated, and the time of its old secret is over. Use the new one.',
+  },
+  credential_owner_inactive: {
+    status: 401,
+    sentence: 'The owner of this key is suspended, disabled or gone. Use a key of another owner.',
+  },
+  credential_parent_inactive: {
+    status: 401,
+    sentence: 'A key that this one was made from works no more, and so does this one. Make a new one.',
+  },
+  proof_required: {
+    status: 401,
+    sentence: 'This token is bound to a key of its holder. Send a fresh DPoP proof of that key with it.',
+  },
+  address_not_allowed: {
+    status: 403,
+    sentence: 'The key may not be used from this address. Call from another one, or add it to the key.',
+  },
+  api_not_allowed: {
+    status: 403,
+    sentence: 'The key or token is not for this API. Use one that is.',
+  },
+  permission_missing: {
+    status: 403,
+    sentence: 'The key or token does not hold the permission that this needs.',
+  },
+  constraint_violated: {
+    status: 403,
+    sentence: 'The key is for certain values only: this one is not among them, or was not told.',
+  },
+  credential_in_url: {
+    status: 400,
+    sentence:
+      'A key or token stood in the address, and addresses are written to logs. Send it in a header, and replace it.',
+  },
+  proxy_not_trusted: {
+    status: 403,
+    sentence:
+      'Only proxies may ask here. Name the address of this one in FORWARD_AUTH_PROXIES, or let it send FORWARD_AUTH_SECRET.',
+  },
+
   authentication_required: { status: 401, sentence: 'A valid access token is required.' },
   permission_denied: { status: 403, sentence: 'The access token does not carry the permission this needs.' },
   form_expired: { status: 403, sentence: 'This form has expired. Please open the page again.' },

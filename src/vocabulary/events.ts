@@ -94,6 +94,9 @@ export const events = {
   'master-key.retired': 'A master key that wraps nothing any more was set aside.',
 
   'setup.completed': 'The first administrator was made.',
+  'credential.refused':
+    'A gateway asked about a key or token of ours and was told no; the reason says why, and the details how often since the last such event.',
+  'api-key.exposed': 'A key stood in the address of a request, which logs keep: it should be rotated.',
   'request.refused': 'A request of a known caller was refused; the reason says why.',
   'resource.registered': 'A resource was registered for decisions.',
   'resource.changed': 'A registered resource got other properties.',
@@ -119,6 +122,8 @@ export const refusalKinds = {
   api: 'Management API requests without a valid access token.',
   setup: 'Set-up links that are not valid.',
   device_code: 'Device requests, and user codes that do not exist.',
+  verify: 'Keys and tokens that gateways asked about and that are not known here.',
+  forward_auth: 'Requests to /forward-auth that no trusted proxy sent.',
   par: 'Pushed authorization requests.',
 } as const satisfies Record<string, string>;
 

@@ -10,6 +10,8 @@ export const permissions = {
   'accounts:delete': 'Delete accounts.',
   'accounts:read': 'See accounts.',
   'accounts:update': 'Change, suspend and reinstate accounts, and end their lockouts.',
+  'api-keys:verify':
+    'Ask whether keys and tokens of others are good for a request: for gateways and services.',
   'apis:create': 'Register APIs.',
   'apis:delete': 'Delete APIs.',
   'apis:read': 'See APIs.',

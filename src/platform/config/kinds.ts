@@ -13,6 +13,15 @@ export interface Kind<T> {
 
 export const text: Kind<string> = { says: 'text', parse: (value) => ({ value }) };
 
+/** A secret that two programs share: long enough that nobody guesses it, and fit for a header. */
+export const secretText: Kind<string> = {
+  says: '32 to 256 letters, digits and signs without spaces',
+  parse: (value) =>
+    /^[\x21-\x7e]{32,256}$/.test(value)
+      ? { value }
+      : { mistake: 'must be 32 to 256 letters, digits and signs: make one with `openssl rand -base64 32`' },
+};
+
 export const path: Kind<string> = { says: 'path', parse: (value) => ({ value }) };
 
 export function wholeNumber(minimum: number, maximum: number): Kind<number> {

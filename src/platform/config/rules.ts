@@ -44,6 +44,10 @@ export const rules: readonly Rule[] = [
     'MASTER_KEY_PREVIOUS is set and MASTER_KEY is not: set both, or put the files into KEYS_DIRECTORY.',
   ),
   mistake(
+    ({ gateway }) => gateway.forwardAuthProxies.some((network) => network.endsWith('/0')),
+    'FORWARD_AUTH_PROXIES contains every address, so anybody could say where a request comes from: name your proxies only.',
+  ),
+  mistake(
     ({ retention }) => retention.auditDays > 0 && retention.auditDays < 31,
     'AUDIT_RETENTION_DAYS must be 31 or more, or 0 to keep the ledger for ever: raise it.',
   ),

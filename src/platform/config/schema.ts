@@ -351,6 +351,12 @@ export const settings = {
       600,
       'API keys and tokens from one address that were not recognised within the last minutes.',
     ),
+    verify: setting(
+      'LIMIT_VERIFY_PER_MINUTE',
+      perMinute,
+      1_200_000,
+      'Keys and tokens that one caller asks about.',
+    ),
     'admin-read': setting(
       'LIMIT_ADMIN_READ_PER_MINUTE',
       perMinute,
@@ -364,6 +370,19 @@ export const settings = {
       'Changes by one caller of that API.',
     ),
     setup: setting('LIMIT_SETUP_PER_MINUTE', perMinute, 10, 'Tries of the set-up link by one address.'),
+  },
+  gateway: {
+    forwardAuthProxies: setting(
+      'FORWARD_AUTH_PROXIES',
+      kind.networks,
+      [],
+      'Proxies that may ask at /forward-auth, by the address they connect from, and whose X-Forwarded-For is believed there.',
+    ),
+    forwardAuthSecret: secret(
+      'FORWARD_AUTH_SECRET',
+      kind.secretText,
+      'What a proxy sends as X-Forward-Auth-Secret instead, when its address is not known; without either nobody may ask.',
+    ),
   },
   branding: {
     productName: setting('PRODUCT_NAME', kind.text, 'Gatehouse', 'Name shown on every page.'),

@@ -16,6 +16,7 @@ export type LimitName =
   | 'introspection'
   | 'device'
   | 'api-credential'
+  | 'verify'
   | 'admin-read'
   | 'admin-write';
 

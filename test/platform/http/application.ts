@@ -38,6 +38,7 @@ const NO_LIMITS: Record<LimitName, number> = {
   introspection: 0,
   device: 0,
   'api-credential': 0,
+  verify: 0,
   'admin-read': 0,
   'admin-write': 0,
 };
