@@ -90,6 +90,7 @@ export const retention: Readonly<Record<string, Rule>> = {
   organization_members: { holds: 'One row per membership; deleted with the organization or the account.' },
   organizations: { holds: 'One row per organization, until it is deleted.' },
   passwords: { holds: 'One row per account; deleted with it.' },
+  revoked_tokens: expired(engine, 'The end that the token would have had anyway.'),
   role_assignments: { holds: 'One row per assignment; deleted with the role or whom it is assigned to.' },
   role_parents: { holds: 'One row per inheritance; deleted with either role.' },
   roles: { holds: 'One row per role, until it is deleted.' },

@@ -3,6 +3,7 @@ import type { AdapterPayload } from 'oidc-provider';
 import type { Db } from '../platform/database/postgres.ts';
 import type { Sealing } from './adapter/sealing.ts';
 import { sessionId } from './adapter/sessions.ts';
+import { createReadBatch } from './adapter/together.ts';
 import { createEnds, type Ends, type EndsDeps } from './ends.ts';
 
 export interface BrowserSession {
@@ -33,8 +34,8 @@ export interface StateFilter {
 }
 
 export interface EngineState extends Ends {
-  /** False for a grant that was revoked, ended with its session, or is over. */
-  grantIsAlive(id: string): Promise<boolean>;
+  /** False for a grant that was revoked, ended with its session, or is over; and for one of somebody else. */
+  grantIsAlive(id: string, of?: { accountId: string | null; clientId: string }): Promise<boolean>;
   listSessions(filter: StateFilter, after: string | null, limit: number): Promise<BrowserSession[]>;
   findSession(db: Db, id: string): Promise<BrowserSession | undefined>;
   listGrants(filter: StateFilter, after: string | null, limit: number): Promise<Grant[]>;
@@ -71,12 +72,21 @@ interface GrantRow {
 
 export function createEngineState(deps: EndsDeps & { db: Db }): EngineState {
   const { db, sealing } = deps;
+  const alive = createReadBatch<string, { id: string; account_id: string | null; client_id: string | null }>(
+    db,
+    {
+      name: 'oidc_grants_alive',
+      sql: 'select id, account_id, client_id from oidc_grants where id = any(?::text[]) and expires_at > now()',
+      idOf: (row) => row.id,
+    },
+  );
   return {
     ...createEnds(deps),
 
-    async grantIsAlive(id) {
-      const row = await db('oidc_grants').where({ id }).andWhereRaw('expires_at > now()').first('id');
-      return row !== undefined;
+    async grantIsAlive(id, of) {
+      const grant = await alive.run(id);
+      if (grant === undefined) return false;
+      return !of || (grant.account_id === of.accountId && grant.client_id === of.clientId);
     },
 
     async listSessions({ accountId, clientId }, after, limit) {

@@ -38,15 +38,23 @@ import { customizeJwt, noteIntrospection, noteParties, shownNow } from './notes.
 import { createEnginePages } from './pages/pages.ts';
 import { drawPassingOn } from './pages/passing-on.ts';
 import { type EngineDeps, engineConfiguration, routes, subjectOf } from './settings.ts';
+import { createEntitlements } from './tokens/entitlements.ts';
+import { createTokens, type Tokens } from './tokens/inspect.ts';
 import { longestTransientSeconds } from './tokens/lifetimes.ts';
+import { createLiveness } from './tokens/liveness.ts';
 import { createResources } from './tokens/resources.ts';
+import { createRevokedTokens } from './tokens/revoked.ts';
+import { createRights } from './tokens/rights.ts';
 import { engineKeys } from './tokens/signing.ts';
+import { createStoredTokens } from './tokens/stored.ts';
 
 export type { EndedParticipant } from './adapter/session-clients.ts';
 export { type EndScope, endKinds } from './ends.ts';
 export type { BrowserSession, Grant, StateFilter } from './engine-state.ts';
 export type { Interactions, PendingInteraction, StepOutcome } from './interactions.ts';
 export type { SentLogout } from './logout-sending.ts';
+export type { Tokens } from './tokens/inspect.ts';
+export type { LiveToken, RefusedToken } from './tokens/issued.ts';
 export { openHandle } from './tokens/token-claims.ts';
 
 /** Koa's context as the outer application has it; the engine adds `oidc` to it. */
@@ -58,6 +66,7 @@ export interface Oidc {
   readonly interactions: Interactions;
   readonly state: EngineState;
   readonly cutoffs: Cutoffs;
+  readonly tokens: Tokens;
   /** To be awaited before the first request. */
   start(): Promise<void>;
   /** Tells a client, by back-channel logout, that a session ended: one attempt, which never rejects. */
@@ -80,7 +89,7 @@ export interface OidcDeps {
   renderer: PageRenderer;
   i18n: I18n;
   outgoingFetch: OutgoingFetch;
-  changes: Pick<Changes, 'bump' | 'on'>;
+  changes: Pick<Changes, 'bump' | 'on' | 'poll' | 'silence'>;
   redis?: Redis | undefined;
   /** Writes down, in a transaction that ends sessions, which clients are to be told, and forgets it for a removed one. */
   logoutNotices: {
@@ -90,6 +99,8 @@ export interface OidcDeps {
 }
 
 const EXPIRED_BATCH = 1000;
+/** After so long, what other nodes may have ended is looked for before a token is believed. */
+const LONGEST_SILENCE_MILLISECONDS = 4000;
 
 export function createOidc(deps: OidcDeps): Oidc {
   const { config, accounts, apis, clients, serverSecrets } = deps;
@@ -147,6 +158,37 @@ export function createOidc(deps: OidcDeps): Oidc {
     provider,
     browser,
     subjectOf: (client, accountId) => subjectOf(serverSecrets, client, accountId),
+  });
+
+  const revoked = createRevokedTokens({ db, changes: deps.changes });
+  const sessions = store.factory('Session');
+  const liveness = createLiveness({
+    cutoffs,
+    isRevoked: revoked.has,
+    async fresh() {
+      if (deps.changes.silence() > LONGEST_SILENCE_MILLISECONDS) await deps.changes.poll();
+    },
+    knownClient: clients.known,
+    findAccount: accounts.find,
+    keyIsAlive: async () => false,
+    grantIsAlive: state.grantIsAlive,
+    async sessionHolds({ sessionUid, accountId, clientId, grantId }) {
+      const session = await sessions.findByUid(sessionUid ?? '');
+      if (!session || (session.exp ?? 0) <= Date.now() / 1000) return false;
+      return session.accountId === accountId && session.authorizations?.[clientId]?.grantId === grantId;
+    },
+    rights: createRights({ apis, clients, entitlements: createEntitlements(), isAdmin }),
+  });
+  const tokens = createTokens({
+    issuer: config.issuer,
+    signingKeys: deps.signingKeys,
+    handleSeal: deps.handleSeal,
+    stored: createStoredTokens({ issuer: config.issuer, findToken: store.findToken }),
+    liveness,
+    async subjectOf(clientId, accountId) {
+      const client = await provider().Client.find(clientId);
+      return client ? subjectOf(serverSecrets, client, accountId) : accountId;
+    },
   });
 
   const engineDeps: EngineDeps = {
@@ -226,9 +268,11 @@ export function createOidc(deps: OidcDeps): Oidc {
 
     state,
     cutoffs,
+    tokens,
 
     async start() {
       await cutoffs.start();
+      await revoked.start();
       await store.start();
     },
 
@@ -241,6 +285,7 @@ export function createOidc(deps: OidcDeps): Oidc {
         async run(signal) {
           await store.removeExpired(EXPIRED_BATCH, signal);
           await guesses.removeOld(signal);
+          await revoked.removeOld(signal);
         },
       },
     ],

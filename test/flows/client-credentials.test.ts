@@ -198,6 +198,10 @@ describe('what a machine gets', () => {
       accountId: null,
       grantId: null,
       sessionUid: null,
+      apiKeyId: null,
+      apiKeySecretId: null,
+      organizationId: null,
+      endsWithSession: false,
     });
   });
 

@@ -1,5 +1,5 @@
 // The engine's storage contract (seven methods a model), answered from PostgreSQL and Redis through one table of models.
-import type { Adapter, AdapterFactory } from 'oidc-provider';
+import type { Adapter, AdapterFactory, AdapterPayload } from 'oidc-provider';
 import { inBatches } from '../../platform/jobs/batches.ts';
 import { grantAdapter } from './grants.ts';
 import { createTransientsHome } from './home.ts';
@@ -12,8 +12,17 @@ import { createTokenRows } from './token-rows.ts';
 import { tokenAdapter } from './tokens.ts';
 import { createTransientRows } from './transients.ts';
 
+export interface FoundToken {
+  readonly model: string;
+  readonly payload: AdapterPayload;
+  /** It was exchanged for another one. */
+  readonly consumed: boolean;
+}
+
 export interface StateStore {
   readonly factory: AdapterFactory;
+  /** An access or refresh token, whichever it is, without the engine; not one that expired. */
+  findToken(id: string): Promise<FoundToken | undefined>;
   /** To be awaited before the first request. */
   start(): Promise<void>;
   /** RFC 9449 §11.1: false when this id was seen before. */
@@ -58,6 +67,12 @@ export function createStateStore(deps: StateDeps, clientAdapter: Adapter): State
       if (name === 'Client') return clientAdapter;
       if (!isModelName(name)) throw new Error(`the engine asked for an unknown model: ${name}`);
       return adapterFor(name);
+    },
+
+    async findToken(id) {
+      const row = await rows.oidc_tokens.findAny(sealing.idHash(id));
+      const payload = row && sealing.open(row.model, row.idHash, row.payload);
+      return payload && { model: row.model, payload, consumed: row.consumedAt !== null };
     },
 
     start: async () => home?.start(),

@@ -51,6 +51,11 @@ export interface TokenRows {
   removeOfGrant(model: ModelName, grantId: string): Promise<void>;
 }
 
+export interface StoredTokenRows extends TokenRows {
+  /** Whatever it is. */
+  findAny(idHash: Buffer): Promise<(StoredRow & { readonly model: string }) | undefined>;
+}
+
 type Table = 'oidc_tokens' | 'oidc_transients';
 
 interface Asked {
@@ -69,7 +74,7 @@ interface DatabaseRow {
 const COLUMNS = `id_hash, model, payload, consumed_at,
   extract(epoch from now() - consumed_at)::float as consumed_seconds_ago`;
 
-export function createTokenRows(db: Db, table: Table): TokenRows {
+export function createTokenRows(db: Db, table: Table): StoredTokenRows {
   const found = createReadBatch<Buffer, DatabaseRow>(db, {
     name: `${table}_find`,
     sql: `select ${COLUMNS} from ${table} where id_hash = any(?::bytea[]) and expires_at > now()`,
@@ -83,6 +88,10 @@ export function createTokenRows(db: Db, table: Table): TokenRows {
     async find(model, idHash) {
       const row = await found.run(idHash);
       return row?.model === model ? storedRow(row) : undefined;
+    },
+    async findAny(idHash) {
+      const row = await found.run(idHash);
+      return row && { ...storedRow(row), model: row.model };
     },
     consume: (model, idHash) => consumed.run({ model, idHash }),
     save: (row, event) => saved.run(savedRow(row, event)),

@@ -1,81 +1,40 @@
 // The one place that says whether a token is alive: an access token of either format, or a refresh token.
-
 import type { Seal } from '../../platform/secrets/seal.ts';
+import type { SigningKeys } from '../../signing-keys/signing-keys.ts';
+import { type IssuedToken, type LiveToken, type RefusedToken, wordsOf } from './issued.ts';
 import type { Liveness } from './liveness.ts';
 import type { StoredTokens } from './stored.ts';
 import { openHandle } from './token-claims.ts';
-import type { JwtVerifier } from './verify-jwt.ts';
-
-export interface LiveToken {
-  readonly kind: 'access' | 'refresh';
-  readonly format: 'jwt' | 'opaque';
-  readonly jti: string;
-  /** As whom its client knows the person, or the client or key itself. */
-  readonly subject: string;
-  readonly accountId: string | null;
-  /** The id of a key where it was made from one. */
-  readonly clientId: string;
-  readonly apiKeyId: string | null;
-  readonly organizationId: string | null;
-  /** null: for userinfo only, or a refresh token. */
-  readonly audience: string | null;
-  /** What of it is still held now. */
-  readonly scope: readonly string[];
-  /** What introspection tells (RFC 7662 §2.2), beside `active`. */
-  readonly claims: Readonly<Record<string, unknown>>;
-  readonly issuedAtSeconds: number;
-  readonly expiresAtSeconds: number;
-  readonly confirmation: { readonly jkt?: string } | null;
-  readonly grantId: string | null;
-}
-
-export interface RefusedToken {
-  readonly refused: 'malformed' | 'expired' | 'revoked' | 'unknown';
-}
+import { createJwtVerifier, type JwtClaims } from './verify-jwt.ts';
 
 export interface Tokens {
-  /** Throws when what it must ask cannot be asked: then nothing is told to be alive. */
+  /** Throws when what must be asked cannot be asked: then nothing is told to be alive. */
   inspect(token: string): Promise<LiveToken | RefusedToken>;
 }
 
-/** A token as it was issued: to be asked about is what became of it since. */
-export interface IssuedToken {
-  readonly kind: 'access' | 'refresh';
-  readonly format: 'jwt' | 'opaque';
-  readonly jti: string;
-  readonly accountId: string | null;
-  readonly clientId: string;
-  readonly grantId: string | null;
-  /** The session that it ends with. */
-  readonly sessionUid: string | null;
-  readonly apiKeyId: string | null;
-  readonly apiKeySecretId: string | null;
-  readonly organizationId: string | null;
-  /** Of an access token at most one; of a refresh token all that it may become. */
-  readonly audiences: readonly string[];
-  readonly scope: readonly string[];
-  readonly issuedAtSeconds: number;
-  readonly expiresAtSeconds: number;
-  readonly confirmation: { readonly jkt?: string } | null;
-  /** Undefined where the client's own rule says it (pairwise). */
-  readonly subject: string | undefined;
-  readonly claims: Readonly<Record<string, unknown>>;
-}
-
-// Longer than anything that is issued: whatever comes is not even hashed.
-const LONGEST = 16_384;
-
-export function createTokens(deps: {
-  jwts: JwtVerifier;
+export interface TokensDeps {
+  issuer: string;
+  signingKeys: Pick<SigningKeys, 'snapshot' | 'onChange'>;
+  handleSeal: Seal;
   stored: StoredTokens;
   liveness: Liveness;
-  handleSeal: Seal;
+  /** As whom a client knows an account. */
   subjectOf: (clientId: string, accountId: string) => Promise<string>;
-}): Tokens {
+}
+
+// Longer than anything that is issued: not worth a hash.
+const LONGEST = 16_384;
+
+export function createTokens(deps: TokensDeps): Tokens {
+  const jwts = createJwtVerifier<IssuedToken>({
+    ...deps,
+    read: (claims) => issuedJwt(claims, deps.handleSeal),
+  });
+
   return {
     async inspect(token) {
       if (token === '' || token.length > LONGEST) return { refused: 'malformed' };
-      const issued = token.includes('.') ? fromJwt(token) : await deps.stored.find(token);
+      const issued = token.includes('.') ? jwts.verify(token) : await deps.stored.find(token);
       if ('refused' in issued) return issued;
       if (issued.expiresAtSeconds <= Date.now() / 1000) return { refused: 'expired' };
       const scope = await deps.liveness.scopeNow(issued);
@@ -83,13 +42,39 @@ export function createTokens(deps: {
     },
   };
 
-  function fromJwt(token: string): IssuedToken | RefusedToken {
-    const verified = deps.jwts.verify(token);
-    if ('refused' in verified) return verified;
-    const { payload } = verified;
-    verified.handle ??= openHandle(deps.handleSeal, payload.jti, payload.handle) ?? null;
-    // Signed by us, and yet not one that this server knows how to ask about.
-    if (verified.handle === null) return { refused: 'unknown' };
-    return (verified.issued ??= issuedJwt(payload, verified.handle));
+  async function live(issued: IssuedToken, scope: readonly string[]): Promise<LiveToken> {
+    const { subject: known, audiences, clientId, accountId } = issued;
+    const subject = known ?? (accountId === null ? clientId : await deps.subjectOf(clientId, accountId));
+    const audience = issued.kind === 'refresh' ? null : (audiences[0] ?? null);
+    const text = scope.length === 0 ? undefined : scope.join(' ');
+    return { ...issued, subject, audience, scope, claims: { ...issued.claims, sub: subject, scope: text } };
   }
+}
+
+function issuedJwt(claims: JwtClaims, seal: Seal): IssuedToken | RefusedToken {
+  const { handle: sealed, ...told } = claims;
+  const handle = openHandle(seal, claims.jti, sealed);
+  // Signed with our key, but not made by us.
+  if (handle === undefined) return { refused: 'unknown' };
+  const { endsWithSession, sessionUid, ...belongings } = handle;
+  const confirmation = confirmationOf(claims.cnf);
+  return {
+    ...belongings,
+    kind: 'access',
+    format: 'jwt',
+    jti: claims.jti,
+    sessionUid: endsWithSession ? sessionUid : null,
+    audiences: [claims.aud],
+    scope: wordsOf(claims.scope),
+    issuedAtSeconds: claims.iat,
+    expiresAtSeconds: claims.exp,
+    confirmation,
+    subject: claims.sub,
+    claims: { ...told, token_type: confirmation === null ? 'Bearer' : 'DPoP' },
+  };
+}
+
+function confirmationOf(cnf: unknown): IssuedToken['confirmation'] {
+  if (typeof cnf !== 'object' || cnf === null) return null;
+  return 'jkt' in cnf && typeof cnf.jkt === 'string' ? { jkt: cnf.jkt } : {};
 }

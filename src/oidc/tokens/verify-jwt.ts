@@ -13,7 +13,6 @@ export interface JwtClaims {
   readonly handle: string;
   readonly iat: number;
   readonly exp: number;
-  readonly nbf?: unknown;
   readonly scope?: unknown;
   readonly cnf?: unknown;
 }
@@ -62,7 +61,8 @@ export function createJwtVerifier<T extends { readonly expiresAtSeconds: number 
       const parts = token.split('.');
       if (parts.length !== 3 || !isSigned(parts)) return { refused: 'malformed' };
       const claims = jsonOf(parts[1] ?? '');
-      if (claims === undefined || claims.iss !== deps.issuer || !isOurs(claims)) return { refused: 'unknown' };
+      if (claims === undefined || claims.iss !== deps.issuer || !isOurs(claims))
+        return { refused: 'unknown' };
       const read = deps.read(claims);
       if (!('refused' in read) && read.expiresAtSeconds > Date.now() / 1000) remember(digest, read);
       return read;
