@@ -15,6 +15,7 @@ import { createLockout, type Lockout } from './lockout/lockout.ts';
 import { createMasterKey, type MasterKey } from './master-key/master-key.ts';
 import { countEvents, countLimits, countSignIns, readServices } from './numbers.ts';
 import { createOidc, type Oidc } from './oidc/oidc.ts';
+import { createOrganizations, type Organizations } from './organizations/organizations.ts';
 import { createPages } from './pages.ts';
 import { createIdempotency, type Idempotency } from './platform/api/idempotency.ts';
 import { type Changes, createChanges } from './platform/changes.ts';
@@ -71,6 +72,7 @@ export interface Services {
   masterKey: MasterKey;
   lockout: Lockout;
   clients: Clients;
+  organizations: Organizations;
   credentials: Credentials;
   apiKeys: ApiKeys;
   oidc: Oidc;
@@ -147,6 +149,21 @@ export async function createServices(
     secretKey: serverSecrets.get('token'),
     endClientState: async (trx, clientId) => ended.state?.endClient(trx, clientId),
   });
+  const organizations = createOrganizations({
+    postgres,
+    audit,
+    changes,
+    clock,
+    forgetAssignments: async (trx, { organizationId, accountId, teamId }) => {
+      const ofSubject =
+        accountId === undefined
+          ? teamId !== undefined && { subject_kind: 'team', subject_id: teamId }
+          : { subject_kind: 'account', subject_id: accountId };
+      await trx('role_assignments')
+        .where({ organization_id: organizationId, ...ofSubject })
+        .delete();
+    },
+  });
   const { breachedHookUrl } = config.passwords;
   const passwords = createCredentials({
     postgres,
@@ -170,6 +187,7 @@ export async function createServices(
   await signingKeys.start();
   await apis.start();
   clients.start();
+  organizations.start();
 
   const apiKeys = createApiKeys({ db, audit, clock, pepper: serverSecrets.get('api-key') });
   const handleSeal = createSeal(serverSecrets.get('handle'));
@@ -252,6 +270,7 @@ export async function createServices(
     masterKey,
     lockout,
     clients,
+    organizations,
     credentials,
     apiKeys,
     oidc,

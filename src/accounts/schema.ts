@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { parseName } from '../lib/identifiers.ts';
 import type { AccountId } from '../lib/ids.ts';
 import { instant } from '../lib/instant.ts';
+import { isTimeZone } from '../lib/time-zone.ts';
 
 export type AccountStatus = 'active' | 'suspended';
 
@@ -108,15 +109,6 @@ export type AccountView = z.output<typeof AccountView>;
 function isLocale(text: string): boolean {
   try {
     return Intl.getCanonicalLocales(text).length === 1;
-  } catch {
-    return false;
-  }
-}
-
-function isTimeZone(text: string): boolean {
-  try {
-    new Intl.DateTimeFormat('en', { timeZone: text });
-    return true;
   } catch {
     return false;
   }

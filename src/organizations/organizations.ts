@@ -1,0 +1,118 @@
+// Organizations, their members and their teams. Each change and its event are one commit, and every query of what belongs to
+// an organization names it.
+import type { Actor } from '../audit/audit.ts';
+import type { Page, PageRequest } from '../lib/page.ts';
+import type { Db } from '../platform/database/postgres.ts';
+import { failure } from '../platform/errors.ts';
+import type { OrganizationsDeps } from './deps.ts';
+import { createKnownOrganizations } from './known.ts';
+import { createMembers } from './members.ts';
+import { createRegistry } from './registry.ts';
+import type {
+  AccountOrganization,
+  Member,
+  Membership,
+  NewOrganization,
+  NewTeam,
+  Organization,
+  OrganizationChange,
+  OrganizationFilter,
+  Team,
+  TeamChange,
+} from './schema.ts';
+import { createTeams } from './teams.ts';
+
+export type { ForgetAssignments, OrganizationsDeps } from './deps.ts';
+export type {
+  AccountOrganization,
+  Member,
+  Membership,
+  NewOrganization,
+  Organization,
+  OrganizationFilter,
+  OrganizationStatus,
+  Team,
+} from './schema.ts';
+
+export interface Organizations {
+  /** Throws organization_slug_taken, permission_invalid or request_invalid. */
+  create(input: NewOrganization, by: Actor): Promise<Organization>;
+  /** undefined when there is none, or no longer. */
+  find(id: string): Promise<Organization | undefined>;
+  findBySlug(slug: string): Promise<Organization | undefined>;
+  /** The newest first. */
+  list(filter: OrganizationFilter, page: PageRequest): Promise<Page<Organization>>;
+  /** Throws version_conflict when `change.version` is not the current one. */
+  change(id: string, change: OrganizationChange, by: Actor): Promise<Organization>;
+  /** Keys and tokens that are bound to it stop working: their features look at `known`. */
+  suspend(id: string, reason: string | null, by: Actor): Promise<Organization>;
+  reinstate(id: string, by: Actor): Promise<Organization>;
+  /** With its memberships, teams, roles, assignments and keys. */
+  remove(id: string, by: Actor, version?: number): Promise<void>;
+
+  /** From memory, also a suspended one. Fresh at once on this node, within a second or two after a change elsewhere. */
+  known(id: string): Promise<Organization | undefined>;
+  /** From memory: the active organizations of the account, by name. The same object as long as nothing changed. */
+  membershipsOf(accountId: string): Promise<readonly Membership[]>;
+  /** From the database, with suspended ones and the names of teams. `organizationId`: in this one alone. */
+  organizationsOf(
+    accountId: string,
+    filter: { organizationId?: string | null },
+    page: PageRequest,
+  ): Promise<Page<AccountOrganization>>;
+
+  /** Once more is no change. Throws organization_not_found and account_not_found. */
+  addMember(organizationId: string, accountId: string, by: Actor): Promise<Member>;
+  /** With the places in teams and the roles there. False: was none. */
+  removeMember(organizationId: string, accountId: string, by: Actor): Promise<boolean>;
+  findMember(organizationId: string, accountId: string): Promise<Member | undefined>;
+  listMembers(organizationId: string, page: PageRequest): Promise<Page<Member>>;
+
+  /** Throws organization_not_found, team_name_taken. */
+  createTeam(organizationId: string, input: NewTeam, by: Actor): Promise<Team>;
+  findTeam(organizationId: string, teamId: string): Promise<Team | undefined>;
+  listTeams(organizationId: string, page: PageRequest): Promise<Page<Team>>;
+  changeTeam(organizationId: string, teamId: string, change: TeamChange, by: Actor): Promise<Team>;
+  removeTeam(organizationId: string, teamId: string, by: Actor, version?: number): Promise<void>;
+  /** Throws team_not_found, and member_not_found for who is not a member of the organization. */
+  addTeamMember(organizationId: string, teamId: string, accountId: string, by: Actor): Promise<Member>;
+  removeTeamMember(organizationId: string, teamId: string, accountId: string, by: Actor): Promise<boolean>;
+  listTeamMembers(organizationId: string, teamId: string, page: PageRequest): Promise<Page<Member>>;
+
+  /** Keeps what `known` and `membershipsOf` answer fresh. */
+  start(): void;
+}
+
+/** For the command line: by id or slug. Throws organization_not_found. */
+export async function organizationNamed(
+  organizations: Pick<Organizations, 'find' | 'findBySlug'>,
+  text: string,
+): Promise<Organization> {
+  const organization = (await organizations.find(text)) ?? (await organizations.findBySlug(text));
+  if (organization === undefined) throw failure('organization_not_found', { organization: text });
+  return organization;
+}
+
+export function createOrganizations(deps: OrganizationsDeps): Organizations {
+  const { postgres, changes } = deps;
+
+  /** In a transaction whose change is seen on this node before it returns. */
+  async function commit<T>(run: (trx: Db) => Promise<T>): Promise<T> {
+    const result = await postgres.transaction(run);
+    // The change stands: were this look to fail, the next one in a second brings it.
+    await changes.poll().catch(() => undefined);
+    return result;
+  }
+
+  const known = createKnownOrganizations(deps);
+  return {
+    ...createRegistry({ ...deps, commit }),
+    ...createMembers({ ...deps, commit }),
+    ...createTeams({ ...deps, commit }),
+    known: known.organization,
+    membershipsOf: known.membershipsOf,
+    start() {
+      changes.on('access', known.expire);
+    },
+  };
+}
