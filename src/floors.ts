@@ -22,6 +22,10 @@ export const floors = {
   budgets: { floor: 6, is: 'Limits on meters over windows: reserve, settle, release.' },
   access: { floor: 6, is: 'Who may do what: roles, assignments, decisions and why.' },
   credentials: { floor: 6, is: 'Every way a person proves who they are, behind one door.' },
+  authzen: {
+    floor: 7,
+    is: 'Decisions and searches for other services: the OpenID AuthZEN Authorization API.',
+  },
   'api-keys': { floor: 7, is: 'Keys for machines: one string that says who calls.' },
   oidc: { floor: 8, is: 'The protocol engine, configured. The only folder that imports oidc-provider.' },
   sessions: { floor: 9, is: 'Signed-in browsers, grants and what was issued from them.' },

@@ -357,6 +357,12 @@ export const settings = {
       1_200_000,
       'Keys and tokens that one caller asks about.',
     ),
+    decision: setting(
+      'LIMIT_DECISION_PER_MINUTE',
+      perMinute,
+      60_000,
+      'Requests of one caller for decisions and searches (AuthZEN).',
+    ),
     'admin-read': setting(
       'LIMIT_ADMIN_READ_PER_MINUTE',
       perMinute,

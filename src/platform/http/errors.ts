@@ -8,8 +8,8 @@ import { isCleanPath } from './input.ts';
 import { requestOf } from './request-id.ts';
 import type { Site } from './site.ts';
 
-/** Who reads the answer: programs of the API, OAuth clients, or people (who may still ask for JSON). */
-export type Area = 'api' | 'protocol' | 'people';
+/** Who reads the answer: programs of the API, OAuth clients, those who want a plain sentence, or people (or their JSON). */
+export type Area = 'api' | 'protocol' | 'sentence' | 'people';
 
 export interface ErrorDeps {
   log: Log;
@@ -19,11 +19,20 @@ export interface ErrorDeps {
   renderErrorPage(ctx: Context, error: AppError): void;
 }
 
-/** Everything under /api is the API, the given endpoints speak OAuth, the rest is for people. */
-export function areasOf(site: Site, protocolPaths: readonly string[]): (path: string) => Area {
+/** Everything under /api is the API, the given endpoints speak OAuth or in sentences, the rest is for people. */
+export function areasOf(
+  site: Site,
+  protocolPaths: readonly string[],
+  sentenceRoot?: string,
+): (path: string) => Area {
   const protocol = new Set(protocolPaths.map((path) => `${site.basePath}${path}`));
   const api = `${site.basePath}/api/`;
-  return (path) => (path.startsWith(api) ? 'api' : protocol.has(path) ? 'protocol' : 'people');
+  const sentences = sentenceRoot === undefined ? undefined : `${site.basePath}${sentenceRoot}`;
+  return (path) => {
+    if (path.startsWith(api)) return 'api';
+    if (protocol.has(path)) return 'protocol';
+    return sentences !== undefined && path.startsWith(sentences) ? 'sentence' : 'people';
+  };
 }
 
 /** Stands right inside securityHeaders; everything below may throw. Also answers what nobody answered: 404. */
@@ -82,6 +91,7 @@ function answerIn(ctx: Context, error: AppError, deps: ErrorDeps): void {
   const requestId = requestOf(ctx).id;
   const wantsPage = area === 'people' && ctx.accepts('html', 'json', 'application/problem+json') === 'html';
   if (wantsPage) sendPage(ctx, error, deps);
+  else if (area === 'sentence') sendSentence(ctx, error);
   else if (area === 'protocol') sendJson(ctx, 'application/json', oauthBody(error, requestId));
   else sendJson(ctx, 'application/problem+json', problemBody(error, requestId));
 }
@@ -163,6 +173,15 @@ function safePath(ctx: Context): string {
   } catch {
     return '/';
   }
+}
+
+/** AuthZEN 1.0 §Error Responses: an error message string, and 400 for whatever is wrong with the request itself. */
+function sendSentence(ctx: Context, error: AppError): void {
+  const { fields = {} } = error.details;
+  const details = Object.entries(fields).map(([name, why]) => `${name}: ${why}`);
+  if (error.status === 415) ctx.status = 400;
+  ctx.type = 'text/plain; charset=utf-8';
+  ctx.body = [error.message, ...details].join(' ');
 }
 
 function sendJson(ctx: Context, type: string, body: Record<string, unknown>): void {

@@ -42,6 +42,8 @@ export function requestContext(deps: {
   site: Site;
   trustedProxies: readonly string[];
   tracing?: Tracing | undefined;
+  /** Where a caller is promised its own request id in the answer, whatever it is and whoever it is (AuthZEN 1.0). */
+  echoesId?: (path: string) => boolean;
 }): Middleware {
   const addressOf = createClientAddress(deps.trustedProxies);
   const isBelieved = createPeerTrust(deps.trustedProxies);
@@ -53,7 +55,8 @@ export function requestContext(deps: {
     });
     const facts = newFacts(requestIds(req, isBelieved), addressOf(req), trace);
     (req as Carrier)[FACTS] = facts;
-    res.setHeader('X-Request-ID', facts.id);
+    const sentId = deps.echoesId?.(ctx.path) ? headerOf(req, 'x-request-id') : undefined;
+    res.setHeader('X-Request-ID', sentId || facts.id);
     overwriteForwarded(req, deps.site, facts.address);
     const userAgent = req.headers['user-agent']?.slice(0, USER_AGENT_LENGTH) ?? null;
     const { id, address, timings } = facts;

@@ -28,7 +28,7 @@ export function siteOf(issuer: string): Site {
  */
 export function wellKnownAtRoot(site: Site): Middleware {
   const inner = new Map(
-    ['oauth-authorization-server', 'openid-configuration'].map((name) => [
+    ['oauth-authorization-server', 'openid-configuration', 'authzen-configuration'].map((name) => [
       `/.well-known/${name}${site.basePath}`,
       `${site.basePath}/.well-known/${name}`,
     ]),

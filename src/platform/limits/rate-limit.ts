@@ -17,6 +17,7 @@ export type LimitName =
   | 'device'
   | 'api-credential'
   | 'verify'
+  | 'decision'
   | 'admin-read'
   | 'admin-write';
 
