@@ -45,6 +45,7 @@ create table accounts (
   constraint accounts_status_check CHECK ((status = ANY (ARRAY['active'::text, 'suspended'::text])))
 );
 CREATE INDEX accounts_active_admins ON accounts USING btree (id) WHERE (admin AND (status = 'active'::text));
+CREATE INDEX accounts_admins ON accounts USING btree (id) WHERE admin;
 CREATE INDEX accounts_name ON accounts USING btree (lower(name) text_pattern_ops) WHERE (name IS NOT NULL);
 CREATE INDEX accounts_status ON accounts USING btree (status, id);
 
@@ -90,6 +91,7 @@ create table api_keys (
   last_used_user_agent text,
   version integer not null default 1,
   updated_at timestamp with time zone not null default now(),
+  ended_at timestamp with time zone,
   constraint api_keys_pkey PRIMARY KEY (id),
   constraint api_keys_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id) ON DELETE CASCADE,
   constraint api_keys_client_id_fkey FOREIGN KEY (client_id) REFERENCES clients(id) ON DELETE CASCADE,
@@ -100,6 +102,7 @@ create table api_keys (
 );
 CREATE INDEX api_keys_account ON api_keys USING btree (account_id, id);
 CREATE INDEX api_keys_client ON api_keys USING btree (client_id, id) WHERE (client_id IS NOT NULL);
+CREATE INDEX api_keys_ended_at ON api_keys USING btree (ended_at) WHERE (ended_at IS NOT NULL);
 CREATE INDEX api_keys_expires_at ON api_keys USING btree (expires_at) WHERE ((expires_at IS NOT NULL) AND (revoked_at IS NULL));
 CREATE INDEX api_keys_organization ON api_keys USING btree (organization_id, id) WHERE (organization_id IS NOT NULL);
 CREATE INDEX api_keys_parent ON api_keys USING btree (parent_id, id) WHERE (parent_id IS NOT NULL);
@@ -178,6 +181,117 @@ create table audit_refusals (
   count bigint not null,
   constraint audit_refusals_pkey PRIMARY KEY (minute, kind, reason, network)
 );
+
+create table budget_entries (
+  occurred_at timestamp with time zone not null,
+  kind text not null,
+  budget_id text not null,
+  window_start timestamp with time zone not null,
+  reservation_id text,
+  used bigint not null,
+  reserved bigint not null,
+  constraint budget_entries_kind_check CHECK ((kind = ANY (ARRAY['reserve'::text, 'spend'::text, 'settle'::text, 'release'::text, 'expire'::text, 'adjust'::text, 'carry'::text])))
+);
+CREATE INDEX budget_entries_occurred_at ON budget_entries USING btree (occurred_at);
+
+create table budget_meters (
+  name text not null,
+  sentence text not null,
+  created_at timestamp with time zone not null,
+  constraint budget_meters_pkey PRIMARY KEY (name)
+);
+
+create table budget_reservations (
+  id text not null,
+  organization_id text,
+  state text not null default 'open'::text,
+  budget_ids text[] not null,
+  holds jsonb not null,
+  created_at timestamp with time zone not null,
+  expires_at timestamp with time zone not null,
+  closed_at timestamp with time zone,
+  constraint budget_reservations_pkey PRIMARY KEY (id),
+  constraint budget_reservations_state_check CHECK ((state = ANY (ARRAY['open'::text, 'settled'::text, 'released'::text, 'expired'::text])))
+);
+CREATE INDEX budget_reservations_closed ON budget_reservations USING btree (closed_at) WHERE (closed_at IS NOT NULL);
+CREATE INDEX budget_reservations_open ON budget_reservations USING btree (expires_at) WHERE (state = 'open'::text);
+
+create table budget_windows (
+  budget_id text not null,
+  window_start timestamp with time zone not null,
+  window_end timestamp with time zone,
+  used bigint not null default 0,
+  reserved bigint not null default 0,
+  soft_reached_at timestamp with time zone,
+  exceeded_at timestamp with time zone,
+  constraint budget_windows_pkey PRIMARY KEY (budget_id, window_start),
+  constraint budget_windows_budget_id_fkey FOREIGN KEY (budget_id) REFERENCES budgets(id) ON DELETE CASCADE,
+  constraint budget_windows_reserved_check CHECK ((reserved >= 0)),
+  constraint budget_windows_used_check CHECK ((used >= 0))
+);
+CREATE INDEX budget_windows_end ON budget_windows USING btree (window_end) WHERE (window_end IS NOT NULL);
+
+create table budgets (
+  id text not null,
+  organization_id text,
+  scope_kind text not null,
+  scope_id text not null,
+  scope_account text generated always as (
+CASE
+    WHEN (scope_kind = 'account'::text) THEN scope_id
+    ELSE NULL::text
+END) stored,
+  scope_client text generated always as (
+CASE
+    WHEN (scope_kind = 'client'::text) THEN scope_id
+    ELSE NULL::text
+END) stored,
+  scope_api_key text generated always as (
+CASE
+    WHEN (scope_kind = 'api-key'::text) THEN scope_id
+    ELSE NULL::text
+END) stored,
+  scope_team text generated always as (
+CASE
+    WHEN (scope_kind = 'team'::text) THEN scope_id
+    ELSE NULL::text
+END) stored,
+  scope_organization text generated always as (
+CASE
+    WHEN (scope_kind = 'organization'::text) THEN scope_id
+    ELSE NULL::text
+END) stored,
+  meter text not null,
+  period text not null,
+  hard_limit bigint,
+  soft_limit bigint,
+  expires_at timestamp with time zone,
+  version integer not null default 1,
+  created_at timestamp with time zone not null,
+  updated_at timestamp with time zone not null,
+  constraint budgets_pkey PRIMARY KEY (id),
+  constraint budgets_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES organizations(id) ON DELETE CASCADE,
+  constraint budgets_scope_account_fkey FOREIGN KEY (scope_account) REFERENCES accounts(id) ON DELETE CASCADE,
+  constraint budgets_scope_api_key_fkey FOREIGN KEY (scope_api_key) REFERENCES api_keys(id) ON DELETE CASCADE,
+  constraint budgets_scope_client_fkey FOREIGN KEY (scope_client) REFERENCES clients(id) ON DELETE CASCADE,
+  constraint budgets_scope_organization_fkey FOREIGN KEY (scope_organization) REFERENCES organizations(id) ON DELETE CASCADE,
+  constraint budgets_scope_team_fkey FOREIGN KEY (scope_team) REFERENCES teams(id) ON DELETE CASCADE,
+  constraint budgets_check CHECK (((hard_limit IS NOT NULL) OR (soft_limit IS NOT NULL))),
+  constraint budgets_hard_limit_check CHECK ((hard_limit >= 0)),
+  constraint budgets_period_check CHECK ((period = ANY (ARRAY['hour'::text, 'day'::text, 'month'::text, 'total'::text]))),
+  constraint budgets_scope_kind_check CHECK ((scope_kind = ANY (ARRAY['organization'::text, 'team'::text, 'account'::text, 'client'::text, 'api-key'::text, 'token'::text]))),
+  constraint budgets_soft_limit_check CHECK ((soft_limit >= 0))
+);
+CREATE INDEX budgets_expires_at ON budgets USING btree (expires_at) WHERE (expires_at IS NOT NULL);
+CREATE INDEX budgets_kind ON budgets USING btree (scope_kind);
+CREATE INDEX budgets_meter ON budgets USING btree (meter);
+CREATE UNIQUE INDEX budgets_once ON budgets USING btree (scope_id, scope_kind, meter, period, COALESCE(organization_id, ''::text));
+CREATE INDEX budgets_organization ON budgets USING btree (organization_id, id) WHERE (organization_id IS NOT NULL);
+CREATE INDEX budgets_scope_account ON budgets USING btree (scope_account) WHERE (scope_account IS NOT NULL);
+CREATE INDEX budgets_scope_api_key ON budgets USING btree (scope_api_key) WHERE (scope_api_key IS NOT NULL);
+CREATE INDEX budgets_scope_client ON budgets USING btree (scope_client) WHERE (scope_client IS NOT NULL);
+CREATE INDEX budgets_scope_organization ON budgets USING btree (scope_organization) WHERE (scope_organization IS NOT NULL);
+CREATE INDEX budgets_scope_team ON budgets USING btree (scope_team) WHERE (scope_team IS NOT NULL);
 
 create table change_counters (
   topic text not null,
@@ -260,6 +374,7 @@ create table consents (
   resource_scopes jsonb not null default '{}'::jsonb,
   granted_at timestamp with time zone not null default now(),
   updated_at timestamp with time zone not null default now(),
+  organization_scopes jsonb not null default '{}'::jsonb,
   constraint consents_pkey PRIMARY KEY (account_id, client_id)
 );
 CREATE INDEX consents_client_id_idx ON consents USING btree (client_id);
@@ -521,13 +636,34 @@ create table role_assignments (
   role_id text not null,
   organization_id text,
   created_at timestamp with time zone not null,
+  account_id text,
+  team_id text,
+  client_id text,
+  api_key_id text,
+  constraint role_assignments_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id) ON DELETE CASCADE,
+  constraint role_assignments_api_key_id_fkey FOREIGN KEY (api_key_id) REFERENCES api_keys(id) ON DELETE CASCADE,
+  constraint role_assignments_client_id_fkey FOREIGN KEY (client_id) REFERENCES clients(id) ON DELETE CASCADE,
+  constraint role_assignments_organization_id_account_id_fkey FOREIGN KEY (organization_id, account_id) REFERENCES organization_members(organization_id, account_id) ON DELETE CASCADE,
   constraint role_assignments_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES organizations(id) ON DELETE CASCADE,
+  constraint role_assignments_organization_id_team_id_fkey FOREIGN KEY (organization_id, team_id) REFERENCES teams(organization_id, id) ON DELETE CASCADE,
   constraint role_assignments_role_id_fkey FOREIGN KEY (role_id) REFERENCES roles(id) ON DELETE CASCADE,
+  constraint role_assignments_check CHECK ((subject_id =
+CASE subject_kind
+    WHEN 'account'::text THEN account_id
+    WHEN 'team'::text THEN team_id
+    WHEN 'client'::text THEN client_id
+    ELSE api_key_id
+END)),
+  constraint role_assignments_check1 CHECK (((subject_kind <> 'team'::text) OR (organization_id IS NOT NULL))),
   constraint role_assignments_subject_kind_check CHECK ((subject_kind = ANY (ARRAY['account'::text, 'team'::text, 'client'::text, 'api-key'::text])))
 );
+CREATE INDEX role_assignments_account ON role_assignments USING btree (account_id, organization_id) WHERE (account_id IS NOT NULL);
+CREATE INDEX role_assignments_api_key ON role_assignments USING btree (api_key_id) WHERE (api_key_id IS NOT NULL);
+CREATE INDEX role_assignments_client ON role_assignments USING btree (client_id) WHERE (client_id IS NOT NULL);
 CREATE UNIQUE INDEX role_assignments_once ON role_assignments USING btree (subject_kind, subject_id, role_id, COALESCE(organization_id, ''::text));
 CREATE INDEX role_assignments_organization ON role_assignments USING btree (organization_id) WHERE (organization_id IS NOT NULL);
 CREATE INDEX role_assignments_role ON role_assignments USING btree (role_id);
+CREATE INDEX role_assignments_team ON role_assignments USING btree (team_id) WHERE (team_id IS NOT NULL);
 
 create table role_parents (
   role_id text not null,
@@ -631,3 +767,16 @@ create table teams (
   constraint teams_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES organizations(id) ON DELETE CASCADE
 );
 CREATE UNIQUE INDEX teams_name ON teams USING btree (organization_id, lower(name));
+
+create table usage_counters (
+  hour timestamp with time zone not null,
+  subject_kind text not null,
+  subject_id text not null,
+  organization_id text not null default ''::text,
+  kind text not null,
+  meter text not null,
+  amount bigint not null,
+  constraint usage_counters_pkey PRIMARY KEY (subject_id, hour, subject_kind, organization_id, kind, meter)
+);
+CREATE INDEX usage_counters_hour ON usage_counters USING btree (hour);
+CREATE INDEX usage_counters_organization ON usage_counters USING btree (organization_id, hour) WHERE (organization_id <> ''::text);

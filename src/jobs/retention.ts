@@ -45,6 +45,27 @@ export const retention: Readonly<Record<string, Rule>> = {
     job: 'audit-refusals-cleanup',
     by: 'minute',
   },
+  budget_entries: {
+    until: 'BUDGET_RETENTION_DAYS; the sums of a window that is still there are carried on in one entry.',
+    job: 'budgets-retention',
+    by: 'occurred_at',
+  },
+  budget_meters: { holds: 'One row per meter that was registered, until it is removed.' },
+  budget_reservations: {
+    until: 'A week after it was settled, released or expired.',
+    job: 'budgets-retention',
+    by: 'closed_at',
+  },
+  budget_windows: {
+    until: 'BUDGET_RETENTION_DAYS after the end of the window.',
+    job: 'budgets-retention',
+    by: 'window_end',
+  },
+  budgets: {
+    until: 'Deleted with what they limit, or by hand; those of tokens at the end of the token.',
+    job: 'budgets-retention',
+    by: 'expires_at',
+  },
   change_counters: { holds: 'One row per topic that the release has.' },
   changed_keys: { holds: 'The last thousand changes of each topic.' },
   client_secrets: {
@@ -103,5 +124,6 @@ export const retention: Readonly<Record<string, Rule>> = {
   ),
   team_members: { holds: 'One row per member of a team; deleted with the membership or the team.' },
   teams: { holds: 'One row per team; deleted with its organization.' },
+  usage_counters: { until: 'USAGE_RETENTION_DAYS after its hour.', job: 'usage-retention', by: 'hour' },
   signing_keys: { holds: 'Two per algorithm, and retired ones for SIGNING_KEY_RETAIN_RETIRED_SECONDS.' },
 };

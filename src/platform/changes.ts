@@ -19,7 +19,9 @@ export type ChangeTopic =
   /** Keys are the ids of API keys. */
   | 'api-keys'
   /** Registered resources; keys are their names, as access/resources.ts writes them. */
-  | 'resources';
+  | 'resources'
+  /** Keys are the scopes of budgets, as `kind:id`, and `meter:name`. */
+  | 'budgets';
 
 /** `keys`: the only things that changed; undefined: anything may have. */
 export type ChangeListener = (keys: readonly string[] | undefined) => Promise<void> | void;

@@ -220,6 +220,32 @@ export const errors = {
     sentence: 'Another team of this organization already has this name.',
   },
 
+  role_not_found: { status: 404, sentence: 'There is no such role, or not in this organization.' },
+  role_name_taken: { status: 409, sentence: 'Another role already has this name there.' },
+  role_invalid: { status: 400, sentence: 'The role is not valid.' },
+  role_cycle: {
+    status: 409,
+    sentence:
+      'A role cannot inherit from itself, neither directly nor by way of others. Leave that parent out.',
+  },
+  role_assigned: {
+    status: 409,
+    sentence:
+      'The role is assigned. Take it away from those who have it, or say that its assignments are to end with it.',
+  },
+  role_inherited: {
+    status: 409,
+    sentence: 'Other roles inherit this one. Take it out of their parents first.',
+  },
+  role_protected: {
+    status: 409,
+    sentence: 'The role admin keeps its name and every permission, and is always there.',
+  },
+  subject_not_found: {
+    status: 404,
+    sentence: 'There is no such account, team, client or API key, or not in this organization.',
+  },
+
   client_not_found: { status: 404, sentence: 'There is no such client.' },
   client_id_taken: { status: 409, sentence: 'Another client already has this id.' },
   client_id_invalid: {
@@ -287,6 +313,56 @@ export const errors = {
   },
 
   job_not_found: { status: 404, sentence: 'There is no such job.' },
+
+  budget_exceeded: {
+    status: 402,
+    sentence:
+      'A budget does not allow this much. The details say which one, what is used of it and when it begins anew.',
+  },
+  budget_not_found: { status: 404, sentence: 'There is no such budget.' },
+  budget_invalid: { status: 400, sentence: 'The budget is not valid.' },
+  budget_scope_not_found: {
+    status: 404,
+    sentence:
+      'There is nothing that this budget could limit: no such account, client, key, team or organization.',
+  },
+  budget_wider: {
+    status: 409,
+    sentence:
+      'The limit is above that of a key it was made from, on the same meter and window. Choose a lower one.',
+  },
+  amount_invalid: {
+    status: 400,
+    sentence:
+      'An amount is a whole number from 0 to 9007199254740991, and so is what it adds up to. Money is counted in millionths.',
+  },
+  meter_unknown: {
+    status: 422,
+    sentence:
+      'There is no such meter. Use requests, tokens or money, or register it: `gatehouse budget add-meter`.',
+  },
+  meter_not_reserved: {
+    status: 422,
+    sentence: 'The reservation holds nothing on this meter. Reserve on every meter that will be settled.',
+  },
+  meter_not_found: { status: 404, sentence: 'There is no such meter.' },
+  meter_taken: { status: 409, sentence: 'There is a meter of this name already.' },
+  meter_in_use: { status: 409, sentence: 'There are budgets on this meter. Delete them first.' },
+  meter_protected: { status: 409, sentence: 'This meter is always there and cannot be removed.' },
+  reservation_not_found: { status: 404, sentence: 'There is no such reservation.' },
+  reservation_settled: {
+    status: 409,
+    sentence: 'This reservation was settled already; nothing was counted again.',
+  },
+  reservation_released: {
+    status: 409,
+    sentence: 'This reservation was released already. Reserve again before more is used.',
+  },
+  reservation_expired: {
+    status: 409,
+    sentence:
+      'This reservation has expired, and what it held was given back. Reserve for longer, or settle sooner.',
+  },
 
   session_not_found: { status: 404, sentence: 'There is no such session.' },
   grant_not_found: { status: 404, sentence: 'There is no such grant.' },

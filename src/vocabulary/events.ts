@@ -47,6 +47,12 @@ export const events = {
     'A client could not be told that a session ended: written at the first failure, and when it was given up.',
   'backchannel-logout.retried': 'A client is told once more that a session ended.',
 
+  'role.created': 'A role was made.',
+  'role.changed': 'A role was changed; the details name the fields.',
+  'role.deleted': 'A role was removed; the details count the assignments that ended with it.',
+  'role.assigned': 'A role was assigned to an account, a team, a client or an API key.',
+  'role.unassigned': 'A role was taken away.',
+
   'client.created': 'A client was registered.',
   'client.changed': 'A client was changed; the details name the fields.',
   'client.deleted': 'A client was deleted.',
@@ -71,6 +77,20 @@ export const events = {
   'team.deleted': 'A team was deleted, with the roles that it had.',
   'team.member-added': 'A member of an organization joined a team.',
   'team.member-removed': 'A member of an organization left a team.',
+
+  'budget.created': 'A budget was set.',
+  'budget.changed': 'A budget was changed; the details have its limits.',
+  'budget.deleted': 'A budget was deleted.',
+  'budget.adjusted': 'What counts as used of a budget was corrected.',
+  'budget.soft-limit-reached':
+    'A budget went over its soft limit; told once in each window, and nothing was refused.',
+  'budget.exceeded':
+    'A budget is used up: something was refused, or what was settled went over the limit; told once in each window.',
+  'budget.reserved': 'A service reserved amounts under budgets.',
+  'budget.settled': 'A service settled a reservation with what was really used.',
+  'budget.released': 'A service gave a reservation back.',
+  'meter.created': 'A meter for budgets was registered.',
+  'meter.deleted': 'A meter for budgets was removed.',
 
   'signing-key.created': 'A signing key was made and published as the next one.',
   'signing-key.promoted': 'A signing key became the one that signs.',

@@ -18,6 +18,11 @@ export const permissions = {
   'apis:update': 'Change APIs.',
   'audit-events:create': 'Report events of other services to the ledger.',
   'audit-events:read': 'Read and export the ledger.',
+  'budgets:create': 'Set budgets, and register meters.',
+  'budgets:delete': 'Delete budgets and meters.',
+  'budgets:execute': 'Reserve, settle and release amounts under budgets.',
+  'budgets:read': 'See budgets, what is used of them, and meters.',
+  'budgets:update': 'Change budgets, and correct what counts as used.',
   'clients:create': 'Register clients.',
   'clients:delete': 'Delete clients.',
   'clients:read': 'See clients.',
@@ -29,9 +34,18 @@ export const permissions = {
   'organizations:read': 'See organizations, their members and their teams.',
   'organizations:update':
     'Change, suspend and reinstate organizations, and say who is a member of them and of their teams.',
+  'own-api-keys:create': 'Make API keys of their own.',
+  'own-api-keys:delete': 'Revoke API keys of their own.',
+  'own-api-keys:read': 'See API keys of their own.',
+  'own-api-keys:update': 'Change, rotate, disable and enable API keys of their own.',
   'resources:delete': 'Remove registered resources.',
   'resources:read': 'See registered resources and their properties.',
   'resources:update': 'Register resources, and change their properties.',
+  'roles:assign': 'Assign roles and take them away, as far as one holds what they hold.',
+  'roles:create': 'Make roles, as far as one holds what they hold.',
+  'roles:delete': 'Remove roles.',
+  'roles:read': 'See roles, to whom they are assigned, and what somebody holds.',
+  'roles:update': 'Change roles, as far as one holds what is added to them.',
   'sessions:delete': 'End sessions, and revoke grants with what was issued from them.',
   'sessions:execute': 'Have clients told again that a session ended.',
   'sessions:read': 'See who is signed in, and what they granted to which client.',
@@ -39,6 +53,15 @@ export const permissions = {
   'signing-keys:delete': 'Withdraw signing keys that leaked.',
   'signing-keys:read': 'See the signing keys, without their private parts.',
   'signing-keys:update': 'Rotate the signing keys.',
+  'usage:read': 'See how much keys, clients and tokens were used.',
 } as const satisfies Record<string, string>;
 
 export type Permission = keyof typeof permissions;
+
+/** What every account holds, without a role: they concern nothing but what is its own. */
+export const everyone: readonly Permission[] = [
+  'own-api-keys:create',
+  'own-api-keys:delete',
+  'own-api-keys:read',
+  'own-api-keys:update',
+];

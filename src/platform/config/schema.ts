@@ -288,6 +288,18 @@ export const settings = {
       30,
       'Days for which the counts of refused strangers are kept.',
     ),
+    budgetDays: setting(
+      'BUDGET_RETENTION_DAYS',
+      count(36_500),
+      400,
+      'Days for which the windows of budgets are kept after their end, and the entries of each amount.',
+    ),
+    usageDays: setting(
+      'USAGE_RETENTION_DAYS',
+      count(36_500),
+      400,
+      'Days for which the hourly counts of usage are kept.',
+    ),
   },
   lockout: {
     freeAttempts: setting(
