@@ -138,10 +138,12 @@ interface ClaimedRow {
 }
 
 function rowOf({ key, caller, route, input }: KeyedRequest): ClaimedRow {
+  // What was answered within one organization is not answered again within another.
+  const within = caller.organizationId === null ? [] : [caller.organizationId];
   // As JSON, so that no two lists of parts can run into one text.
   const digest = (parts: unknown) => hash('sha256', JSON.stringify(parts), 'buffer');
   return {
-    keyHash: digest([caller.kind, caller.id, caller.clientId, route, key]),
+    keyHash: digest([caller.kind, caller.id, caller.clientId, ...within, route, key]),
     requestHash: digest(input),
     requestId: currentOrigin().requestId,
   };

@@ -13,6 +13,7 @@ import { createRecognised, type Recognised } from '../limits/recognised.ts';
 import { type Idempotency, idempotencyKeyOf, takesKey } from './idempotency.ts';
 import { fixedReply, type Reply, replyOf, sendReply } from './reply.ts';
 import { type Caller, pathOf, type Route, type RouteInput } from './route.ts';
+import { boundElsewhere, namesAnother } from './tenancy.ts';
 import { needsVersion, versionOf } from './versions.ts';
 
 export interface RouteDeps {
@@ -81,6 +82,11 @@ function pipeline(route: Route, path: string, deps: PipelineDeps) {
     const parsedBody = await readBody(ctx, body, deps.bodyLimitBytes);
     const version = needsVersion(route) ? versionOf(ctx.req.headers['if-match']) : undefined;
     const input = { params, query: parsedQuery, body: parsedBody, caller, version };
+    const crossing = namesAnother(input);
+    if (crossing !== undefined) {
+      await deps.noteRefusal(crossing, caller);
+      throw crossing;
+    }
     if (route.fixed === true) {
       fixed ??= fixedReply(replyOf(route, await route.run(input)));
       sendReply(ctx, route, fixed);
@@ -134,7 +140,7 @@ async function access(ctx: Context, route: Route, deps: PipelineDeps): Promise<A
   const caller = await callerOf(ctx, deps);
   if (caller === undefined) return { caller, refusal: unauthenticated(ctx, deps.site) };
   if (permission === 'authenticated' || (await deps.permits(caller, permission))) {
-    return { caller, refusal: undefined };
+    return { caller, refusal: boundElsewhere(route, caller) };
   }
   // RFC 6750 §3.1: name the scope that would do.
   challenge(ctx, deps.site, `, error="insufficient_scope", scope="${permission}"`);

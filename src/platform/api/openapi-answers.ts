@@ -84,12 +84,19 @@ function pipelineErrors(route: Route): ErrorCode[] {
     ...(route.permission === 'public' || route.permission === 'authenticated'
       ? []
       : (['permission_denied'] as const)),
+    ...tenancyErrors(route),
     ...(needsVersion(route) ? (['precondition_required', 'version_conflict'] as const) : []),
     ...(takesKey(route) ? keyErrors : []),
     'rate_limited',
     'internal_error',
     'database_unavailable',
   ];
+}
+
+function tenancyErrors({ permission, tenancy, path }: Route): ErrorCode[] {
+  if (permission === 'public') return [];
+  if (tenancy !== 'organization') return ['organization_bound'];
+  return path.includes(':organizationId') ? ['organization_not_found'] : [];
 }
 
 const bodyErrors = ['body_malformed', 'body_too_large', 'content_type_unsupported'] as const;

@@ -45,6 +45,11 @@ export interface ApiDocumentDeps {
   permissions: Readonly<Record<string, string>>;
 }
 
+const INTRODUCTION =
+  'A credential may be bound to an organization: a key of it or made in it, or a token with `org_id`. It comes to the ' +
+  'operations that say so, and there to its own organization alone: any other is answered `organization_not_found`, as if ' +
+  'it did not exist, and every other operation `organization_bound`.';
+
 export function apiDocument(routes: readonly Route[], deps: ApiDocumentDeps): ApiDocument {
   const book = createSchemaBook();
   const paths: Record<string, Record<string, Operation>> = {};
@@ -60,6 +65,7 @@ export function apiDocument(routes: readonly Route[], deps: ApiDocumentDeps): Ap
       title: 'Management API',
       version: deps.version,
       summary: 'Accounts, clients, APIs and everything else an operator looks after.',
+      description: INTRODUCTION,
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
     servers: [{ url: deps.issuer }],
@@ -78,7 +84,7 @@ function operationOf(route: Route, book: SchemaBook): Operation {
     operationId: route.operation,
     tags: [tagOf(route)],
     summary: route.summary,
-    description: permissionSentence(route),
+    description: `${permissionSentence(route)}${tenancySentence(route)}`,
     security: securityOf(route),
     parameters: [
       ...parametersOf('path', route.params, book),
@@ -100,6 +106,12 @@ function permissionSentence({ permission }: Route): string {
   return permission === 'authenticated'
     ? 'Needs any valid token.'
     : `Needs the permission \`${permission}\`.`;
+}
+
+/** Only what opens a route to them is said: everywhere else they are refused, as the document says once at its head. */
+function tenancySentence({ permission, tenancy }: Route): string {
+  if (permission === 'public' || tenancy !== 'organization') return '';
+  return ' Open to callers that are bound to an organization, for what is of that organization.';
 }
 
 function securityOf({ permission }: Route): Operation['security'] {

@@ -101,6 +101,7 @@ describe('a key', () => {
   it.each([
     ['another caller', { caller: { ...caller, id: 'cli_2', clientId: 'cli_2' } }],
     ['the same person by another client', { caller: { ...caller, clientId: 'cli_3' } }],
+    ['the same person within an organization', { caller: { ...caller, organizationId: 'org_1' } }],
     ['another route', { route: 'POST /others' }],
   ])('is a key of its own for %s', async (_who, more) => {
     const asked = request();
