@@ -1,6 +1,7 @@
 // What a request says, checked: shapes, permissions, cursors; and what of a thing it changes.
 import type { z } from 'zod';
 import { fieldsOf } from '../lib/fields.ts';
+import { parseId } from '../lib/ids.ts';
 import { decodeCursor } from '../lib/page.ts';
 import { parsePermission, permissionText } from '../lib/permission.ts';
 import { failure } from '../platform/errors.ts';
@@ -33,11 +34,12 @@ export function changedNames<T extends object>(before: T, change: Partial<T>): s
 }
 
 /** The id that the page before ended with; undefined for the first page. */
-export function cursorId(cursor: string | null): string | undefined {
+export function cursorId<Prefix extends 'acc' | 'org' | 'team'>(prefix: Prefix, cursor: string | null) {
   if (cursor === null) return undefined;
   const [id] = decodeCursor(cursor, 1) ?? [];
-  if (id === undefined) {
+  const parsed = id === undefined ? undefined : parseId(prefix, id);
+  if (parsed === undefined) {
     throw failure('request_invalid', { fields: { cursor: 'The cursor is not one of this list.' } });
   }
-  return id;
+  return parsed;
 }

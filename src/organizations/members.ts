@@ -63,7 +63,7 @@ export function createMembers(deps: PartDeps) {
     },
 
     async listMembers(organizationId: string, page: PageRequest): Promise<Page<Member>> {
-      const after = cursorId(page.cursor);
+      const after = cursorId('acc', page.cursor);
       const organization = parseId('org', organizationId);
       if (organization === undefined) return nothing;
       const rows = await store.listMembers(db, organization, after ?? '', page.limit + 1);
@@ -75,7 +75,7 @@ export function createMembers(deps: PartDeps) {
       filter: { organizationId?: string | null },
       page: PageRequest,
     ): Promise<Page<AccountOrganization>> {
-      const after = cursorId(page.cursor);
+      const after = cursorId('org', page.cursor);
       const account = parseId('acc', accountId);
       if (account === undefined) return nothing;
       const only = filter.organizationId ?? undefined;

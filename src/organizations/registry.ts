@@ -105,7 +105,7 @@ export function createRegistry(deps: PartDeps) {
       return SLUG.test(slug) ? store.findOrganization(db, { slug }) : undefined;
     },
     async list(filter: OrganizationFilter, page: PageRequest): Promise<Page<Organization>> {
-      const before = cursorId(page.cursor);
+      const before = cursorId('org', page.cursor);
       if (filter.slug !== undefined && !SLUG.test(filter.slug)) return { items: [], nextCursor: null };
       const rows = await store.listOrganizations(db, filter, before, page.limit + 1);
       return pageOf(rows, page.limit, ({ id }) => [id]);

@@ -123,7 +123,7 @@ export function createTeams(deps: PartDeps) {
     },
 
     async listTeams(organizationId: string, page: PageRequest): Promise<Page<Team>> {
-      const after = cursorId(page.cursor);
+      const after = cursorId('team', page.cursor);
       const organization = parseId('org', organizationId);
       if (organization === undefined) return { items: [], nextCursor: null };
       const rows = await store.listTeams(db, organization, after ?? '', page.limit + 1);
@@ -131,7 +131,7 @@ export function createTeams(deps: PartDeps) {
     },
 
     async listTeamMembers(organizationId: string, teamId: string, page: PageRequest): Promise<Page<Member>> {
-      const after = cursorId(page.cursor);
+      const after = cursorId('acc', page.cursor);
       const key = parseKey(organizationId, teamId);
       if (key === undefined) return { items: [], nextCursor: null };
       const rows = await store.listTeamMembers(db, key, after ?? '', page.limit + 1);

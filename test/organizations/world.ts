@@ -1,0 +1,61 @@
+// Organizations wired as the server wires them, with accounts to be members and a feed of changes that tests hold up.
+import { randomUUID } from 'node:crypto';
+import type { AccountId } from '../../src/lib/ids.ts';
+import {
+  createOrganizations,
+  type Organization,
+  type Organizations,
+  type OrganizationsDeps,
+} from '../../src/organizations/organizations.ts';
+import { type Changes, createChanges } from '../../src/platform/changes.ts';
+import { silentLog } from '../../src/platform/telemetry/log.ts';
+import { createWorld, operator } from '../credentials/world.ts';
+import type { TestDatabase } from '../support/database.ts';
+
+export { operator };
+
+export interface Node {
+  readonly organizations: Organizations;
+  readonly changes: Changes;
+  /** What was taken away with memberships and teams. */
+  readonly forgotten: Parameters<OrganizationsDeps['forgetAssignments']>[1][];
+}
+
+/** One server process of several on the database. */
+export function createNode(
+  { postgres, db }: TestDatabase,
+  more: { silence?: () => number; forget?: OrganizationsDeps['forgetAssignments'] } = {},
+): Node {
+  const { audit, clock } = createWorld(postgres);
+  const changes = createChanges({ db, log: silentLog });
+  const forgotten: Node['forgotten'] = [];
+  const organizations = createOrganizations({
+    postgres,
+    audit,
+    clock,
+    changes: { ...changes, ...(more.silence && { silence: more.silence }) },
+    async forgetAssignments(trx, of) {
+      forgotten.push(of);
+      await more.forget?.(trx, of);
+    },
+  });
+  organizations.start();
+  return { organizations, changes, forgotten };
+}
+
+export const tag = () => randomUUID().slice(0, 8);
+
+export function createPeople({ postgres }: Pick<TestDatabase, 'postgres'>) {
+  const { accounts } = createWorld(postgres);
+  return async (name = 'Ada'): Promise<AccountId> => {
+    const username = `u-${tag()}`;
+    return (await accounts.create({ username, email: `${username}@example.com`, name }, operator)).id;
+  };
+}
+
+export function makeOrganization(
+  organizations: Organizations,
+  more: { slug?: string; name?: string; permissions?: string[] } = {},
+): Promise<Organization> {
+  return organizations.create({ slug: `o-${tag()}`, name: 'Acme', ...more }, operator);
+}
