@@ -13,7 +13,7 @@ export interface ResourceName {
   readonly id: string;
 }
 
-export interface Resource extends ResourceName {
+export interface RegisteredResource extends ResourceName {
   readonly organizationId: OrganizationId | null;
   readonly properties: Properties;
   readonly version: number;
@@ -21,7 +21,7 @@ export interface Resource extends ResourceName {
   readonly updatedAt: Date;
 }
 
-const { columns, recordOf } = mapping<Resource>({
+const { columns, recordOf } = mapping<RegisteredResource>({
   organizationId: 'plain',
   type: 'plain',
   id: 'plain',
@@ -40,7 +40,7 @@ export async function upsertResources(
   organizationId: string | null,
   resources: readonly { type: string; id: string; properties: Properties }[],
   now: Date,
-): Promise<{ resource: Resource; made: boolean }[]> {
+): Promise<{ resource: RegisteredResource; made: boolean }[]> {
   const { rows } = await db.raw<{ rows: (Record<string, unknown> & { made: boolean })[] }>(
     `insert into access_resources as r (organization_id, type, id, properties, created_at, updated_at)
        select :organizationId, given.type, given.id, given.properties, :now, :now
@@ -59,7 +59,7 @@ export async function findResource(
   db: Db,
   name: ResourceName,
   lock: '' | 'for update' = '',
-): Promise<Resource | undefined> {
+): Promise<RegisteredResource | undefined> {
   const { rows } = await db.raw<{ rows: Record<string, unknown>[] }>(
     `select ${COLUMNS} from access_resources r where ${NAMED} ${lock}`,
     named(name),
@@ -77,7 +77,7 @@ export async function listResources(
   filter: { organizationId: string | null; type?: string | undefined },
   after: { type: string; id: string } | undefined,
   limit: number,
-): Promise<Resource[]> {
+): Promise<RegisteredResource[]> {
   const { rows } = await db.raw<{ rows: Record<string, unknown>[] }>(
     `select ${COLUMNS} from access_resources r
      where coalesce(r.organization_id, '') = :organization

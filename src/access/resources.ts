@@ -10,22 +10,22 @@ import type { Db, Postgres } from '../platform/database/postgres.ts';
 import { failure } from '../platform/errors.ts';
 import { createKnown } from '../platform/known/known.ts';
 import type { EventType } from '../vocabulary/events.ts';
-import type { Properties, Resource, ResourceName } from './resource-store.ts';
+import type { Properties, RegisteredResource, ResourceName } from './resource-store.ts';
 import * as store from './resource-store.ts';
 
-export type { Properties, Resource, ResourceName } from './resource-store.ts';
+export type { Properties, RegisteredResource, ResourceName } from './resource-store.ts';
 
 export interface Resources {
   /** Registers it, or gives it these properties. Throws resource_invalid, and version_conflict when `version` is given. */
-  put(name: ResourceName, input: ResourceInput, by: Actor): Promise<Resource>;
+  put(name: ResourceName, input: ResourceInput, by: Actor): Promise<RegisteredResource>;
   /** All or none of them. Throws resource_invalid. */
   putMany(organizationId: string | null, input: readonly NewResource[], by: Actor): Promise<PutCounts>;
-  find(name: ResourceName): Promise<Resource | undefined>;
+  find(name: ResourceName): Promise<RegisteredResource | undefined>;
   /** Of one organization, or with null those known everywhere; by type and id. */
   list(
     filter: { organizationId: string | null; type?: string | undefined },
     page: PageRequest,
-  ): Promise<Page<Resource>>;
+  ): Promise<Page<RegisteredResource>>;
   /** Throws resource_not_found, and version_conflict when `version` is given and not the current one. */
   remove(name: ResourceName, by: Actor, version?: number): Promise<void>;
   /**
@@ -124,10 +124,9 @@ export function createResources(deps: ResourcesDeps): Resources {
     input: readonly NewResource[],
     by: Actor,
   ): Promise<PutCounts> {
-    const given = parse(
-      z.array(NewResource).max(MOST_AT_ONCE, `must not be more than ${MOST_AT_ONCE}`),
-      [...input],
-    );
+    const given = parse(z.array(NewResource).max(MOST_AT_ONCE, `must not be more than ${MOST_AT_ONCE}`), [
+      ...input,
+    ]);
     refuseTwice(given);
     return commit(async (trx) => {
       const written = await store.upsertResources(trx, organizationId, given, clock.now());
@@ -196,7 +195,7 @@ export function createResources(deps: ResourcesDeps): Resources {
   };
 }
 
-function mustFind(resource: Resource | undefined): Resource {
+function mustFind(resource: RegisteredResource | undefined): RegisteredResource {
   if (resource === undefined) throw failure('resource_not_found');
   return resource;
 }
