@@ -6,6 +6,8 @@ import { accountRoutes } from './accounts/admin-api.ts';
 import { apiRoutes } from './apis/admin-api.ts';
 import { auditRoutes } from './audit/admin-api.ts';
 import { recordRefusedCalls } from './audit/counted.ts';
+import { resourceRoutes } from './authzen/admin-api.ts';
+import { AUTHZEN_ROOT, authzenRoutes } from './authzen/public-api.ts';
 import { clientRoutes } from './clients/admin-api.ts';
 import { credentialRoutes } from './credentials/admin-api.ts';
 import { interactionPages } from './interaction/steps.ts';
@@ -85,7 +87,7 @@ export function createApp(services: Services): App {
 
   const errorDeps: ErrorDeps = {
     log,
-    areaOf: areasOf(site, protocolPaths),
+    areaOf: areasOf(site, protocolPaths, AUTHZEN_ROOT),
     renderErrorPage: services.renderer.renderErrorPage,
   };
   const health = createHealth({
@@ -103,7 +105,14 @@ export function createApp(services: Services): App {
       trustedProxies: config.http.trustedProxies,
     }),
   );
-  app.use(requestContext({ site, trustedProxies: config.http.trustedProxies, tracing: services.tracing }));
+  app.use(
+    requestContext({
+      site,
+      trustedProxies: config.http.trustedProxies,
+      tracing: services.tracing,
+      echoesId: (path) => path.startsWith(`${site.basePath}${AUTHZEN_ROOT}`),
+    }),
+  );
   app.use(
     observeRequests({ metrics: services.metrics, requestLog: createRequestLog(config.log.requests, log) }),
   );
@@ -150,7 +159,9 @@ function pagesAndRoutes(services: Services): Router {
   ];
   const formLimitBytes = config.http.bodyLimitBytes;
   mountPages(router, pages, { site, limits, csrf, i18n, renderer, formLimitBytes });
-  mountRoutes(router, api.routes, {
+  // A protocol of its own, with a specification of its own: not in the document of the management API.
+  const decisions = authzenRoutes({ authzen: services.authzen, issuer: config.issuer });
+  mountRoutes(router, [...api.routes, ...decisions], {
     site,
     limits,
     bodyLimitBytes: config.http.bodyLimitBytes,
@@ -174,5 +185,6 @@ export function managementRoutes(services: Services): Route[] {
     ...auditRoutes(services),
     ...jobRoutes(services),
     ...settingRoutes(services),
+    ...resourceRoutes(services),
   ];
 }

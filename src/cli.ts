@@ -5,6 +5,7 @@ import packageFile from '../package.json' with { type: 'json' };
 import { commands as accountCommands } from './accounts/commands.ts';
 import { commands as apiCommands } from './apis/commands.ts';
 import { commands as auditCommands } from './audit/commands.ts';
+import { commands as resourceCommands } from './authzen/commands.ts';
 import type { Backup } from './backup/backup.ts';
 import { commands as backupCommands } from './backup/commands.ts';
 import { commands as clientCommands } from './clients/commands.ts';
@@ -38,6 +39,7 @@ const featureCommands: Command<Services>[] = [
   ...masterKeyCommands,
   ...jobCommands,
   ...auditCommands,
+  ...resourceCommands,
 ];
 
 /** Commands that open what they need themselves, or nothing. */
@@ -101,6 +103,8 @@ export const program = {
     user: 'People who can sign in.',
     client: 'Applications registered for OAuth.',
     api: 'APIs: audience, permissions, token format.',
+    access: 'Who may do what, and why.',
+    'access resource': 'What decisions are asked about.',
     session: 'Signed-in browsers.',
     'signing-keys': 'The keys that sign tokens.',
     grant: 'What accounts allowed which clients.',

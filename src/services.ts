@@ -1,10 +1,13 @@
 // Builds every feature once, in floor order: read it as the table of contents of the server.
+import { type Access, type AccessDeps, createAccess } from './access/access.ts';
+import { createResources, type Resources } from './access/resources.ts';
 import { type Accounts, createAccounts } from './accounts/accounts.ts';
 import { type ApiKeys, createApiKeys } from './api-keys/api-keys.ts';
 import { type Apis, createApis } from './apis/apis.ts';
 import { type Audit, createAudit } from './audit/audit.ts';
 import { countRefusedForms, countRefusedRequests } from './audit/counted.ts';
 import { auditJobs } from './audit/jobs.ts';
+import { type Authzen, createAuthzen } from './authzen/authzen.ts';
 import { type Clients, clientsUseApi, createClients } from './clients/clients.ts';
 import { createBreachCheck } from './credentials/breached.ts';
 import { type Credentials, createCredentials } from './credentials/credentials.ts';
@@ -44,7 +47,7 @@ import { createLogoutNotices, createSessions, type Sessions } from './sessions/s
 import { createOwner, type Owner } from './setup/owner.ts';
 import { createSetup, type Setup } from './setup/setup.ts';
 import { createSigningKeys, type SigningKeys } from './signing-keys/signing-keys.ts';
-import { permissions } from './vocabulary/permissions.ts';
+import { everyone, permissions } from './vocabulary/permissions.ts';
 
 export interface Services {
   config: Config;
@@ -73,6 +76,8 @@ export interface Services {
   lockout: Lockout;
   clients: Clients;
   organizations: Organizations;
+  access: Access;
+  resources: Resources;
   credentials: Credentials;
   apiKeys: ApiKeys;
   oidc: Oidc;
@@ -80,6 +85,7 @@ export interface Services {
   gateway: Gateway;
   /** What tokens for the management API name as their audience. */
   managementAudience: string;
+  authzen: Authzen;
   idempotency: Idempotency;
   /** Opens the handle that every JWT access token carries. */
   handleSeal: Seal;
@@ -114,7 +120,7 @@ export async function createServices(
   // Engine state lives on a higher floor, but what ends with an account or a client ends in the same transaction.
   const ended = { state: undefined as Oidc['state'] | undefined };
   const endAccountState = async (trx: Db, accountId: AccountId) => ended.state?.endAccount(trx, accountId);
-  const accounts = createAccounts({ postgres, audit, clock, endAccountState });
+  const accounts = createAccounts({ postgres, audit, clock, endAccountState, changes });
   const apis = createApis({ postgres, audit, changes, clock, isUsed: clientsUseApi });
   const signingKeys = createSigningKeys({
     postgres,
@@ -164,6 +170,20 @@ export async function createServices(
         .delete();
     },
   });
+  // Keys live on a higher floor; what one may do is asked there.
+  const keys = { permissionsOf: undefined as AccessDeps['permissionsOfKey'] | undefined };
+  const resources = createResources({ postgres, audit, changes, clock });
+  const access = createAccess({
+    postgres,
+    audit,
+    changes,
+    clock,
+    accounts,
+    apis,
+    clients,
+    resources,
+    permissionsOfKey: async (keyId) => keys.permissionsOf?.(keyId),
+  });
   const { breachedHookUrl } = config.passwords;
   const passwords = createCredentials({
     postgres,
@@ -188,6 +208,8 @@ export async function createServices(
   await apis.start();
   clients.start();
   organizations.start();
+  access.start();
+  resources.start();
 
   const apiKeys = createApiKeys({ db, audit, clock, pepper: serverSecrets.get('api-key') });
   const handleSeal = createSeal(serverSecrets.get('handle'));
@@ -225,6 +247,15 @@ export async function createServices(
     handleSeal,
     grantExists: oidc.state.grantIsAlive,
     isCutOff: oidc.cutoffs.isOver,
+  });
+  const authzen = createAuthzen({
+    db,
+    clock,
+    seal: handleSeal,
+    access,
+    accounts,
+    organizations,
+    resources,
   });
   const idempotency = createIdempotency({
     db,
@@ -271,12 +302,15 @@ export async function createServices(
     lockout,
     clients,
     organizations,
+    access,
+    resources,
     credentials,
     apiKeys,
     oidc,
     sessions,
     gateway,
     managementAudience,
+    authzen,
     idempotency,
     handleSeal,
     setup,
@@ -293,7 +327,11 @@ async function registerOwn(deps: { apis: Apis; clients: Clients; audience: strin
   await deps.apis.ensureSystem({
     audience: deps.audience,
     name: 'Management API',
-    permissions: Object.entries(permissions).map(([name, sentence]) => ({ name, sentence })),
+    permissions: Object.entries(permissions).map(([name, sentence]) => ({
+      name,
+      sentence,
+      everyone: everyone.some((one) => one === name),
+    })),
   });
   await deps.clients.ensureSystem({
     id: 'gatehouse-cli',

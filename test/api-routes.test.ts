@@ -56,6 +56,11 @@ const secret = async () => {
   return { id, secretId: first?.id ?? '' };
 };
 const api = async () => ({ id: (await createApi(gatehouse.services)).id });
+const resource = async () => {
+  const name = { type: 'note', id: `n${next()}` };
+  await gatehouse.services.resources.put({ ...name, organizationId: null }, {}, operator);
+  return name;
+};
 const nextKey = async () => {
   const keys = await gatehouse.services.signingKeys.list();
   return { kid: keys.find(({ state }) => state === 'next')?.kid ?? '' };
@@ -104,6 +109,13 @@ const examples: Record<string, () => Promise<Example>> = {
   getApi: async () => ({ params: await api() }),
   changeApi: async () => ({ params: await api(), body: { name: 'Renamed' } }),
   deleteApi: async () => ({ params: await api() }),
+  putResources: async () => ({ body: { resources: [{ type: 'note', id: `n${next()}` }] } }),
+  getResource: async () => ({ params: await resource() }),
+  putResource: async () => ({
+    params: { type: 'note', id: `n${next()}` },
+    body: { properties: { owner: 'anna' } },
+  }),
+  deleteResource: async () => ({ params: await resource() }),
   rotateSigningKeys: async () => ({ body: { force: true } }),
   withdrawSigningKey: async () => ({ params: await nextKey() }),
   reportAccess: async () => ({
@@ -233,7 +245,8 @@ describe('every route', () => {
   });
 
   it('answers 404 for what there is not: absent ids, ids of another kind, ids of no form at all', async () => {
-    const some = routes().filter(({ path }) => path.includes(':'));
+    // A resource is registered by naming it.
+    const some = routes().filter(({ path, operation }) => path.includes(':') && operation !== 'putResource');
     for (const id of [
       'acc_00000000000000000000000000',
       'cli_0000',

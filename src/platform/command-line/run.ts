@@ -136,7 +136,11 @@ function groupOf(
 ): Commander {
   const known = groups.get(name);
   if (known !== undefined) return known;
-  const made = root.command(name).description(summaries[name] ?? '');
+  // A group may be in another one: `access resource`.
+  const words = name.split(' ');
+  const last = words.pop() ?? '';
+  const parent = words.length === 0 ? root : groupOf(root, groups, words.join(' '), summaries);
+  const made = parent.command(last).description(summaries[name] ?? '');
   // Without this, a group typed alone would print its help as an error of its own making.
   made.action(() =>
     made.error(`choose a command: ${made.commands.map((one) => `${name} ${one.name()}`).join(', ')}`),

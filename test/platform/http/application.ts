@@ -39,6 +39,7 @@ const NO_LIMITS: Record<LimitName, number> = {
   device: 0,
   'api-credential': 0,
   verify: 0,
+  decision: 0,
   'admin-read': 0,
   'admin-write': 0,
 };
