@@ -32,11 +32,13 @@ import type { Site } from './platform/http/site.ts';
 import type { Assets } from './platform/http/static.ts';
 import type { I18n } from './platform/i18n.ts';
 import type { Job } from './platform/jobs/jobs.ts';
+import { createKeyLimits, type KeyLimits } from './platform/limits/key-limits.ts';
 import { createPostgresStore, limitJobs } from './platform/limits/postgres-store.ts';
 import { createLimits, type Limits } from './platform/limits/rate-limit.ts';
 import { createRedisStore } from './platform/limits/redis-store.ts';
 import type { Redis } from './platform/redis/redis.ts';
 import { openVault } from './platform/secrets/open-vault.ts';
+import { createPeppers } from './platform/secrets/peppers.ts';
 import { createSeal, type Seal } from './platform/secrets/seal.ts';
 import { loadServerSecrets, type ServerSecrets } from './platform/secrets/server-secrets.ts';
 import type { Vault } from './platform/secrets/vault.ts';
@@ -68,6 +70,8 @@ export interface Services {
   csrf: Csrf;
   renderer: PageRenderer;
   limits: Limits;
+  /** The limits that keys and clients bring along. */
+  keyLimits: KeyLimits;
   audit: Audit;
   accounts: Accounts;
   apis: Apis;
@@ -211,7 +215,22 @@ export async function createServices(
   access.start();
   resources.start();
 
-  const apiKeys = createApiKeys({ db, audit, clock, pepper: serverSecrets.get('api-key') });
+  const keyLimits = createKeyLimits({ store, log });
+  const apiKeys = createApiKeys({
+    postgres,
+    audit,
+    changes,
+    clock,
+    log,
+    accounts,
+    apis,
+    owners: { factsOf: access.factsOf, organization: organizations.known, client: clients.known },
+    limits: keyLimits,
+    peppers: createPeppers({ db, vault, name: 'api-key', first: serverSecrets.get('api-key') }),
+    settings: config.apiKeys,
+  });
+  keys.permissionsOf = apiKeys.permissionsOf;
+  await apiKeys.start();
   const handleSeal = createSeal(serverSecrets.get('handle'));
   const logoutNotices = createLogoutNotices({ wanted: clients.wantLogout });
   const oidc = createOidc({
@@ -221,6 +240,8 @@ export async function createServices(
     log,
     metrics,
     accounts,
+    organizations,
+    access,
     apis,
     clients,
     signingKeys,
@@ -278,6 +299,7 @@ export async function createServices(
     ...oidc.jobs(),
     ...sessions.jobs(),
     ...idempotency.jobs(),
+    ...apiKeys.jobs(),
   ];
 
   const services = {
@@ -294,6 +316,7 @@ export async function createServices(
     ...pages,
     csrf: countRefusedForms(pages.csrf, audit),
     limits: countLimits(countRefusedRequests(limits, audit), metrics),
+    keyLimits,
     audit,
     accounts,
     apis,

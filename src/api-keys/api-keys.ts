@@ -1,70 +1,139 @@
-// API keys: make one, tell whose one is, revoke those of an account. The string is shown once and rests as a keyed hash.
-import { timingSafeEqual } from 'node:crypto';
+// Keys for machines: who presents one, what it may do, and everything that is done to keys. A string is shown once and rests
+// as a keyed hash.
+import type { Accounts } from '../accounts/accounts.ts';
+import type { Apis } from '../apis/apis.ts';
 import type { Actor, Audit } from '../audit/audit.ts';
-import { apiKeyIdOf, newApiKey } from '../lib/api-key-format.ts';
 import { type AccountId, newId } from '../lib/ids.ts';
+import type { Page, PageRequest } from '../lib/page.ts';
+import type { PermissionSet } from '../lib/permission.ts';
+import type { Changes } from '../platform/changes.ts';
 import type { Clock } from '../platform/clock.ts';
-import type { Db } from '../platform/database/postgres.ts';
-import { keyedHash, preparedKey } from '../platform/secrets/tokens.ts';
-import { type ApiKey, findActiveApiKey, insertApiKey, revokeApiKeysOf } from './store.ts';
+import type { Db, Postgres } from '../platform/database/postgres.ts';
+import type { Job } from '../platform/jobs/jobs.ts';
+import type { KeyLimits, KeyLimitVerdict } from '../platform/limits/key-limits.ts';
+import type { Peppers } from '../platform/secrets/peppers.ts';
+import type { Log } from '../platform/telemetry/log.ts';
+import { type Authenticating, createAuthenticating } from './authenticate.ts';
+import type { KeySettings } from './bounds.ts';
+import { keyJobs } from './jobs.ts';
+import { createKnownKeys } from './known.ts';
+import { type Authority, createMakers } from './makers.ts';
+import { createMaking, newKey } from './making.ts';
+import { createManaging, type IssuedKey, type Managing } from './managing.ts';
+import { createPepperRotation, type PepperRotation } from './pepper.ts';
+import { createKeyRights, type KeyRights, type Owners } from './rights.ts';
+import type { ApiKeyFilter, KnownKey, ShownKey } from './schema.ts';
+import { createShowing } from './showing.ts';
+import { createLastUse } from './used.ts';
 
-export type { ApiKey } from './store.ts';
+export type { Authenticated } from './authenticate.ts';
+export { type Authority, asOperator, managing, owning } from './makers.ts';
+export type { IssuedKey } from './managing.ts';
+export type { Facts, Owners } from './rights.ts';
+export type {
+  ApiKey,
+  ApiKeyChange,
+  ApiKeyFilter,
+  Effective,
+  KeyRefusal,
+  KeyScope,
+  KnownKey,
+  NewApiKey,
+  ShownKey,
+} from './schema.ts';
 
-export interface ApiKeys {
-  /** The secret string is in the answer and nowhere else. In the caller's transaction. */
-  issue(
-    trx: Db,
-    input: { accountId: AccountId; name: string },
-    by: Actor,
-  ): Promise<{ key: ApiKey; secret: string }>;
-  /** undefined for anything that is not an active key: malformed, unknown, wrong or revoked. */
-  verify(presented: string): Promise<ApiKey | undefined>;
-  /** Answers how many. In the caller's transaction. */
-  revokeAllOf(trx: Db, accountId: AccountId, by: Actor): Promise<number>;
+export interface ApiKeys extends Authenticating, Omit<Managing, 'insert'>, PepperRotation {
+  /** Good or not, from memory: fresh at once on this node after a change of its own, within a second or two after others'. */
+  known(id: string): Promise<KnownKey | undefined>;
+  /** What the key may do here and now, at one API where it is named. Undefined when its owner or a key above it is gone. */
+  effective: KeyRights['effective'];
+  /** The same of a key that is good, by its id: for decisions about keys. */
+  permissionsOf(
+    id: string,
+  ): Promise<{ permissions: PermissionSet; organizationId: string | null } | undefined>;
+  /** One permit of every limit of the key and of the keys above it; the first that is used up is the last of the answer. */
+  takePermits(key: KnownKey): Promise<readonly KeyLimitVerdict[]>;
+  /** Notes the use; written within seconds, at most once a minute. */
+  used(key: Pick<KnownKey, 'id'>, use: { address: string | null; userAgent: string | null }): void;
+
+  /** Without permissions of its own to check: all that the account may. For the set-up, in its transaction. */
+  issue(trx: Db, input: { accountId: AccountId; name: string }, by: Actor): Promise<IssuedKey>;
+  find(id: string, as: Authority): Promise<ShownKey | undefined>;
+  /** The newest first. */
+  list(filter: ApiKeyFilter, page: PageRequest, as: Authority): Promise<Page<ShownKey>>;
+  /** The key and all below it. Throws api_key_not_found. */
+  familyOf(id: string, as: Authority): Promise<ShownKey[]>;
+
+  jobs(): Job[];
+  start(): Promise<void>;
+  stop(): Promise<void>;
 }
 
-export function createApiKeys(deps: { db: Db; audit: Audit; clock: Clock; pepper: Buffer }): ApiKeys {
-  const { db, audit, clock } = deps;
-  const pepper = preparedKey(deps.pepper);
-  // Compared when there is no such key, so that an unknown id costs what a wrong secret costs.
-  const nothing = Buffer.alloc(32);
+export interface ApiKeysDeps {
+  postgres: Postgres;
+  audit: Pick<Audit, 'record'>;
+  changes: Pick<Changes, 'bump' | 'on' | 'poll' | 'silence'>;
+  clock: Clock;
+  log: Log;
+  accounts: Pick<Accounts, 'find'>;
+  apis: Pick<Apis, 'known'>;
+  owners: Owners;
+  limits: KeyLimits;
+  peppers: Peppers;
+  settings: KeySettings;
+}
+
+export function createApiKeys(deps: ApiKeysDeps): ApiKeys {
+  const { postgres, changes, clock, peppers, settings, log } = deps;
+  const { db } = postgres;
+  const known = createKnownKeys({ db, clock, silence: changes.silence });
+  const find = async (id: string) => (await known.get(id))?.key;
+  const rights = createKeyRights({ owners: deps.owners, clock, find });
+  const makers = createMakers({ accounts: deps.accounts, rights, find });
+  const making = createMaking({ ...deps, makers, rights });
+  const { insert, ...managed } = createManaging({ ...deps, making, makers, rights });
+  const lastUse = createLastUse({ db, clock, log });
 
   return {
-    async issue(trx, { accountId, name }, by) {
-      const key: ApiKey = { id: newId('key'), accountId, name, createdAt: clock.now() };
-      const secret = newApiKey(key.id);
-      await insertApiKey(trx, key, keyedHash(pepper, secret));
-      await audit.record(trx, {
-        type: 'api-key.created',
-        actor: by,
-        outcome: 'success',
-        accountId,
-        target: { kind: 'api-key', id: key.id },
-        details: { name },
-      });
-      return { key, secret };
+    ...createAuthenticating({ db, log, clock, known, rights, peppers }),
+    ...managed,
+    ...createPepperRotation(deps),
+    ...createShowing({ db, clock, rights }),
+    known: find,
+    effective: rights.effective,
+    used: ({ id }, use) => lastUse.note(id, use),
+
+    async permissionsOf(id) {
+      const key = await find(id);
+      if (key === undefined || (await rights.refusalOf(key)) !== undefined) return undefined;
+      const effective = await rights.effective(key);
+      return effective && { permissions: effective.permissions, organizationId: key.organizationId };
     },
 
-    async verify(presented) {
-      const id = apiKeyIdOf(presented);
-      if (id === undefined) return undefined;
-      const found = await findActiveApiKey(db, id);
-      const equal = timingSafeEqual(keyedHash(pepper, presented), found?.hash ?? nothing);
-      return equal ? found?.key : undefined;
-    },
-
-    async revokeAllOf(trx, accountId, by) {
-      const revoked = await revokeApiKeysOf(trx, accountId, clock.now());
-      for (const id of revoked) {
-        await audit.record(trx, {
-          type: 'api-key.revoked',
-          actor: by,
-          outcome: 'success',
-          accountId,
-          target: { kind: 'api-key', id },
-        });
+    async takePermits(key) {
+      const verdicts: KeyLimitVerdict[] = [];
+      for (const { id, rateLimits } of (await rights.chainOf(key)) ?? []) {
+        if (rateLimits.length > 0) verdicts.push(...(await deps.limits.take(`key:${id}`, rateLimits)));
+        if (verdicts.at(-1)?.allowed === false) break;
       }
-      return revoked.length;
+      return verdicts;
     },
+
+    async issue(trx, { accountId, name }, by) {
+      const owner = { ownerKind: 'account', accountId, organizationId: null, clientId: null } as const;
+      return insert(trx, { ...newKey(newId('key'), owner, clock.now()), name, permissions: ['*:*'] }, by);
+    },
+
+    jobs: () => keyJobs({ ...deps, settings }),
+
+    async start() {
+      changes.on('api-keys', async (ids) => {
+        known.expire(ids);
+        if (ids === undefined) await peppers.load();
+      });
+      await peppers.load();
+      lastUse.start();
+    },
+    stop: lastUse.stop,
   };
 }

@@ -6,6 +6,7 @@ import type { ApiKeys } from '../api-keys/api-keys.ts';
 import type { Client, Clients } from '../clients/clients.ts';
 import { openHandle } from '../oidc/oidc.ts';
 import type { Caller } from '../platform/api/route.ts';
+import { currentOrigin } from '../platform/origin.ts';
 import type { Seal } from '../platform/secrets/seal.ts';
 import type { SigningKeys } from '../signing-keys/signing-keys.ts';
 import { permissions as permissionTable } from '../vocabulary/permissions.ts';
@@ -25,7 +26,7 @@ export interface GatewayDeps {
   signingKeys: SigningKeys;
   accounts: Accounts;
   clients: Clients;
-  apiKeys: Pick<ApiKeys, 'verify'>;
+  apiKeys: Pick<ApiKeys, 'authenticate' | 'effective'>;
   handleSeal: Seal;
   /** Whether everything of then was ended: of this account, of this client, or of everybody (ASVS 7.4.1). */
   isCutOff: (made: { atSeconds: number; accountId: string | null; clientId: string }) => boolean;
@@ -73,17 +74,19 @@ export function createGateway(deps: GatewayDeps): Gateway {
 
   /** A key may do what its owner may. */
   async function keyCaller(presented: string): Promise<Caller | undefined> {
-    const key = await deps.apiKeys.verify(presented);
-    if (key === undefined) return undefined;
-    const owner = await deps.accounts.find(key.accountId);
-    if (owner?.status !== 'active') return undefined;
+    const found = await deps.apiKeys.authenticate(presented, currentOrigin());
+    if ('refused' in found) return undefined;
+    const { key } = found;
+    const effective = await deps.apiKeys.effective(key, deps.audience);
+    const isFor = effective?.apis?.includes(deps.audience) ?? true;
+    if (effective === undefined || !isFor) return undefined;
     return {
-      kind: 'account',
-      id: owner.id,
+      kind: key.accountId === null ? 'client' : 'account',
+      id: key.accountId ?? key.id,
       clientId: key.id,
-      permissions: owner.admin ? everything : [],
-      accountId: owner.id,
-      organizationId: null,
+      permissions: everything.filter((name) => effective.permissions.covers(name)),
+      accountId: key.accountId,
+      organizationId: key.organizationId,
       apiKeyId: key.id,
     };
   }

@@ -24,9 +24,15 @@ export const retention: Readonly<Record<string, Rule>> = {
   },
   account_identifiers: { holds: 'At most a mail address and a user name of each account; deleted with it.' },
   accounts: { holds: 'One row per account, until it is deleted.' },
-  api_keys: { holds: 'One row per key; deleted with its account.' },
+  api_keys: {
+    until: 'API_KEY_RETENTION_DAYS after it was revoked or expired; one that works stays.',
+    job: 'api-keys-retention',
+    by: 'ended_at',
+  },
   api_key_secrets: {
-    holds: 'One row per working secret of a key, more while it is rotated; deleted with it.',
+    until: 'API_KEY_RETENTION_DAYS after it was replaced; one that works stays, and all go with their key.',
+    job: 'api-keys-retention',
+    by: 'retires_at',
   },
   apis: { holds: 'One row per API, until it is deleted.' },
   audit_events: {
@@ -115,7 +121,7 @@ export const retention: Readonly<Record<string, Rule>> = {
   role_assignments: { holds: 'One row per assignment; deleted with the role or whom it is assigned to.' },
   role_parents: { holds: 'One row per inheritance; deleted with either role.' },
   roles: { holds: 'One row per role, until it is deleted.' },
-  server_secrets: { holds: 'One row per secret that the release has.' },
+  server_secrets: { holds: 'One row per secret that the release has, and per pepper of API keys in use.' },
   setup_links: { holds: 'One row, until there is an administrator.' },
   single_user_owner: { holds: 'One row, in single-user mode.' },
   sign_in_attempts: expired(

@@ -26,6 +26,19 @@ export function addressRanges(cidrs: readonly string[]): AddressRanges {
   };
 }
 
+/** Whether all of `inner` lies in one of the `outer` ranges. Throws on a malformed range. */
+export function rangesCover(outer: readonly string[], inner: string): boolean {
+  const within = parsedRange(inner);
+  return outer.some((cidr) => {
+    const range = parsedRange(cidr);
+    return (
+      range.version === within.version &&
+      range.length <= within.length &&
+      addressRanges([cidr]).includes(within.network)
+    );
+  });
+}
+
 /** IPv4 as it is; IPv6 as its /64, because one subscriber owns at least that many addresses. */
 export function addressPrefix(address: string): string {
   return isIP(address) === 6 ? `${ipv6Groups(address).slice(0, 4).join(':')}::/64` : address;
@@ -38,6 +51,11 @@ function withoutPort(text: string): string {
 }
 
 function addRange(list: BlockList, cidr: string): void {
+  const { network, length, version } = parsedRange(cidr);
+  list.addSubnet(network, length, version === 6 ? 'ipv6' : 'ipv4');
+}
+
+function parsedRange(cidr: string): { network: string; length: number; version: number } {
   const [network = '', bits, ...rest] = cidr.split('/');
   const version = isIP(network);
   const widest = version === 6 ? 128 : 32;
@@ -45,7 +63,7 @@ function addRange(list: BlockList, cidr: string): void {
   if (version === 0 || rest.length > 0 || length < 0 || length > widest) {
     throw new RangeError(`not an address range: ${cidr}`);
   }
-  list.addSubnet(network, length, version === 6 ? 'ipv6' : 'ipv4');
+  return { network, length, version };
 }
 
 /** The eight groups without leading zeros, `::` and an embedded IPv4 tail written out. */

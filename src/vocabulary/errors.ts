@@ -246,6 +246,31 @@ export const errors = {
     sentence: 'There is no such account, team, client or API key, or not in this organization.',
   },
 
+  api_key_not_found: { status: 404, sentence: 'There is no such API key.' },
+  api_key_invalid: { status: 400, sentence: 'The API key is not valid: correct the fields that are named.' },
+  api_key_ended: {
+    status: 409,
+    sentence: 'This API key does not work any more, or one above it or its owner does not. Make a new key.',
+  },
+  api_key_permission_not_held: {
+    status: 403,
+    sentence:
+      'A key can do no more than its owner and whoever makes it. Leave out the permissions that are named, or have them given to both first.',
+  },
+  api_key_wider_than_parent: {
+    status: 400,
+    sentence: 'A sub-key can only be narrower than the key above it. Narrow the fields that are named.',
+  },
+  api_key_sub_key_limit: {
+    status: 409,
+    sentence: 'The key has as many sub-keys, or as many levels of them, as are allowed. Revoke one first.',
+  },
+  api_key_secret_limit: {
+    status: 409,
+    sentence:
+      'The key has as many working secrets as are allowed. Wait until one ends, or rotate without an overlap.',
+  },
+
   client_not_found: { status: 404, sentence: 'There is no such client.' },
   client_id_taken: { status: 409, sentence: 'Another client already has this id.' },
   client_id_invalid: {

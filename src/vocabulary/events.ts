@@ -21,7 +21,15 @@ export const events = {
   'lockout.released': 'A lockout was released before its time.',
 
   'api-key.created': 'An API key was made; it was shown once.',
-  'api-key.revoked': 'An API key was revoked; it works no more.',
+  'api-key.changed': 'An API key was changed; the details name the fields.',
+  'api-key.rotated': 'An API key got a new secret; the details say until when the ones before it work on.',
+  'api-key.revoked': 'An API key was revoked; it works no more, and neither do the keys below it.',
+  'api-key.disabled': 'An API key was disabled; it and the keys below it do not work until it is enabled.',
+  'api-key.enabled': 'A disabled API key works again.',
+  'api-key.expiring': 'An API key ends in 30, 7 or 1 days; the details say in how many.',
+  'api-key.expired': 'An API key reached its end; it works no more, and neither do the keys below it.',
+  'api-key-pepper.rotated':
+    'API keys are hashed under a new pepper from now on; those that there are follow when they are used next.',
 
   'session.started': 'A browser session began.',
   'session.ended': 'A browser session was ended.',
@@ -143,7 +151,8 @@ export const refusalKinds = {
   setup: 'Set-up links that are not valid.',
   device_code: 'Device requests, and user codes that do not exist.',
   verify: 'Keys and tokens that gateways asked about and that are not known here.',
-  forward_auth: 'Requests to /forward-auth that no trusted proxy sent.',
+  forward_auth:
+    'Requests to /forward-auth that no trusted proxy sent, or without a key or token that is known here.',
   par: 'Pushed authorization requests.',
 } as const satisfies Record<string, string>;
 

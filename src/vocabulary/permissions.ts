@@ -10,6 +10,12 @@ export const permissions = {
   'accounts:delete': 'Delete accounts.',
   'accounts:read': 'See accounts.',
   'accounts:update': 'Change, suspend and reinstate accounts, and end their lockouts.',
+  'api-keys:admin': 'Say what tokens made from API keys claim beside what the server says.',
+  'api-keys:create': 'Make API keys.',
+  'api-keys:delete': 'Revoke API keys.',
+  'api-keys:read': 'See API keys, without their secrets.',
+  'api-keys:rotate': 'Give API keys new secrets.',
+  'api-keys:update': 'Change, disable and enable API keys.',
   'api-keys:verify':
     'Ask whether keys and tokens of others are good for a request: for gateways and services.',
   'apis:create': 'Register APIs.',

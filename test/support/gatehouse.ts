@@ -83,6 +83,7 @@ async function startInProcess(database: TestDatabase, settings: Record<string, s
     async stop() {
       await listener.stop(1);
       await services.sessions.stop();
+      await services.apiKeys.stop();
       await services.audit.stop();
       await services.changes.stop();
       await services.redis?.close();

@@ -95,6 +95,7 @@ const titles: Partial<Record<keyof Config, string>> = {
   signingKeys: 'Signing keys',
   passwords: 'Passwords',
   lockout: 'Lockout',
+  apiKeys: 'API keys',
   limits: 'Limits, per minute',
   branding: 'Branding',
   outgoing: 'Outgoing requests',

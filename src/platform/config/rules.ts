@@ -32,6 +32,15 @@ export const rules: readonly Rule[] = [
     'LOCKOUT_FREE_ATTEMPTS must be below LOCKOUT_MAXIMUM_CONSECUTIVE_FAILURES: lower the first.',
   ),
   mistake(
+    ({ apiKeys }) => apiKeys.overlapSeconds > apiKeys.maximumOverlapSeconds,
+    'API_KEY_OVERLAP_SECONDS is longer than API_KEY_MAXIMUM_OVERLAP_SECONDS: lower the first or raise the second.',
+  ),
+  mistake(
+    ({ apiKeys: { lifetimeDays, maximumLifetimeDays } }) =>
+      maximumLifetimeDays > 0 && lifetimeDays > maximumLifetimeDays,
+    'API_KEY_LIFETIME_DAYS is longer than API_KEY_MAXIMUM_LIFETIME_DAYS: lower the first or raise the second.',
+  ),
+  mistake(
     ({ passwords }) => passwords.argon2.memoryKiB < 8 * passwords.argon2.parallelism,
     'ARGON2_MEMORY_KIB must be at least 8 times ARGON2_PARALLELISM: raise it.',
   ),

@@ -336,6 +336,50 @@ export const settings = {
       'Failures in a row after which an account waits for an administrator.',
     ),
   },
+  apiKeys: {
+    lifetimeDays: setting(
+      'API_KEY_LIFETIME_DAYS',
+      kind.wholeNumber(0, 36_500),
+      365,
+      'Life of an API key that is made without an end; 0: as long as API_KEY_MAXIMUM_LIFETIME_DAYS allows.',
+    ),
+    maximumLifetimeDays: setting(
+      'API_KEY_MAXIMUM_LIFETIME_DAYS',
+      kind.wholeNumber(0, 36_500),
+      730,
+      'Longest life of an API key; 0: keys may be without an end.',
+    ),
+    overlapSeconds: setting(
+      'API_KEY_OVERLAP_SECONDS',
+      kind.wholeNumber(0, 365 * DAY),
+      DAY,
+      'Time for which the secrets of an API key work on after it got a new one.',
+    ),
+    maximumOverlapSeconds: setting(
+      'API_KEY_MAXIMUM_OVERLAP_SECONDS',
+      kind.wholeNumber(0, 365 * DAY),
+      30 * DAY,
+      'Longest such time that a rotation may ask for.',
+    ),
+    subKeyDepth: setting(
+      'API_KEY_SUB_KEY_DEPTH',
+      kind.wholeNumber(0, 10),
+      3,
+      'Levels of sub-keys below an API key; 0: none are made.',
+    ),
+    subKeyCount: setting(
+      'API_KEY_SUB_KEY_COUNT',
+      kind.wholeNumber(0, 100_000),
+      100,
+      'Working sub-keys right below one API key.',
+    ),
+    retentionDays: setting(
+      'API_KEY_RETENTION_DAYS',
+      count(3650),
+      90,
+      'Days for which a revoked or expired API key is still shown.',
+    ),
+  },
   limits: {
     page: setting('LIMIT_PAGE_PER_MINUTE', perMinute, 300, 'Pages opened by one address.'),
     'sign-in': setting('LIMIT_SIGN_IN_PER_MINUTE', perMinute, 30, 'Sign-in forms sent by one address.'),
