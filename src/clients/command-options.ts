@@ -68,6 +68,7 @@ const rest: CommandOption[] = [
   },
   { name: 'auth-method', value: 'method', choices: authMethods, summary: 'How it proves who it is.' },
   { name: 'jwks', value: 'json', summary: 'Its public keys, as a JSON Web Key Set.' },
+  { name: 'claims', value: 'json', summary: 'An object of claims that every access token of it says.' },
   {
     name: 'subject-type',
     value: 'type',
@@ -130,6 +131,7 @@ export function registrationOf(options: Options) {
     accessTokenLifetimeSeconds: number('access-token-lifetime'),
     refreshIdleSeconds: number('refresh-idle'),
     refreshAbsoluteSeconds: number('refresh-absolute'),
+    claims: options.object('claims'),
   });
 }
 

@@ -78,6 +78,7 @@ export function withDefaults(input: Omit<z.output<typeof NewClient>, 'id'>): Reg
     accessTokenLifetimeSeconds: null,
     refreshIdleSeconds: null,
     refreshAbsoluteSeconds: null,
+    claims: {},
     ...definedFields(input),
     name: input.name,
     kind: input.kind,

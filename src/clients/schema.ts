@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import type { ClientId, ClientSecretId } from '../lib/ids.ts';
 import { instant } from '../lib/instant.ts';
+import { staticClaims } from '../lib/static-claims.ts';
 import { originProblem, webAddressProblem } from '../lib/url.ts';
 
 export const grantTypes = [
@@ -50,6 +51,8 @@ export interface Client {
   accessTokenLifetimeSeconds: number | null;
   refreshIdleSeconds: number | null;
   refreshAbsoluteSeconds: number | null;
+  /** What every access token of this client says, word for word. */
+  claims: Record<string, unknown>;
   system: boolean;
   version: number;
   createdAt: Date;
@@ -128,6 +131,7 @@ const fields = {
   accessTokenLifetimeSeconds: z.int().min(30).max(86_400).nullable(),
   refreshIdleSeconds: seconds,
   refreshAbsoluteSeconds: seconds,
+  claims: staticClaims.describe('What every access token of this client says, word for word.'),
 };
 
 /** Every field but name and kind has a default, which may depend on the kind: see withDefaults in metadata.ts. */
@@ -185,6 +189,7 @@ export const ClientView = z
     accessTokenLifetimeSeconds: z.int().nullable(),
     refreshIdleSeconds: z.int().nullable(),
     refreshAbsoluteSeconds: z.int().nullable(),
+    claims: z.record(z.string(), z.unknown()),
     system: z.boolean(),
     version: z.int(),
     createdAt: instant,

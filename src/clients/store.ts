@@ -35,6 +35,7 @@ const { columns, rowOf, recordOf } = mapping<Client>({
   accessTokenLifetimeSeconds: 'plain',
   refreshIdleSeconds: 'plain',
   refreshAbsoluteSeconds: 'plain',
+  claims: 'json',
   system: 'plain',
   version: 'plain',
   createdAt: 'plain',

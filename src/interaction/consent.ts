@@ -12,7 +12,7 @@ const MINUTE = 60;
 const DAY = 24 * 60 * MINUTE;
 
 export async function showConsent(step: Step, deps: ConsentDeps): Promise<PageResult> {
-  const { client, accountId } = step.pending;
+  const { client, accountId, organization } = step.pending;
   const account = accountId ? await deps.accounts.find(accountId) : undefined;
   return step.show('interaction/consent', step.t('consent.title'), {
     action: step.path('consent'),
@@ -27,6 +27,7 @@ export async function showConsent(step: Step, deps: ConsentDeps): Promise<PageRe
       firstParty: client.firstParty,
     },
     account: accountView(account),
+    organization: organization?.name ?? null,
     ...destination(step),
     ...request(step, deps),
   });

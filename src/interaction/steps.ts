@@ -7,6 +7,7 @@ import { type Page, type PageResult, page } from '../platform/http/page.ts';
 import { type ConsentDeps, consentPages, showConsent } from './consent.ts';
 import { loginPages, showLogin } from './login.ts';
 import { selectAccountPages, showSelectAccount } from './select-account.ts';
+import { selectOrganizationPages, showSelectOrganization } from './select-organization.ts';
 import { boundToInteraction, type Step, uidParams, withStep } from './step.ts';
 
 export interface InteractionDeps {
@@ -20,6 +21,8 @@ export function interactionPages(deps: InteractionDeps): Page[] {
   const steps: Record<string, (step: Step) => Promise<PageResult> | PageResult> = {
     select_account: (step) => showSelectAccount(step),
     login: (step) => showLogin(step),
+    select_organization: (step) =>
+      step.pending.accountId ? showSelectOrganization(step, deps) : showSelectAccount(step),
     // Whoever was to allow something may have signed out on the page of accounts.
     consent: (step) => (step.pending.accountId ? showConsent(step, deps) : showSelectAccount(step)),
   };
@@ -53,6 +56,7 @@ export function interactionPages(deps: InteractionDeps): Page[] {
     }),
     ...loginPages(deps),
     ...selectAccountPages(deps),
+    ...selectOrganizationPages(deps),
     ...consentPages(deps),
   ];
 }

@@ -2,7 +2,6 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { errors, type Interaction, type InteractionResults, type Provider } from 'oidc-provider';
-import type { Accounts } from '../accounts/accounts.ts';
 import type { Apis } from '../apis/apis.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Client } from '../clients/clients.ts';
@@ -11,13 +10,16 @@ import type { Postgres } from '../platform/database/postgres.ts';
 import type { BrowserAccounts, SignedIn } from './browser-accounts.ts';
 import type { ClientSource } from './client-source.ts';
 import { type Asked, askedIn } from './consent/asked.ts';
+import type { OrganizationChoice } from './consent/choice.ts';
 import { rememberConsent } from './consent/consents.ts';
-import { addTo, grantLifetimeSeconds } from './consent/grants.ts';
+import { addTo, chooseFor, grantLifetimeSeconds } from './consent/grants.ts';
+import { type Membership, SELECT_ORGANIZATION } from './consent/organizations.ts';
 import type { Cutoffs } from './cutoffs.ts';
+import type { Grantable } from './tokens/grantable.ts';
 
 export interface PendingInteraction extends Asked {
   readonly uid: string;
-  /** What is to be proved next: 'login', 'consent', 'select_account'. */
+  /** What is to be proved next: 'login', 'consent', 'select_account', 'select_organization'. */
   readonly prompt: string;
   /** Why, in the engine's words: 'no_session', 'login_prompt', 'max_age' and so on. */
   readonly reasons: readonly string[];
@@ -27,12 +29,17 @@ export interface PendingInteraction extends Asked {
   readonly redirectUri: string | null;
   /** Who is signed in, as far as this browser's session goes. */
   readonly accountId: string | null;
+  /** The one that `organizationId` means, as long as the account is a member. */
+  readonly organization: Membership | null;
+  /** Where the person may act for this client, when that is the question: organizations, and whether also without one. */
+  readonly choices: { readonly organizations: readonly Membership[]; readonly none: boolean };
 }
 
 export type StepOutcome =
   /** `provedAt`: no later than when the proof was looked at. What was ended since then stays ended. */
   | { kind: 'signed_in'; accountId: string; amr: string[]; provedAt: Date }
   | { kind: 'account_selected'; sessionId: string }
+  | { kind: 'organization_selected'; organizationId: OrganizationChoice }
   | { kind: 'consented'; grantId: string }
   | { kind: 'cancelled' };
 
@@ -65,8 +72,9 @@ export interface InteractionsDeps {
   provider: () => Provider;
   browser: BrowserAccounts;
   clientSource: ClientSource;
-  apis: Apis;
-  accounts: Accounts;
+  apis: Pick<Apis, 'known'>;
+  grantable: Grantable;
+  membershipsOf: (accountId: string) => Promise<readonly Membership[]>;
   postgres: Postgres;
   audit: Audit;
   tokens: Config['tokens'];
@@ -106,20 +114,23 @@ export function createInteractions(deps: InteractionsDeps): Interactions {
     async grantConsent(pending) {
       const accountId = pending.accountId ?? '';
       const { Grant } = provider();
-      const grant = new Grant({ accountId, clientId: pending.client.id });
+      const { organizationId = null } = pending;
+      const clientId = pending.client.id;
+      const grant = new Grant({ accountId, clientId });
+      chooseFor(grant, pending.organizationId);
       addTo(grant, pending.asked);
       grant.exp = Math.floor(Date.now() / 1000) + grantLifetimeSeconds(deps.tokens, pending.client);
       const grantId = await grant.save();
       await postgres.transaction(async (trx) => {
-        await rememberConsent(trx, accountId, pending.client.id, pending.asked);
+        await rememberConsent(trx, { accountId, clientId, organizationId }, pending.asked);
         await audit.record(trx, {
           type: 'consent.granted',
           actor: { kind: 'account', id: accountId },
           outcome: 'success',
           accountId,
-          clientId: pending.client.id,
+          clientId,
           target: { kind: 'grant', id: grantId },
-          details: { ...pending.asked },
+          details: { ...pending.asked, organizationId },
         });
       });
       return grantId;
@@ -132,7 +143,7 @@ export function createInteractions(deps: InteractionsDeps): Interactions {
         outcome: 'denied',
         accountId: pending.accountId,
         clientId: pending.client.id,
-        details: { ...pending.asked },
+        details: { ...pending.asked, organizationId: pending.organizationId ?? null },
       });
     },
 
@@ -167,9 +178,12 @@ async function detailsOf(
 async function pendingOf(
   interaction: Interaction,
   client: Client,
-  deps: Pick<InteractionsDeps, 'apis' | 'accounts'>,
+  deps: Pick<InteractionsDeps, 'apis' | 'grantable' | 'membershipsOf'>,
 ): Promise<PendingInteraction> {
   const params = stringsOf(interaction.params);
+  const accountId = interaction.session?.accountId ?? null;
+  const asked = await askedIn(interaction, client, deps);
+  const memberships = accountId === null ? [] : await deps.membershipsOf(accountId);
   return {
     uid: interaction.uid,
     prompt: interaction.prompt.name,
@@ -177,8 +191,21 @@ async function pendingOf(
     client,
     params,
     redirectUri: interaction.deviceCode ? null : (params.redirect_uri ?? null),
-    accountId: interaction.session?.accountId ?? null,
-    ...(await askedIn(interaction, client, deps)),
+    accountId,
+    ...asked,
+    organization: memberships.find((one) => one.organizationId === asked.organizationId) ?? null,
+    choices: choicesOf(interaction, memberships),
+  };
+}
+
+function choicesOf(
+  { prompt }: Interaction,
+  memberships: readonly Membership[],
+): PendingInteraction['choices'] {
+  const among: unknown[] = [prompt.details.organizations].flat();
+  return {
+    organizations: memberships.filter(({ organizationId }) => among.includes(organizationId)),
+    none: among.includes(null),
   };
 }
 
@@ -237,6 +264,8 @@ function resultOf(outcome: StepOutcome, at: Date): InteractionResults {
       };
     case 'account_selected':
       return { select_account: {} };
+    case 'organization_selected':
+      return { [SELECT_ORGANIZATION]: { organizationId: outcome.organizationId } };
     case 'consented':
       return { consent: { grantId: outcome.grantId } };
     case 'cancelled':

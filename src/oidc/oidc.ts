@@ -1,10 +1,12 @@
 // The face of the protocol engine: one provider built from the parts of this folder, swapped when the signing keys change.
 import compose from 'koa-compose';
 import { Provider } from 'oidc-provider';
+import type { Access } from '../access/access.ts';
 import type { Accounts } from '../accounts/accounts.ts';
 import type { Apis } from '../apis/apis.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Clients } from '../clients/clients.ts';
+import type { Organizations } from '../organizations/organizations.ts';
 import type { Changes } from '../platform/changes.ts';
 import type { Config } from '../platform/config/schema.ts';
 import { type Db, isDatabaseUnavailable, type Postgres } from '../platform/database/postgres.ts';
@@ -26,6 +28,8 @@ import { createSealing } from './adapter/sealing.ts';
 import type { EndedParticipant } from './adapter/session-clients.ts';
 import { createBrowserAccounts } from './browser-accounts.ts';
 import { createClientSource, noClientAdapter } from './client-source.ts';
+import { keepOrganization } from './consent/grants.ts';
+import { createOrganizationChoices } from './consent/organizations.ts';
 import { type Cutoffs, createCutoffs } from './cutoffs.ts';
 import { createDeviceGuesses } from './device-guesses.ts';
 import { allowCaching, answerPostAsGet, isProtocolRequest } from './endpoints.ts';
@@ -39,6 +43,7 @@ import { createEnginePages } from './pages/pages.ts';
 import { drawPassingOn } from './pages/passing-on.ts';
 import { type EngineDeps, engineConfiguration, routes, subjectOf } from './settings.ts';
 import { createEntitlements } from './tokens/entitlements.ts';
+import { createGrantable } from './tokens/grantable.ts';
 import { createTokens, type Tokens } from './tokens/inspect.ts';
 import { longestTransientSeconds } from './tokens/lifetimes.ts';
 import { createLiveness } from './tokens/liveness.ts';
@@ -81,6 +86,8 @@ export interface OidcDeps {
   log: Log;
   metrics: Pick<Metrics, 'count'>;
   accounts: Accounts;
+  organizations: Pick<Organizations, 'membershipsOf'>;
+  access: Pick<Access, 'factsOf'>;
   apis: Apis;
   clients: Clients;
   signingKeys: SigningKeys;
@@ -104,6 +111,7 @@ const LONGEST_SILENCE_MILLISECONDS = 4000;
 
 export function createOidc(deps: OidcDeps): Oidc {
   const { config, accounts, apis, clients, serverSecrets } = deps;
+  const { membershipsOf } = deps.organizations;
   const { db } = deps.postgres;
   const cutoffs = createCutoffs({
     db,
@@ -160,6 +168,7 @@ export function createOidc(deps: OidcDeps): Oidc {
     subjectOf: (client, accountId) => subjectOf(serverSecrets, client, accountId),
   });
 
+  const entitlements = createEntitlements();
   const revoked = createRevokedTokens({ db, changes: deps.changes });
   const sessions = store.factory('Session');
   const liveness = createLiveness({
@@ -177,7 +186,7 @@ export function createOidc(deps: OidcDeps): Oidc {
       if (!session || (session.exp ?? 0) <= Date.now() / 1000) return false;
       return session.accountId === accountId && session.authorizations?.[clientId]?.grantId === grantId;
     },
-    rights: createRights({ apis, clients, entitlements: createEntitlements(), isAdmin }),
+    rights: createRights({ apis, clients, entitlements, isAdmin }),
   });
   const tokens = createTokens({
     issuer: config.issuer,
@@ -191,7 +200,27 @@ export function createOidc(deps: OidcDeps): Oidc {
     },
   });
 
+  const factsOf = (id: string, organizationId: string | null) =>
+    deps.access.factsOf({ kind: 'account', id }, organizationId);
+  const grantable = createGrantable({
+    apis,
+    entitlements,
+    heldBy: async (accountId, organizationId) => (await factsOf(accountId, organizationId))?.permissions,
+  });
+  const organizations = createOrganizationChoices({
+    grantable,
+    clientSource,
+    membershipsOf,
+    isServersOwn: (audience) => apis.known(audience)?.system ?? false,
+  });
+
   const engineDeps: EngineDeps = {
+    organizations,
+    async isMember(accountId, organizationId) {
+      return (await membershipsOf(accountId)).some((one) => one.organizationId === organizationId);
+    },
+    factsOf,
+    apiOf: apis.known,
     browser,
     isCutOff: cutoffs.isOver,
     config,
@@ -199,7 +228,7 @@ export function createOidc(deps: OidcDeps): Oidc {
     serverSecrets,
     accounts,
     clientSource,
-    resources: createResources({ apis, clientSource, isAdmin }),
+    resources: createResources({ apis, clientSource, entitlements, grantable, organizations }),
     store,
     pages: createEnginePages({ renderer: deps.renderer, i18n: deps.i18n, accounts }),
     locales: deps.i18n.locales,
@@ -218,6 +247,7 @@ export function createOidc(deps: OidcDeps): Oidc {
     const provider = new Provider(config.issuer, engineConfiguration(engineDeps, engineKeys(keys)));
     provider.proxy = true;
     clientSource.attach(provider);
+    keepOrganization(provider);
     logout.attach(provider);
     makeReplayDetectionAtomic(provider, store);
     events.attach(provider);
@@ -259,7 +289,8 @@ export function createOidc(deps: OidcDeps): Oidc {
       browser,
       clientSource,
       apis,
-      accounts,
+      grantable,
+      membershipsOf,
       postgres: deps.postgres,
       audit: deps.audit,
       tokens: config.tokens,

@@ -3,10 +3,17 @@
 import { interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider';
 import type { BrowserAccounts } from './browser-accounts.ts';
 import type { ClientSource } from './client-source.ts';
+import { type OrganizationChoices, SELECT_ORGANIZATION } from './consent/organizations.ts';
 
 const { Check, Prompt, base } = interactionPolicy;
 
-export function prompts(deps: { clientSource: ClientSource; browser: Pick<BrowserAccounts, 'hasOthers'> }) {
+export interface PromptsDeps {
+  clientSource: ClientSource;
+  browser: Pick<BrowserAccounts, 'hasOthers'>;
+  organizations: OrganizationChoices;
+}
+
+export function prompts(deps: PromptsDeps) {
   const policy = base();
 
   const selectAccount = new Prompt(
@@ -29,7 +36,16 @@ export function prompts(deps: { clientSource: ClientSource; browser: Pick<Browse
     ),
   );
 
+  policy.add(selectOrganization(deps.organizations), policy.indexOf(login ?? selectAccount) + 1);
+
   const consent = policy.get('consent');
+  // The page says in which organization it is that something is allowed.
+  if (consent) {
+    consent.details = async (ctx) => {
+      const chosen = await deps.organizations.of(ctx);
+      return chosen?.kind === 'clear' ? { organizationId: chosen.organizationId } : {};
+    };
+  }
   // The base policy asks at every request of a native client; our own are asked about less often.
   consent?.checks.remove('native_client_prompt');
   consent?.checks.add(
@@ -42,6 +58,26 @@ export function prompts(deps: { clientSource: ClientSource; browser: Pick<Browse
   );
 
   return policy;
+}
+
+/** Asked of those who could act in several; the app may ask for it, and is heard where there is something to choose. */
+function selectOrganization(organizations: OrganizationChoices): interactionPolicy.Prompt {
+  const prompt = new Prompt(
+    { name: SELECT_ORGANIZATION, requestable: true },
+    async (ctx) => {
+      const chosen = await organizations.of(ctx);
+      return chosen?.kind === 'open' ? { organizations: chosen.among } : {};
+    },
+    new Check(
+      'several_organizations',
+      'End-User organization selection is required',
+      'interaction_required',
+      async (ctx) => (await organizations.of(ctx))?.kind === 'open',
+    ),
+  );
+  // Its own check would ask also whoever has nothing to choose.
+  prompt.checks.remove(`${SELECT_ORGANIZATION}_prompt`);
+  return prompt;
 }
 
 /** Not for an app that says whom it means, or that wants a fresh sign-in. */

@@ -15,10 +15,12 @@ import type { StateStore } from './adapter/adapter.ts';
 import type { BrowserAccounts } from './browser-accounts.ts';
 import type { ClientSource } from './client-source.ts';
 import { grantLifetimeSeconds, loadExistingGrant } from './consent/grants.ts';
+import { ORGANIZATION_PARAMETER, type OrganizationChoices } from './consent/organizations.ts';
 import { cookieNames, cookieOptions } from './cookies.ts';
 import type { Cutoffs } from './cutoffs.ts';
 import type { EnginePages } from './pages/pages.ts';
 import { prompts } from './prompts.ts';
+import { type AccessTokenDeps, claimsOfToken } from './tokens/access-token-claims.ts';
 import { claimsByScope, findAccount, pairwiseSubject } from './tokens/claims.ts';
 import { lifetimes } from './tokens/lifetimes.ts';
 import type { Resources } from './tokens/resources.ts';
@@ -33,6 +35,11 @@ export interface EngineDeps {
   readonly clientSource: ClientSource;
   readonly browser: Pick<BrowserAccounts, 'hasOthers'>;
   readonly resources: Resources;
+  readonly organizations: OrganizationChoices;
+  readonly isMember: (accountId: string, organizationId: string) => Promise<boolean>;
+  /** Roles, and with them permissions, of an account. */
+  readonly factsOf: AccessTokenDeps['factsOf'];
+  readonly apiOf: AccessTokenDeps['apiOf'];
   readonly store: StateStore;
   readonly pages: EnginePages;
   readonly locales: readonly string[];
@@ -65,7 +72,7 @@ export function engineConfiguration(deps: EngineDeps, keys: ExternalSigningKey[]
     adapter: deps.store.factory,
     jwks: { keys },
     routes,
-    findAccount: findAccount(deps.accounts, deps.isCutOff),
+    findAccount: findAccount(deps),
     claims: claimsByScope,
     scopes: [...openidScopes],
     responseTypes: ['code'],
@@ -87,14 +94,18 @@ export function engineConfiguration(deps: EngineDeps, keys: ExternalSigningKey[]
       required: (ctx, client) =>
         !(registered(client).pkceExempt && client.clientAuthMethod !== 'none' && ctx.oidc.params?.nonce),
     },
+    extraParams: { [ORGANIZATION_PARAMETER]: (ctx) => deps.resources.refuseHopeless(ctx) },
     interactions: {
-      policy: prompts({ clientSource, browser: deps.browser }),
+      policy: prompts(deps),
       url: (ctx, interaction) =>
         `${new URL(ctx.oidc.issuer).pathname.replace(/\/$/, '')}/interaction/${interaction.uid}`,
     },
-    loadExistingGrant: loadExistingGrant({ db: deps.db, clientSource, tokens: config.tokens }),
+    loadExistingGrant: loadExistingGrant({ ...deps, tokens: config.tokens }),
     ttl: { ...lifetimes(config, registered), Grant: grantLifetimeSeconds(config.tokens) },
-    rotateRefreshToken: true,
+    rotateRefreshToken: async (ctx) => {
+      await deps.resources.refuseRefresh(ctx);
+      return true;
+    },
     issueRefreshToken: async (_ctx, client, source) =>
       client.grantTypeAllowed('refresh_token') &&
       (source.scopes.has('offline_access') || registered(client).firstParty),
@@ -105,7 +116,10 @@ export function engineConfiguration(deps: EngineDeps, keys: ExternalSigningKey[]
       const client = ctx.oidc.client && registered(ctx.oidc.client);
       return !(client?.firstParty && client.kind === 'native');
     },
-    extraTokenClaims: async (ctx) => authenticationClaims(ctx),
+    extraTokenClaims: async (ctx, token) => ({
+      ...(await claimsOfToken(ctx, token, deps)),
+      ...authenticationClaims(ctx),
+    }),
     formats: { customizers: { jwt: deps.customizeJwt } },
     clientBasedCORS: (_ctx, origin, client) => allowedOrigins(registered(client)).includes(origin),
     renderError: pages.renderError,

@@ -1,32 +1,62 @@
 // What a pending request asks a person to allow: scopes, claims, and permissions of APIs.
 import type { Interaction } from 'oidc-provider';
-import type { Accounts } from '../../accounts/accounts.ts';
 import type { Api, Apis } from '../../apis/apis.ts';
 import type { Client } from '../../clients/clients.ts';
 import { openidScopes } from '../../clients/schema.ts';
-import { entitledPermissions, grantable } from '../tokens/resources.ts';
+import { compilePermissions } from '../../lib/permission.ts';
+import type { Grantable } from '../tokens/grantable.ts';
+import type { OrganizationChoice } from './choice.ts';
 import type { Consent } from './consents.ts';
+import { apiScopesIn, audiencesOf } from './organizations.ts';
 
 export interface Asked {
   readonly asked: Consent;
-  /** The APIs named in `asked`, with only the permissions that are asked for. */
-  readonly resources: readonly { api: Api; permissions: Api['permissions'] }[];
+  /** The APIs named in `asked`, with only what is asked for and can be granted. */
+  readonly resources: readonly { api: Api; permissions: readonly AskedPermission[] }[];
+  /** In which organization it is allowed; undefined when that is no question. */
+  readonly organizationId: OrganizationChoice | undefined;
+}
+
+export interface AskedPermission {
+  readonly name: string;
+  /** Of the permission that the API registered; the asked one may be narrower. */
+  readonly sentence: string;
+  readonly narrower: boolean;
 }
 
 interface AskedDeps {
-  apis: Apis;
-  accounts: Accounts;
+  apis: Pick<Apis, 'known'>;
+  grantable: Grantable;
 }
 
 export async function askedIn(interaction: Interaction, client: Client, deps: AskedDeps): Promise<Asked> {
-  const resourceScopes = await askedResourceScopes(interaction, client, deps);
+  const organizationId = organizationIn(interaction);
+  const resourceScopes = await askedResourceScopes(interaction, client, organizationId ?? null, deps);
   const resources = Object.entries(resourceScopes).flatMap(([audience, names]) => {
     const api = deps.apis.known(audience);
-    if (!api) return [];
-    return [{ api, permissions: api.permissions.filter((permission) => names.includes(permission.name)) }];
+    return api ? [{ api, permissions: names.flatMap((name) => permissionOf(api, name)) }] : [];
   });
   const claims = stringList(interaction.prompt.details.missingOIDCClaims);
-  return { asked: { scopes: askedOidcScopes(interaction), claims, resourceScopes }, resources };
+  return {
+    asked: { scopes: askedOidcScopes(interaction), claims, resourceScopes },
+    resources,
+    organizationId,
+  };
+}
+
+/** With the sentence of the registered permission that it is, or else of the first that covers it. */
+function permissionOf(api: Api, name: string): AskedPermission[] {
+  const registered =
+    api.permissions.find((permission) => permission.name === name) ??
+    api.permissions.find((permission) => compilePermissions([permission.name]).covers(name));
+  if (registered === undefined) return [];
+  return [{ name, sentence: registered.sentence, narrower: registered.name !== name }];
+}
+
+/** Noted by the prompt (prompts.ts), which knows what was chosen. */
+function organizationIn({ prompt }: Interaction): OrganizationChoice | undefined {
+  const id: unknown = prompt.details.organizationId;
+  return typeof id === 'string' || id === null ? id : undefined;
 }
 
 /** Everything of OpenID Connect that is asked, not only what is new: the page must show the whole of what will be allowed. */
@@ -43,17 +73,19 @@ function askedOidcScopes(interaction: Interaction): string[] {
 async function askedResourceScopes(
   interaction: Interaction,
   client: Client,
-  { apis, accounts }: AskedDeps,
+  organizationId: OrganizationChoice,
+  { grantable }: AskedDeps,
 ): Promise<Record<string, string[]>> {
   const { params, session } = interaction;
-  const requested = scopesOf(interaction);
-  const person = session ? await accounts.find(session.accountId) : undefined;
-  const asked = [params.resource].flat().flatMap((audience) => {
-    const api = typeof audience === 'string' ? apis.known(audience) : undefined;
-    const entitled = api && entitledPermissions(client, api);
-    if (!api || !entitled || !person) return [];
-    return [[api.audience, grantable(entitled, api, person).filter((name) => requested.has(name))] as const];
-  });
+  if (!session) return {};
+  const holder = { accountId: session.accountId, organizations: [organizationId] };
+  const requested = apiScopesIn(scopesOf(interaction));
+  const asked = await Promise.all(
+    audiencesOf(params.resource).map(
+      async (audience) =>
+        [audience, (await grantable.of(client, audience, requested, holder)) ?? []] as const,
+    ),
+  );
   return Object.fromEntries(asked.filter(([, names]) => names.length > 0));
 }
 

@@ -6,35 +6,79 @@ import type { Config } from '../../platform/config/schema.ts';
 import type { Db } from '../../platform/database/postgres.ts';
 import type { ClientSource } from '../client-source.ts';
 import { asksNativeClient } from '../prompts.ts';
+import type { Resources } from '../tokens/resources.ts';
+import type { OrganizationChoice } from './choice.ts';
 import { type Consent, covers, findConsent } from './consents.ts';
+import type { OrganizationChoices } from './organizations.ts';
 
 type Grant = InstanceType<Provider['Grant']>;
 
-export function loadExistingGrant(deps: {
+/** The engine's grants keep, beside what was allowed, in which organization. */
+export function keepOrganization(provider: Provider): void {
+  // The list of what is stored is a static getter of the model that the typings do not show.
+  const model = provider.Grant as unknown as { readonly IN_PAYLOAD: readonly string[] };
+  Object.defineProperty(model, 'IN_PAYLOAD', { value: [...model.IN_PAYLOAD, 'organizationId'] });
+}
+
+/** null when somebody chose none; undefined when it was no question. */
+export function organizationChosenFor(grant: object): OrganizationChoice | undefined {
+  const id: unknown = Reflect.get(grant, 'organizationId');
+  return typeof id === 'string' || id === null ? id : undefined;
+}
+
+/** The organization in which whatever comes from this grant acts. */
+export function organizationOf(grant: object | undefined): OrganizationChoice {
+  return (grant && organizationChosenFor(grant)) ?? null;
+}
+
+export function chooseFor(grant: Grant, organizationId: OrganizationChoice | undefined): void {
+  if (organizationId !== undefined) Object.assign(grant, { organizationId });
+}
+
+interface GrantDeps {
   db: Db;
   clientSource: ClientSource;
   tokens: Config['tokens'];
-}): NonNullable<Configuration['loadExistingGrant']> {
+  organizations: OrganizationChoices;
+  resources: Pick<Resources, 'refuseEmpty'>;
+}
+
+export function loadExistingGrant(deps: GrantDeps): NonNullable<Configuration['loadExistingGrant']> {
   return async (ctx) => {
     const { oidc } = ctx;
     if (!oidc.client || !oidc.session || !oidc.account) return undefined;
+    await deps.resources.refuseEmpty(ctx);
+    const chosen = await deps.organizations.of(ctx);
+    // Nothing is granted before it is clear in which organization.
+    if (chosen?.kind !== 'clear') return undefined;
     const grantId = oidc.result?.consent?.grantId ?? oidc.session.grantIdFor(oidc.client.clientId);
     const existing = grantId ? await oidc.provider.Grant.find(grantId) : undefined;
-    const usable = existing?.accountId === oidc.account.accountId ? existing : undefined;
-    const allowed = await allowedWithoutAsking(ctx, deps);
+    const isTheirs = existing?.accountId === oidc.account.accountId;
+    const usable = isTheirs && fits(existing, chosen.organizationId) ? existing : undefined;
+    const allowed = await allowedWithoutAsking(ctx, chosen.organizationId ?? null, deps);
     const lifetime = grantLifetimeSeconds(deps.tokens, deps.clientSource.registered(oidc.client));
     if (!allowed) return usable ? kept(usable, lifetime) : undefined;
 
     const grant =
       usable ??
       new oidc.provider.Grant({ accountId: oidc.account.accountId, clientId: oidc.client.clientId });
-    const before = JSON.stringify([grant.openid, grant.resources]);
+    const before = stateOf(grant);
+    chooseFor(grant, chosen.organizationId);
     addTo(grant, allowed);
-    const unchanged = usable && before === JSON.stringify([grant.openid, grant.resources]);
-    if (unchanged) return kept(usable, lifetime);
+    if (usable && before === stateOf(grant)) return kept(usable, lifetime);
     await extend(grant, lifetime);
     return grant;
   };
+}
+
+/** A grant is of one organization for ever: what came from it would else change sides. One without any API has none yet. */
+function fits(grant: Grant, organizationId: OrganizationChoice | undefined): boolean {
+  const isBlank = organizationChosenFor(grant) === undefined && !grant.resources;
+  return isBlank || organizationOf(grant) === (organizationId ?? null);
+}
+
+function stateOf(grant: Grant): string {
+  return JSON.stringify([grant.openid, grant.resources, organizationChosenFor(grant)]);
 }
 
 export function addTo(grant: Grant, consent: Consent): void {
@@ -67,6 +111,7 @@ async function extend(grant: Grant, lifetime: number): Promise<void> {
 
 async function allowedWithoutAsking(
   ctx: KoaContextWithOIDC,
+  organizationId: OrganizationChoice,
   deps: { db: Db; clientSource: ClientSource },
 ): Promise<Consent | undefined> {
   const { client, account } = ctx.oidc;
@@ -77,7 +122,11 @@ async function allowedWithoutAsking(
   }
   // RFC 8252 §8.6: a native client's redirect can be taken by another app, so remembered consent does not count for it.
   if (client.applicationType === 'native') return undefined;
-  const remembered = await findConsent(deps.db, account.accountId, client.clientId);
+  const remembered = await findConsent(deps.db, {
+    accountId: account.accountId,
+    clientId: client.clientId,
+    organizationId,
+  });
   return remembered && covers(remembered, asked) ? asked : undefined;
 }
 

@@ -2,6 +2,7 @@
 import type { Account as EngineAccount, FindAccount } from 'oidc-provider';
 import type { Account, Accounts } from '../../accounts/accounts.ts';
 import { keyedHash } from '../../platform/secrets/tokens.ts';
+import { organizationOf } from '../consent/grants.ts';
 import type { Cutoffs } from '../cutoffs.ts';
 
 export const claimsByScope = {
@@ -24,14 +25,22 @@ export const claimsByScope = {
 } as const;
 
 /**
- * undefined for an account that is gone or suspended, and for a sign-in from before everything of it was ended (one that
- * was under way when the password was replaced): the engine then refuses the code, token or session.
+ * undefined for an account that is gone or suspended, or no member of the grant's organization, and for a sign-in from
+ * before everything of it was ended (one that was under way when the password was replaced): the engine then refuses the
+ * code, token or session.
  */
-export function findAccount(accounts: Accounts, isCutOff: Cutoffs['isOver']): FindAccount {
+export function findAccount(deps: {
+  accounts: Pick<Accounts, 'find'>;
+  isCutOff: Cutoffs['isOver'];
+  isMember: (accountId: string, organizationId: string) => Promise<boolean>;
+}): FindAccount {
   return async (ctx, sub, token) => {
     const atSeconds = token === undefined ? ctx.oidc.session?.loginTs : signedInAt(token);
-    if (atSeconds !== undefined && isCutOff({ atSeconds, accountId: sub })) return undefined;
-    const account = await accounts.find(sub);
+    if (atSeconds !== undefined && deps.isCutOff({ atSeconds, accountId: sub })) return undefined;
+    // What was granted in an organization ends with the membership, and while the organization is suspended.
+    const organizationId = token === undefined ? null : organizationOf(ctx.oidc.entities.Grant);
+    if (organizationId !== null && !(await deps.isMember(sub, organizationId))) return undefined;
+    const account = await deps.accounts.find(sub);
     return account?.status === 'active' ? engineAccount(account) : undefined;
   };
 }

@@ -1,76 +1,137 @@
-// Resource indicators (RFC 8707): which API a token is for, and which of its permissions this client and person may have.
+// Resource indicators (RFC 8707): which API a token is for, and which of the asked permissions this client and person may have.
 import { errors, type KoaContextWithOIDC, type ResourceServer } from 'oidc-provider';
-import type { Api, Apis } from '../../apis/apis.ts';
-import type { Client } from '../../clients/clients.ts';
-import type { PermissionSet } from '../../lib/permission.ts';
+import type { Apis } from '../../apis/apis.ts';
 import type { ClientSource } from '../client-source.ts';
+import { organizationOf } from '../consent/grants.ts';
+import { apiScopesIn, audiencesOf, type OrganizationChoices } from '../consent/organizations.ts';
+import type { Entitlements } from './entitlements.ts';
+import type { Grantable, Holder } from './grantable.ts';
+
+export { type Ask, grantedScopes } from './grantable.ts';
+
+type EngineClient = Parameters<ClientSource['registered']>[0];
 
 export interface Resources {
   getResourceServerInfo(
     ctx: KoaContextWithOIDC,
     audience: string,
-    client: Parameters<ClientSource['registered']>[0],
+    client: EngineClient,
   ): Promise<ResourceServer>;
+  /** Before anybody is asked anything: throws invalid_scope for what this client can never get, whoever signs in. */
+  refuseHopeless(ctx: KoaContextWithOIDC): Promise<void>;
+  /** Once somebody is signed in: throws invalid_scope when they can grant nothing of what is asked. */
+  refuseEmpty(ctx: KoaContextWithOIDC): Promise<void>;
+  /** Before a refresh token is used up: throws what would be thrown afterwards, when it would be lost. */
+  refuseRefresh(ctx: KoaContextWithOIDC): Promise<void>;
 }
 
-export interface Ask {
-  readonly asked: Iterable<string>;
-  /** What the API has. */
-  readonly api: PermissionSet;
-  /** What the client, or key, may have of it. */
-  readonly entitlement: PermissionSet;
-  /** What the person behind it holds, in the organization that was chosen; undefined where there is nobody. */
-  readonly held?: PermissionSet | undefined;
+export interface ResourcesDeps {
+  apis: Pick<Apis, 'known'>;
+  clientSource: Pick<ClientSource, 'registered'>;
+  entitlements: Entitlements;
+  grantable: Grantable;
+  organizations: OrganizationChoices;
 }
 
-/**
- * THE rule for scopes of APIs: one is granted when every set covers it. It may be narrower than what is registered
- * (`files:read:files:7` of `files:read`), never wider; what is too much is left out (RFC 6749 §3.3).
- */
-export function grantedScopes({ asked, api, entitlement, held }: Ask): string[] {
-  const sets = held === undefined ? [api, entitlement] : [api, entitlement, held];
-  return [...new Set(asked)].filter((scope) => sets.every((set) => set.covers(scope)));
-}
+export function createResources(deps: ResourcesDeps): Resources {
+  const { apis, clientSource, entitlements, grantable, organizations } = deps;
 
-/** The permissions of one API that a client is registered for. */
-export function entitledPermissions(client: Client, api: Api): string[] | undefined {
-  const entitlement = client.apis.find((entry) => entry.audience === api.audience);
-  if (!entitlement) return undefined;
-  const all = api.permissions.map((permission) => permission.name);
-  return entitlement.permissions.includes('*')
-    ? all
-    : all.filter((name) => entitlement.permissions.includes(name));
-}
-
-/** What a person may be granted of it; the management API belongs to administrators. */
-export function grantable(permissions: string[], api: Api, person: { admin: boolean } | undefined): string[] {
-  return api.system && person && !person.admin ? [] : permissions;
-}
-
-export function createResources(deps: {
-  apis: Apis;
-  clientSource: ClientSource;
-  isAdmin: (accountId: string) => Promise<boolean>;
-}): Resources {
-  return {
+  const resources: Resources = {
     async getResourceServerInfo(ctx, audience, engineClient) {
-      const api = deps.apis.known(audience);
-      const client = deps.clientSource.registered(engineClient);
-      const entitled = api && entitledPermissions(client, api);
-      if (!api || !entitled) {
+      const client = clientSource.registered(engineClient);
+      const { asked, before, holder } = await askOf(ctx, audience, organizations);
+      const api = apis.known(audience);
+      const granted = await grantable.of(client, audience, asked, holder);
+      if (!api || !granted) {
         // One answer for "unknown" and "not yours": the registry of APIs is nobody's business (RFC 8707 §2).
         throw new errors.InvalidTarget('the requested resource is unknown or not allowed for this client');
       }
-      // An authorization request is asked about its resources before the account of the session is loaded.
-      const accountId = ctx.oidc.account?.accountId ?? ctx.oidc.session?.accountId;
-      const person = accountId && api.system ? { admin: await deps.isAdmin(accountId) } : undefined;
+      const { covers } = entitlements.ofApi(api);
+      // At the token endpoint; an authorization request may ask several APIs, and is refused as a whole.
+      const wanted = asked.filter((scope) => before.has(scope) || covers(scope));
+      if (ctx.oidc.route === 'token' && wanted.length > 0 && granted.length === 0) throw noneLeft(holder);
       return {
         audience: api.audience,
-        scope: grantable(entitled, api, person).join(' '),
+        scope: granted.join(' '),
         accessTokenFormat: api.tokenFormat,
         accessTokenTTL: client.accessTokenLifetimeSeconds ?? api.tokenLifetimeSeconds,
         jwt: { sign: { alg: api.signingAlgorithm } },
       };
     },
+
+    async refuseHopeless({ oidc }) {
+      const asked = apiScopesIn(oidc.requestParamScopes);
+      const audiences = audiencesOf(oidc.params?.resource);
+      if (!oidc.client || asked.length === 0 || audiences.length === 0) return;
+      const client = clientSource.registered(oidc.client);
+      const possible = await Promise.all(
+        audiences.map((audience) => grantable.of(client, audience, asked, undefined)),
+      );
+      if (possible.flat().length === 0) throw noneLeft(undefined);
+    },
+
+    async refuseEmpty(ctx) {
+      const { oidc } = ctx;
+      // Whoever is to sign in next may be somebody else.
+      if (!oidc.account || oidc.promptPending('login') || oidc.promptPending('select_account')) return;
+      const chosen = await organizations.of(ctx);
+      if (chosen?.kind === 'foreign') throw new errors.AccessDenied(NOT_A_MEMBER);
+      const servers = Object.values(oidc.resourceServers ?? {});
+      if (servers.length === 0 || apiScopesIn(oidc.requestParamScopes).length === 0) return;
+      if (servers.every(({ scope }) => !scope)) throw noneLeft(await organizations.holderOf(ctx));
+    },
+
+    async refuseRefresh(ctx) {
+      const { client, params, entities } = ctx.oidc;
+      const token = entities.RefreshToken;
+      if (!client || !token) return;
+      const scopes = params?.scope ? ctx.oidc.requestParamScopes : token.scopes;
+      const [audience, ...more] = audiencesOf(
+        params?.resource ?? (scopes.has('openid') ? [] : token.resource),
+      );
+      if (audience === undefined || more.length > 0) return;
+      if (!token.resourceIndicators.has(audience)) throw new errors.InvalidTarget();
+      await resources.getResourceServerInfo(ctx, audience, client);
+    },
+  };
+  return resources;
+}
+
+const NOT_A_MEMBER =
+  'the account is not a member of the organization; leave organization_id out to let the person choose';
+
+function noneLeft(holder: Holder | undefined): Error {
+  const sentence =
+    holder === undefined
+      ? 'none of the requested scopes is a permission of the requested API that this client is registered for'
+      : 'the account holds none of the requested permissions of the API; it needs a role that has them';
+  return new errors.InvalidScope(sentence, '');
+}
+
+interface AskAtApi {
+  readonly asked: readonly string[];
+  /** What was granted at this API before, when this is about a token. */
+  readonly before: ReadonlySet<string>;
+  readonly holder: Holder | undefined;
+}
+
+async function askOf(
+  ctx: KoaContextWithOIDC,
+  audience: string,
+  organizations: OrganizationChoices,
+): Promise<AskAtApi> {
+  const { entities, params, requestParamScopes, route } = ctx.oidc;
+  if (route !== 'token') {
+    const holder = await organizations.holderOf(ctx);
+    return { asked: apiScopesIn(requestParamScopes), before: new Set(), holder };
+  }
+  // What it was exchanged for may be narrowed by the request, and by whatever was taken away since.
+  const source = entities.RefreshToken ?? entities.AuthorizationCode ?? entities.DeviceCode;
+  const grant = entities.Grant;
+  const accountId = source?.accountId;
+  return {
+    asked: apiScopesIn(source && !params?.scope ? source.scopes : requestParamScopes),
+    before: new Set(grant?.getResourceScope(audience).split(' ')),
+    holder: accountId ? { accountId, organizations: [organizationOf(grant)] } : undefined,
   };
 }
