@@ -105,9 +105,9 @@ export async function resourcesOfType(
       order by r.id limit :limit)`;
   const { organizationId, ...others } = question;
   const { rows } = await db.raw<{ rows: { id: string; properties: Properties }[] }>(
-    `select distinct on (both.id) both.id, both.properties
-     from (${part(`''`)} ${organizationId === null ? '' : `union all ${part(':organizationId')}`}) as both
-     order by both.id, both.organization_id nulls first limit :limit`,
+    `select distinct on (one.id) one.id, one.properties
+     from (${part(`''`)} ${organizationId === null ? '' : `union all ${part(':organizationId')}`}) as one
+     order by one.id, one.organization_id nulls first limit :limit`,
     organizationId === null ? others : { ...others, organizationId },
   );
   return rows;

@@ -98,6 +98,9 @@ export interface Settings {
   checks?: Record<string, () => Promise<boolean>>;
   spares?: Record<string, () => boolean>;
   protocolPaths?: string[];
+  /** Failures below it are plain sentences, and callers get their own request id back. */
+  sentenceRoot?: string;
+  bodyLimitBytes?: number;
 }
 
 const folders = new Set<string>();
@@ -161,7 +164,7 @@ function compose(app: Koa, settings: Settings, { site, log, metrics, health }: P
   mountRoutes(router, settings.routes ?? [], {
     site,
     limits,
-    bodyLimitBytes: 1000,
+    bodyLimitBytes: settings.bodyLimitBytes ?? 1000,
     authenticate: async (headers) => settings.callers?.[headers.authorization ?? ''],
     permits: (caller, permission) => caller.permissions.includes(permission),
     noteRefusal: () => {},
@@ -170,11 +173,15 @@ function compose(app: Koa, settings: Settings, { site, log, metrics, health }: P
   mountPages(router, settings.pages ?? [], { site, limits, csrf, i18n, renderer, formLimitBytes: 1000 });
   const errors = {
     log,
-    areaOf: areasOf(site, settings.protocolPaths ?? ['/token']),
+    areaOf: areasOf(site, settings.protocolPaths ?? ['/token'], settings.sentenceRoot),
     renderErrorPage: renderer.renderErrorPage,
   };
   const outer: Middleware[] = [
-    requestContext({ site, trustedProxies: settings.trustedProxies ?? [] }),
+    requestContext({
+      site,
+      trustedProxies: settings.trustedProxies ?? [],
+      echoesId: (path) => settings.sentenceRoot !== undefined && path.startsWith(settings.sentenceRoot),
+    }),
     observeRequests({ metrics, requestLog: createRequestLog('all', log) }),
     securityHeaders(site),
     renderErrors(errors),
