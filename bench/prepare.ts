@@ -19,7 +19,7 @@ export async function prepare(environment: Record<string, string>) {
         {
           audience: api[kind],
           name: kind,
-          permissions: [{ name: 'notes:read', sentence: 'Read notes.' }],
+          permissions: [{ name: 'notes:read', sentence: 'Read notes.', everyone: true }],
           tokenFormat: kind,
         },
         by,

@@ -63,8 +63,8 @@ function demoApis(request: DemoRequest): (NewApi & { audience: string })[] {
       audience: request.api,
       name: 'Demo notes',
       permissions: [
-        { name: 'notes:read', sentence: 'Read your notes' },
-        { name: 'notes:write', sentence: 'Write new notes for you' },
+        { name: 'notes:read', sentence: 'Read your notes', everyone: true },
+        { name: 'notes:write', sentence: 'Write new notes for you', everyone: true },
       ],
     },
     {

@@ -5,6 +5,9 @@ import { useDatabase } from '../support/database.ts';
 
 const database = useDatabase();
 
+const one = { accountId: 'acc_one', clientId: 'app', organizationId: null };
+const two = { accountId: 'acc_two', clientId: 'app', organizationId: null };
+
 const allowed = (scope: string, permission: string) => ({
   scopes: ['openid', scope],
   claims: [],
@@ -15,15 +18,13 @@ it('holds what both of two tabs allowed at the same time', async () => {
   const { db } = database;
   let second: Promise<void> | undefined;
   await db.transaction(async (trx) => {
-    await rememberConsent(trx, 'acc_one', 'app', allowed('email', 'notes:read'));
-    second = db.transaction((other) =>
-      rememberConsent(other, 'acc_one', 'app', allowed('profile', 'notes:write')),
-    );
+    await rememberConsent(trx, one, allowed('email', 'notes:read'));
+    second = db.transaction((other) => rememberConsent(other, one, allowed('profile', 'notes:write')));
     await waiting();
   });
   await second;
 
-  expect(await findConsent(db, 'acc_one', 'app')).toEqual({
+  expect(await findConsent(db, one)).toEqual({
     scopes: ['openid', 'email', 'profile'],
     claims: [],
     resourceScopes: { 'https://api.example.com': ['notes:read', 'notes:write'] },
@@ -33,18 +34,34 @@ it('holds what both of two tabs allowed at the same time', async () => {
 it('does not bring back what was taken back in the meantime', async () => {
   const { db } = database;
   const account = { accountId: 'acc_two' };
-  await db.transaction((trx) => rememberConsent(trx, 'acc_two', 'app', allowed('email', 'notes:read')));
+  await db.transaction((trx) => rememberConsent(trx, two, allowed('email', 'notes:read')));
   let late: Promise<void> | undefined;
   await db.transaction(async (trx) => {
     await removeConsents(trx, account);
-    late = db.transaction((other) =>
-      rememberConsent(other, 'acc_two', 'app', allowed('profile', 'notes:write')),
-    );
+    late = db.transaction((other) => rememberConsent(other, two, allowed('profile', 'notes:write')));
     await waiting();
   });
   await late;
 
-  expect((await findConsent(db, 'acc_two', 'app'))?.scopes ?? []).not.toContain('email');
+  expect((await findConsent(db, two))?.scopes ?? []).not.toContain('email');
+});
+
+it('is of permissions in one organization, and of the person in all of them', async () => {
+  const { db } = database;
+  const key = { accountId: 'acc_three', clientId: 'app' };
+  await db.transaction(async (trx) => {
+    await rememberConsent(trx, { ...key, organizationId: null }, allowed('email', 'notes:read'));
+    await rememberConsent(trx, { ...key, organizationId: 'org_a' }, allowed('profile', 'notes:write'));
+  });
+  const found = async (organizationId: string | null) => {
+    const consent = await findConsent(db, { ...key, organizationId });
+    return [consent?.scopes, consent?.resourceScopes['https://api.example.com']];
+  };
+
+  const scopes = ['openid', 'email', 'profile'];
+  expect(await found(null)).toEqual([scopes, ['notes:read']]);
+  expect(await found('org_a')).toEqual([scopes, ['notes:write']]);
+  expect(await found('org_b')).toEqual([scopes, undefined]);
 });
 
 /** Until the other transaction stands at a lock of ours. */

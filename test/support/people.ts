@@ -50,8 +50,8 @@ export async function createApi(
       audience: more.audience ?? `https://api${count}.example.com`,
       name: `API ${count}`,
       permissions: [
-        { name: 'notes:read', sentence: 'Read your notes.' },
-        { name: 'notes:write', sentence: 'Write your notes.' },
+        { name: 'notes:read', sentence: 'Read your notes.', everyone: true },
+        { name: 'notes:write', sentence: 'Write your notes.', everyone: true },
       ],
       tokenFormat: more.tokenFormat ?? 'jwt',
     },
