@@ -3,6 +3,7 @@ import type { Actor, Audit } from '../audit/audit.ts';
 import { foldCase, normalizeIdentifier } from '../lib/identifiers.ts';
 import { type AccountId, newId, parseId } from '../lib/ids.ts';
 import { decodeCursor, type Page, type PageRequest, pageOf } from '../lib/page.ts';
+import type { Changes } from '../platform/changes.ts';
 import type { Clock } from '../platform/clock.ts';
 import { createBatch } from '../platform/database/batch.ts';
 import type { Db, Postgres } from '../platform/database/postgres.ts';
@@ -55,6 +56,8 @@ export interface AccountsDeps {
   clock: Clock;
   /** Ends all that the account has open, inside the transaction it is given; it lives on a higher floor. */
   endAccountState: (trx: Db, accountId: AccountId) => Promise<void>;
+  /** Whoever keeps in memory what an account may do hears of its change. */
+  changes: Pick<Changes, 'bump' | 'poll'>;
 }
 
 export function createAccounts(deps: AccountsDeps): Accounts {
@@ -64,6 +67,19 @@ export function createAccounts(deps: AccountsDeps): Accounts {
     companyMilliseconds: 1,
     run: (ids: readonly AccountId[]) => store.findAccounts(postgres.db, ids),
   });
+
+  /** One commit that is heard of, on this node before it returns; were the look to fail, the next one brings it. */
+  async function commit<T>(act: Act, run: (trx: Db) => Promise<T>): Promise<T> {
+    const result = await postgres.transaction(async (trx) => {
+      const done = await run(trx);
+      // Last, for the row of the topic is locked from here to the commit.
+      await deps.changes.bump(trx, 'access', act.id);
+      return done;
+    });
+    await deps.changes.poll().catch(() => undefined);
+    return result;
+  }
+
   return {
     create: (input, by, db) =>
       db === undefined
@@ -79,12 +95,22 @@ export function createAccounts(deps: AccountsDeps): Accounts {
       return store.findAccountByIdentifier(postgres.db, normalizeIdentifier(typed) ?? '');
     },
     list: (filter, page) => listPage(postgres.db, filter, page),
-    change: (id, change, by, guard) =>
-      postgres.transaction((trx) => changeIn(deps, trx, change, { id, by, guard })),
-    suspend: (id, reason, by, guard) =>
-      postgres.transaction((trx) => suspendIn(deps, trx, reason, { id, by, guard })),
-    reinstate: (id, by, guard) => postgres.transaction((trx) => reinstateIn(deps, trx, { id, by, guard })),
-    remove: (id, by, only) => postgres.transaction((trx) => removeIn(deps, trx, { id, by, ...only })),
+    change: (id, change, by, guard) => {
+      const act = { id, by, guard };
+      return commit(act, (trx) => changeIn(deps, trx, change, act));
+    },
+    suspend: (id, reason, by, guard) => {
+      const act = { id, by, guard };
+      return commit(act, (trx) => suspendIn(deps, trx, reason, act));
+    },
+    reinstate: (id, by, guard) => {
+      const act = { id, by, guard };
+      return commit(act, (trx) => reinstateIn(deps, trx, act));
+    },
+    remove: (id, by, only) => {
+      const act = { id, by, ...only };
+      return commit(act, (trx) => removeIn(deps, trx, act));
+    },
     hasAny: (db = postgres.db) => store.anyAccount(db),
   };
 }

@@ -5,12 +5,13 @@ import type { Actor } from '../audit/schema.ts';
 import { definedFields, fieldsOf } from '../lib/fields.ts';
 import { type ApiId, type ClientId, newId, parseId } from '../lib/ids.ts';
 import { decodeCursor, type Page, type PageRequest, pageOf } from '../lib/page.ts';
+import { compilePermissions, type PermissionSet } from '../lib/permission.ts';
 import type { Changes } from '../platform/changes.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Db, Postgres } from '../platform/database/postgres.ts';
 import { failure } from '../platform/errors.ts';
 import type { EventType } from '../vocabulary/events.ts';
-import { type Api, ApiChange, type ApiPermission, NewApi } from './schema.ts';
+import { type Api, ApiChange, NewApi } from './schema.ts';
 import {
   allApis,
   clearOwner,
@@ -38,9 +39,11 @@ export interface Apis {
   /** Throws api_not_found, api_in_use, api_protected, and version_conflict when `version` is given. */
   remove(id: ApiId, by: Actor, version?: number): Promise<void>;
   /** Registers an API of the server itself, or brings its name and permissions up to date. For the start. */
-  ensureSystem(input: { audience: string; name: string; permissions: ApiPermission[] }): Promise<Api>;
+  ensureSystem(input: Pick<NewApi, 'audience' | 'name' | 'permissions'>): Promise<Api>;
   /** From the snapshot: at once on this node after a change of its own, within a second or two after others'. */
   known(audience: string): Api | undefined;
+  /** From the snapshot: what every account holds, of all APIs. The same object as long as it does not change. */
+  everyone(): PermissionSet;
   /** The APIs of these audiences, kept from being deleted until the transaction ends. */
   hold(trx: Db, audiences: readonly string[]): Promise<Api[]>;
   /** A deleted client owns nothing: its id may be registered again by somebody else. */
@@ -169,6 +172,7 @@ export function createApis(deps: ApisDeps): Apis {
     },
 
     known: (audience) => snapshot.get(audience),
+    everyone: () => snapshot.everyone(),
     hold: shareApis,
 
     async forgetOwner(trx, clientId) {
@@ -185,7 +189,7 @@ export function createApis(deps: ApisDeps): Apis {
 
 /** What an operator may set for the server's own APIs; the rest is part of the program. */
 function isOperational(field: string): boolean {
-  return field === 'tokenLifetimeSeconds' || field === 'ownerClientId';
+  return ['tokenLifetimeSeconds', 'ownerClientId', 'tokenClaims', 'claims'].includes(field);
 }
 
 function changedFields(api: Api, change: Partial<Api>): string[] {
@@ -207,10 +211,12 @@ function parse<Schema extends z.ZodType>(schema: Schema, input: z.input<Schema>)
 /** Loads may overlap; one that started earlier never replaces what a later one brought. */
 function createSnapshot(load: () => Promise<Api[]>) {
   let byAudience: ReadonlyMap<string, Api> = new Map();
+  let everyone = compilePermissions([]);
   let started = 0;
   let applied = 0;
   return {
     get: (audience: string) => byAudience.get(audience),
+    everyone: () => everyone,
     async reload(): Promise<void> {
       started += 1;
       const turn = started;
@@ -218,6 +224,10 @@ function createSnapshot(load: () => Promise<Api[]>) {
       if (turn < applied) return;
       applied = turn;
       byAudience = new Map(apis.map((api) => [api.audience, api]));
+      const open = compilePermissions(
+        apis.flatMap(({ permissions }) => permissions.filter((one) => one.everyone).map(({ name }) => name)),
+      );
+      if (open.texts.join(' ') !== everyone.texts.join(' ')) everyone = open;
     },
   };
 }

@@ -11,6 +11,7 @@ import {
 } from '../platform/command.ts';
 import { failure } from '../platform/errors.ts';
 import type { Api, Apis } from './apis.ts';
+import { tokenClaims } from './schema.ts';
 
 type Services = { apis: Apis };
 
@@ -24,11 +25,20 @@ const settings: CommandOption[] = [
     name: 'permission',
     value: 'name=sentence',
     repeat: true,
-    summary: "A permission and its sentence for the consent page: 'orders:read=See your orders.'",
+    summary:
+      "A permission and its sentence for the consent page: 'orders:read=See your orders.' With 'everyone:' before the name every account holds it; otherwise a role gives it.",
   },
   { name: 'token-format', value: 'format', choices: formats, summary: 'How its access tokens look.' },
   { name: 'token-lifetime', value: 'seconds', summary: 'How long its access tokens live; 600 unless told.' },
   { name: 'algorithm', value: 'name', choices: signingAlgorithms, summary: 'What signs its JWTs.' },
+  {
+    name: 'token-claim',
+    value: 'name',
+    repeat: true,
+    choices: ['', ...tokenClaims],
+    summary: "What its tokens say beside their scope; '' for nothing.",
+  },
+  { name: 'claims', value: 'json', summary: 'An object of claims that every token of it says.' },
   { name: 'owner', value: 'client-id', summary: "The client that may introspect its tokens; '' for none." },
 ];
 
@@ -107,20 +117,27 @@ export const commands: Command<Services>[] = [
 function settingsOf(options: Options) {
   const owner = options.text('owner');
   const permissions = options.list('permission').map(permissionOf);
+  const claims = options.list('token-claim');
   return definedFields({
     permissions: permissions.length > 0 ? permissions : undefined,
     tokenFormat: formats.find((format) => format === options.text('token-format')),
     tokenLifetimeSeconds: options.number('token-lifetime'),
     signingAlgorithm: signingAlgorithms.find((algorithm) => algorithm === options.text('algorithm')),
     ownerClientId: owner === '' ? null : owner,
+    tokenClaims: claims.length > 0 ? tokenClaims.filter((name) => claims.includes(name)) : undefined,
+    claims: options.object('claims'),
   });
 }
 
-function permissionOf(text: string): { name: string; sentence: string } {
-  const at = text.indexOf('=');
+const EVERYONE = 'everyone:';
+
+function permissionOf(text: string): { name: string; sentence: string; everyone: boolean } {
+  const everyone = text.startsWith(EVERYONE);
+  const rest = everyone ? text.slice(EVERYONE.length) : text;
+  const at = rest.indexOf('=');
   if (at < 1)
     throw new UsageMistake(`--permission takes a name and a sentence: 'orders:read=See your orders.'`);
-  return { name: text.slice(0, at), sentence: text.slice(at + 1) };
+  return { name: rest.slice(0, at), sentence: rest.slice(at + 1), everyone };
 }
 
 async function found(apis: Apis, idOrAudience: string): Promise<Api> {
@@ -138,7 +155,11 @@ function shown(api: Api): CommandResult {
       `name         ${api.name}`,
       `tokens       ${api.tokenFormat}, ${api.signingAlgorithm}, ${api.tokenLifetimeSeconds} s`,
       `owner        ${api.ownerClientId ?? '-'}`,
-      ...api.permissions.map(({ name, sentence }) => `permission   ${name}  ${sentence}`),
+      `tokens say   ${['scope', ...api.tokenClaims].join(', ')}`,
+      `claims       ${JSON.stringify(api.claims)}`,
+      ...api.permissions.map(
+        ({ name, sentence, everyone }) => `permission   ${name}${everyone ? ' (everyone)' : ''}  ${sentence}`,
+      ),
     ],
   };
 }

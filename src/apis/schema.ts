@@ -3,13 +3,20 @@ import { z } from 'zod';
 import type { ApiId, ClientId } from '../lib/ids.ts';
 import { instant } from '../lib/instant.ts';
 import { parsePermission } from '../lib/permission.ts';
+import { staticClaims } from '../lib/static-claims.ts';
 import { audienceProblem } from '../lib/url.ts';
 
 export interface ApiPermission {
   name: string;
   /** Shown on the consent page. */
   sentence: string;
+  /** Every account holds it, without a role. */
+  everyone: boolean;
 }
+
+/** What tokens of an API may say beside `scope`. */
+export const tokenClaims = ['permissions', 'roles', 'org_id'] as const;
+export type TokenClaim = (typeof tokenClaims)[number];
 
 export interface Api {
   id: ApiId;
@@ -21,6 +28,9 @@ export interface Api {
   signingAlgorithm: 'ES256' | 'RS256';
   /** The client that may introspect every token of this API. */
   ownerClientId: ClientId | null;
+  tokenClaims: TokenClaim[];
+  /** What every token of this API says, word for word. */
+  claims: Record<string, unknown>;
   system: boolean;
   version: number;
   createdAt: Date;
@@ -46,6 +56,7 @@ const permission = z.object({
       'has the form resource:action or resource:action:selector',
     ),
   sentence: plainText(300),
+  everyone: z.boolean().default(false).describe('Every account holds it, without a role.'),
 });
 
 const permissions = z
@@ -64,6 +75,11 @@ const fields = {
     .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{2,127}$/, 'must be a client id')
     .transform((id) => id as ClientId)
     .nullable(),
+  tokenClaims: z
+    .array(z.enum(tokenClaims))
+    .transform((names) => [...new Set(names)].sort())
+    .describe('What its tokens say beside their scope.'),
+  claims: staticClaims.describe('What every token of this API says, word for word.'),
 };
 
 export const NewApi = z.strictObject({
@@ -77,6 +93,8 @@ export const NewApi = z.strictObject({
   tokenLifetimeSeconds: fields.tokenLifetimeSeconds.default(600),
   signingAlgorithm: fields.signingAlgorithm.default('ES256'),
   ownerClientId: fields.ownerClientId.default(null),
+  tokenClaims: fields.tokenClaims.default([]),
+  claims: fields.claims.default({}),
 });
 export type NewApi = z.input<typeof NewApi>;
 
@@ -93,11 +111,13 @@ export const ApiView = z
     id: z.string(),
     audience: z.string(),
     name: z.string(),
-    permissions: z.array(z.object({ name: z.string(), sentence: z.string() })),
+    permissions: z.array(z.object({ name: z.string(), sentence: z.string(), everyone: z.boolean() })),
     tokenFormat: fields.tokenFormat,
     tokenLifetimeSeconds: z.int(),
     signingAlgorithm: fields.signingAlgorithm,
     ownerClientId: z.string().nullable(),
+    tokenClaims: z.array(z.enum(tokenClaims)),
+    claims: z.record(z.string(), z.unknown()),
     system: z.boolean(),
     version: z.int(),
     createdAt: instant,

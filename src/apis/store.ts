@@ -4,7 +4,11 @@ import { mapping } from '../platform/database/mapping.ts';
 import type { Db } from '../platform/database/postgres.ts';
 import type { Api } from './schema.ts';
 
-const { columns, rowOf, recordOf } = mapping<Api>({
+const {
+  columns,
+  rowOf,
+  recordOf: asIs,
+} = mapping<Api>({
   id: 'plain',
   audience: 'plain',
   name: 'plain',
@@ -13,11 +17,19 @@ const { columns, rowOf, recordOf } = mapping<Api>({
   tokenLifetimeSeconds: 'plain',
   signingAlgorithm: 'plain',
   ownerClientId: 'plain',
+  tokenClaims: 'plain',
+  claims: 'json',
   system: 'plain',
   version: 'plain',
   createdAt: 'plain',
   updatedAt: 'plain',
 });
+
+/** The release before this one writes permissions that do not say whether everyone has them. */
+function recordOf(row: Record<string, unknown>): Api {
+  const api = asIs(row);
+  return { ...api, permissions: api.permissions.map((one) => ({ ...one, everyone: one.everyone === true })) };
+}
 
 /** False when another API has this audience. */
 export async function insertApi(db: Db, api: Api): Promise<boolean> {

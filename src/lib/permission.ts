@@ -26,6 +26,20 @@ export function parsePermission(text: string): Permission | undefined {
   return { resource, action, selector };
 }
 
+/** What is wrong with a text that should be a permission, said so that it can be put right; undefined when nothing is. */
+export function permissionProblem(text: string): string | undefined {
+  if (parsePermission(text) !== undefined) return undefined;
+  if (text.length > MAX_LENGTH) return `must not be longer than ${MAX_LENGTH} characters`;
+  if (/\s/.test(text)) return 'must not hold a space: spaces stand between permissions, as in a scope';
+  const [resource = '', action, ...rest] = text.split(':');
+  if (action === undefined) return 'has the form resource:action or resource:action:selector';
+  if ([resource, action, ...rest].includes('')) return 'must not have an empty segment; write * for all';
+  const word = [resource, action].find((segment) => !WORD.test(segment));
+  if (word === undefined)
+    return 'must not hold a quote, a backslash or a letter beyond ASCII in its selector';
+  return `has ${JSON.stringify(word)} where a word or * belongs: letters, digits, dots, dashes and underscores`;
+}
+
 /** The scope string of a permission: the shortest text that parses to it. */
 export function permissionText(permission: Permission): string {
   const { resource, action, selector } = permission;

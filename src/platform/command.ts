@@ -38,6 +38,8 @@ export interface Options {
   list(name: string): string[];
   /** Throws a UsageMistake when the value is not a whole number from 0. */
   number(name: string): number | undefined;
+  /** Throws a UsageMistake when the value is not a JSON object; '' is an empty one. */
+  object(name: string): Record<string, unknown> | undefined;
   /** Throws a UsageMistake when the value is not an ISO 8601 date or time. */
   time(name: string): Date | undefined;
 }

@@ -198,6 +198,7 @@ describe('ending an account', () => {
       postgres,
       audit: broken.audit,
       clock: broken.clock,
+      changes: { bump: async () => {}, poll: async () => {} },
       endAccountState: async () => {
         throw new Error('no');
       },

@@ -10,6 +10,7 @@ import {
 } from '../../src/credentials/credentials.ts';
 import type { AccountId } from '../../src/lib/ids.ts';
 import { createLockout, type Lockout, type LockoutSettings } from '../../src/lockout/lockout.ts';
+import { createChanges } from '../../src/platform/changes.ts';
 import type { Clock } from '../../src/platform/clock.ts';
 import type { Postgres } from '../../src/platform/database/postgres.ts';
 import { withOrigin } from '../../src/platform/origin.ts';
@@ -60,7 +61,8 @@ export function createWorld(
   const endAccountState = async (_trx: unknown, id: AccountId) => {
     ended.push(id);
   };
-  const accounts = createAccounts({ postgres, audit, clock, endAccountState });
+  const told = createChanges({ db: postgres.db, log: silentLog });
+  const accounts = createAccounts({ postgres, audit, clock, endAccountState, changes: told });
   const lockout = createLockout({
     postgres,
     audit,

@@ -1,5 +1,6 @@
 // The Route value: what one address of the JSON API takes, needs and answers. Mounted by mount-routes.ts.
 import type { z } from 'zod';
+import type { PermissionSet } from '../../lib/permission.ts';
 import type { ErrorCode } from '../../vocabulary/errors.ts';
 import type { Permission } from '../../vocabulary/permissions.ts';
 import type { LimitName } from '../limits/rate-limit.ts';
@@ -12,6 +13,8 @@ export interface Caller {
   readonly clientId: string;
   /** The names of our own vocabulary that it holds here and now. */
   readonly permissions: readonly string[];
+  /** All that it holds, of every API; absent: just these names. Nobody hands out more. */
+  readonly held?: PermissionSet;
   /** The person it acts for: of a token, or the owner of a key; null for a machine of its own. */
   readonly accountId: string | null;
   /** It may act within this organization only; null: it is bound to none. */

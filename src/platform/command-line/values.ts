@@ -29,6 +29,15 @@ export function readOptions(values: Readonly<Record<string, unknown>>): Options 
       if (!/^\d{1,15}$/.test(value)) throw new UsageMistake(`--${name} must be a whole number.`);
       return Number(value);
     },
+    object(name) {
+      const value = text(name);
+      if (value === undefined) return undefined;
+      const parsed = value === '' ? {} : parsedJson(value);
+      if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) {
+        throw new UsageMistake(`--${name} must be a JSON object such as '{"tier": "gold"}'.`);
+      }
+      return { ...parsed };
+    },
     time(name) {
       const value = text(name);
       if (value === undefined) return undefined;
@@ -45,4 +54,12 @@ export function readOptions(values: Readonly<Record<string, unknown>>): Options 
 
 function missing(what: string): never {
   throw new UsageMistake(`The ${what} is missing.`);
+}
+
+function parsedJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }

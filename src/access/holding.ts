@@ -1,0 +1,39 @@
+// Nobody hands out more than they hold: who acts on roles, what they hold, and the refusal.
+import type { Actor } from '../audit/schema.ts';
+import type { OrganizationId } from '../lib/ids.ts';
+import { compilePermissions, type PermissionSet } from '../lib/permission.ts';
+import type { Caller } from '../platform/api/route.ts';
+import { failure } from '../platform/errors.ts';
+
+/** Who acts on roles and assignments. */
+export interface Acting {
+  readonly by: Actor;
+  /** What they hold, and so may hand out. */
+  readonly held: PermissionSet;
+  /** They are bound to this organization: what belongs to another one is not there for them. Null: bound to none. */
+  readonly organizationId: OrganizationId | null;
+}
+
+/** A caller of the management API. */
+export function actingOf(caller: Caller): Acting {
+  return {
+    by: { kind: caller.kind, id: caller.id },
+    held: caller.held ?? compilePermissions(caller.permissions),
+    // The gateway hands out ids that it looked up.
+    organizationId: caller.organizationId as OrganizationId | null,
+  };
+}
+
+/** An operator at the machine itself may do everything. */
+export const asOperator = (by: Actor): Acting => ({
+  by,
+  held: compilePermissions(['*:*']),
+  organizationId: null,
+});
+
+/** Throws permission_denied for what the one who acts does not hold (OWASP ASVS 8.2.3). */
+export function refuseHandingOut({ held }: Pick<Acting, 'held'>, permissions: Iterable<string>): void {
+  for (const permission of compilePermissions(permissions).texts) {
+    if (!held.covers(permission)) throw failure('permission_denied', { permission });
+  }
+}
