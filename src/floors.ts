@@ -2,6 +2,10 @@
 
 export const floors = {
   lib: { floor: 0, is: 'Pure functions used by more than one folder.' },
+  guard: {
+    floor: 1,
+    is: 'The library that APIs install: stands apart, and imports nothing from here but lib.',
+  },
   vocabulary: { floor: 1, is: 'The words the product says in public: permissions, events, error codes.' },
   platform: { floor: 2, is: 'The outside world: config, PostgreSQL, HTTP, secrets, clock, logs.' },
   audit: { floor: 3, is: 'The ledger of who did what.' },
