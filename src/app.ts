@@ -10,11 +10,13 @@ import { resourceRoutes } from './authzen/admin-api.ts';
 import { AUTHZEN_ROOT, authzenRoutes } from './authzen/public-api.ts';
 import { clientRoutes } from './clients/admin-api.ts';
 import { credentialRoutes } from './credentials/admin-api.ts';
+import { gatewayRoutes } from './gateway/admin-api.ts';
 import { interactionPages } from './interaction/steps.ts';
 import { jobRoutes } from './jobs/admin-api.ts';
 import { docsPage } from './platform/api/docs-page.ts';
 import { documented } from './platform/api/document-route.ts';
 import { allowMethods, mountRoutes } from './platform/api/mount-routes.ts';
+import { plainMiddleware } from './platform/api/plain.ts';
 import { reflectionMiddleware } from './platform/api/reflection.ts';
 import type { Route } from './platform/api/route.ts';
 import { areasOf, type ErrorDeps, renderErrors, takeOverKoaErrors } from './platform/http/errors.ts';
@@ -129,6 +131,7 @@ export function createApp(services: Services): App {
   });
   // The engine has the most traffic and knows its own addresses by one look-up, so it is asked before the others.
   app.use(withinBasePath(site, oidc.handle));
+  app.use(plainMiddleware(site, '/forward-auth', services.gateway.forwardAuth));
   app.use(health.middleware);
   app.use(services.assets.middleware);
   app.use(router.routes());
@@ -180,6 +183,7 @@ export function managementRoutes(services: Services): Route[] {
     ...credentialRoutes(services),
     ...clientRoutes({ clients: services.clients, audience: services.managementAudience }),
     ...apiRoutes(services),
+    ...gatewayRoutes(services),
     ...sessionRoutes(services),
     ...signingKeyRoutes(services),
     ...auditRoutes(services),

@@ -1,11 +1,12 @@
 // Builds every feature once, in floor order: read it as the table of contents of the server.
 import { type Access, type AccessDeps, createAccess } from './access/access.ts';
+import { forgetAssignments, permissionsOfTeam } from './access/memberships.ts';
 import { createResources, type Resources } from './access/resources.ts';
 import { type Accounts, createAccounts } from './accounts/accounts.ts';
 import { type ApiKeys, createApiKeys } from './api-keys/api-keys.ts';
 import { type Apis, createApis } from './apis/apis.ts';
 import { type Audit, createAudit } from './audit/audit.ts';
-import { countRefusedForms, countRefusedRequests } from './audit/counted.ts';
+import { countRefusedForms, countRefusedRequests, recordRefusedCalls } from './audit/counted.ts';
 import { auditJobs } from './audit/jobs.ts';
 import { type Authzen, createAuthzen } from './authzen/authzen.ts';
 import { type Clients, clientsUseApi, createClients } from './clients/clients.ts';
@@ -164,15 +165,8 @@ export async function createServices(
     audit,
     changes,
     clock,
-    forgetAssignments: async (trx, { organizationId, accountId, teamId }) => {
-      const ofSubject =
-        accountId === undefined
-          ? teamId !== undefined && { subject_kind: 'team', subject_id: teamId }
-          : { subject_kind: 'account', subject_id: accountId };
-      await trx('role_assignments')
-        .where({ organization_id: organizationId, ...ofSubject })
-        .delete();
-    },
+    forgetAssignments,
+    permissionsOfTeam,
   });
   // Keys live on a higher floor; what one may do is asked there.
   const keys = { permissionsOf: undefined as AccessDeps['permissionsOfKey'] | undefined };
@@ -242,6 +236,7 @@ export async function createServices(
     accounts,
     organizations,
     access,
+    apiKeys,
     apis,
     clients,
     signingKeys,
@@ -258,16 +253,29 @@ export async function createServices(
   ended.state = oidc.state;
   const sessions = createSessions({ postgres, audit, changes, clock, log, oidc, notices: logoutNotices });
   const managementAudience = `${config.issuer}/api`;
+  const counted = countLimits(countRefusedRequests(limits, audit), metrics);
   const gateway = createGateway({
     issuer: config.issuer,
     audience: managementAudience,
-    signingKeys,
-    accounts,
-    clients,
+    settings: config.gateway,
+    trustedProxies: config.http.trustedProxies,
+    tokens: oidc.tokens,
     apiKeys,
-    handleSeal,
-    grantExists: oidc.state.grantIsAlive,
-    isCutOff: oidc.cutoffs.isOver,
+    access,
+    apis,
+    clients,
+    organizations,
+    budgets: {
+      hasAny: async () => false,
+      reserve: async () => ({ reservationId: null, remaining: [] }),
+      spend: async () => ({ remaining: [] }),
+    },
+    usage: { count: () => undefined },
+    limits: counted,
+    keyLimits,
+    audit,
+    log,
+    noteRefusal: recordRefusedCalls(audit),
   });
   const authzen = createAuthzen({
     db,
@@ -315,7 +323,7 @@ export async function createServices(
     changes,
     ...pages,
     csrf: countRefusedForms(pages.csrf, audit),
-    limits: countLimits(countRefusedRequests(limits, audit), metrics),
+    limits: counted,
     keyLimits,
     audit,
     accounts,

@@ -3,7 +3,7 @@
 import { problemReply, type Reply } from '../platform/api/plain.ts';
 import { type AppError, failure } from '../platform/errors.ts';
 import type { KeyLimitVerdict } from '../platform/limits/key-limits.ts';
-import type { Proxy } from './proxy-request.ts';
+import type { ProxyKind } from './proxy-request.ts';
 import type { Allowed, Denied } from './verify.ts';
 
 /** All of them, always: a proxy that sets what it is answered also replaces what a stranger sent under the same names. */
@@ -30,7 +30,7 @@ export function allowedReply({ identity, granted, limits, reservationId }: Allow
 }
 
 export interface Asked {
-  readonly proxy: Proxy;
+  readonly proxy: ProxyKind;
   readonly permissions: readonly string[];
   readonly isOffered: boolean;
   readonly issuer: string;

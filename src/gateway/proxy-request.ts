@@ -7,10 +7,10 @@ import type { PlainRequest } from '../platform/api/plain.ts';
 import { failure } from '../platform/errors.ts';
 
 const proxies = ['nginx', 'traefik', 'caddy', 'envoy'] as const;
-export type Proxy = (typeof proxies)[number];
+export type ProxyKind = (typeof proxies)[number];
 
 export interface ProxyQuestion {
-  readonly proxy: Proxy;
+  readonly proxy: ProxyKind;
   readonly permissions: readonly string[];
   readonly api: string | undefined;
   readonly constraints: Readonly<Record<string, string>>;
@@ -61,7 +61,7 @@ function optionsOf(text: string) {
   const amounts: Record<string, string> = {};
   let permissions: readonly string[] = [];
   let api: string | undefined;
-  let proxy: Proxy | undefined;
+  let proxy: ProxyKind | undefined;
   for (const [name, value] of found) {
     if (name === 'permission') permissions = permissionsOf(value);
     else if (name === 'api') api = value;
@@ -85,7 +85,7 @@ function permissionsOf(value: string): readonly string[] {
   return list;
 }
 
-function proxyOf(value: string): Proxy {
+function proxyOf(value: string): ProxyKind {
   const known = proxies.find((name) => name === value);
   if (known === undefined) throw wrong('proxy', `One of: ${proxies.join(', ')}.`);
   return known;
@@ -96,7 +96,7 @@ function wrong(name: string, why: string) {
 }
 
 /** Each kind of proxy sets headers of its own; those of the other kinds may come from anybody. */
-function originalOf({ headers, method }: PlainRequest, proxy: Proxy, rest: string | undefined) {
+function originalOf({ headers, method }: PlainRequest, proxy: ProxyKind, rest: string | undefined) {
   if (proxy === 'envoy') return { uri: rest ?? '/', method };
   const prefix = proxy === 'nginx' ? 'x-original' : 'x-forwarded';
   return {
