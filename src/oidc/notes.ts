@@ -1,11 +1,11 @@
-// What the ledger and the request log hear of a protocol request beyond the engine's events: who asked, JWTs that were made
-// (they leave no row), and successful introspections.
+// What the ledger and the request log hear of a protocol request beyond the engine's events: who asked, and JWTs that were
+// made (they leave no row).
 import type { Context } from 'koa';
 import type { Configuration, KoaContextWithOIDC } from 'oidc-provider';
 import type { Audit } from '../audit/audit.ts';
 import { requestOf } from '../platform/http/request-id.ts';
-import type { Seal } from '../platform/secrets/seal.ts';
-import { createHandles } from './tokens/token-claims.ts';
+import { organizationOf } from './consent/grants.ts';
+import type { SignedToken } from './tokens/token-claims.ts';
 
 /** Whom the engine found to be asking, for the request log; a name that nobody has is not noted. */
 export function noteParties(ctx: Context): void {
@@ -18,14 +18,14 @@ export function noteParties(ctx: Context): void {
 
 /** Adds the opaque handle to every JWT access token, and notes its issue: a JWT leaves no row of its own. */
 export function customizeJwt(
-  handles: Seal,
+  handleOf: (token: SignedToken) => string,
   note: (ctx: object, event: Parameters<Audit['append']>[0]) => void,
 ): NonNullable<NonNullable<NonNullable<Configuration['formats']>['customizers']>['jwt']> {
-  const handleOf = createHandles(handles);
   return (ctx, token, jwt) => {
     const accountId = 'accountId' in token ? (token.accountId ?? null) : null;
     const clientId = token.clientId ?? null;
-    jwt.payload.handle = handleOf(token);
+    const organizationId = organizationOf(ctx.oidc.entities.Grant) ?? undefined;
+    jwt.payload.handle = handleOf({ ...belongings(token), organizationId });
     note(ctx, {
       type: 'token.issued',
       actor: { kind: 'client', id: clientId },
@@ -44,24 +44,10 @@ export function customizeJwt(
   };
 }
 
-/** The engine reports failed introspections only; who asked about what belongs into the ledger as well. */
-export function noteIntrospection(
-  ctx: object,
-  note: (ctx: object, event: Parameters<Audit['append']>[0]) => void,
-): void {
-  const oidc = oidcOf(ctx);
-  if (oidc?.route !== 'introspection' || !oidc.client) return;
-  const token = oidc.entities.AccessToken ?? oidc.entities.ClientCredentials ?? oidc.entities.RefreshToken;
-  if (!token) return;
-  const told = 'body' in ctx && (ctx.body as { active?: boolean } | undefined)?.active === true;
-  note(ctx, {
-    type: 'token.introspected',
-    actor: { kind: 'client', id: oidc.client.clientId },
-    outcome: told ? 'success' : 'denied',
-    accountId: 'accountId' in token ? (token.accountId ?? null) : null,
-    clientId: token.clientId ?? null,
-    details: { kind: token.kind },
-  });
+/** Of a model of the engine, whose fields are not all its own. */
+function belongings(token: SignedToken): SignedToken {
+  const { jti, accountId, clientId, grantId, sessionUid, expiresWithSession } = token;
+  return { jti, accountId, clientId, grantId, sessionUid, expiresWithSession };
 }
 
 /** The session that the answer leaves with the browser. */

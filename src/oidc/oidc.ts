@@ -3,6 +3,7 @@ import compose from 'koa-compose';
 import { Provider } from 'oidc-provider';
 import type { Access } from '../access/access.ts';
 import type { Accounts } from '../accounts/accounts.ts';
+import type { ApiKeys } from '../api-keys/api-keys.ts';
 import type { Apis } from '../apis/apis.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Clients } from '../clients/clients.ts';
@@ -22,6 +23,7 @@ import type { ServerSecrets } from '../platform/secrets/server-secrets.ts';
 import type { Log } from '../platform/telemetry/log.ts';
 import type { Metrics } from '../platform/telemetry/metrics.ts';
 import type { SigningKey, SigningKeys } from '../signing-keys/signing-keys.ts';
+import type { Usage } from '../usage/usage.ts';
 import { createStateStore } from './adapter/adapter.ts';
 import { makeReplayDetectionAtomic } from './adapter/replays.ts';
 import { createSealing } from './adapter/sealing.ts';
@@ -32,26 +34,27 @@ import { keepOrganization } from './consent/grants.ts';
 import { createOrganizationChoices } from './consent/organizations.ts';
 import { type Cutoffs, createCutoffs } from './cutoffs.ts';
 import { createDeviceGuesses } from './device-guesses.ts';
+import { createDirect } from './direct/direct.ts';
 import { allowCaching, answerPostAsGet, isProtocolRequest } from './endpoints.ts';
 import { createEngineState, type EngineState } from './engine-state.ts';
 import { createEngineEvents } from './events.ts';
 import { createHints } from './hints.ts';
 import { createInteractions, type Interactions } from './interactions.ts';
 import { createLogoutSending, type SentLogout } from './logout-sending.ts';
-import { customizeJwt, noteIntrospection, noteParties, shownNow } from './notes.ts';
+import { customizeJwt, noteParties, shownNow } from './notes.ts';
 import { createEnginePages } from './pages/pages.ts';
 import { drawPassingOn } from './pages/passing-on.ts';
 import { type EngineDeps, engineConfiguration, routes, subjectOf } from './settings.ts';
 import { createEntitlements } from './tokens/entitlements.ts';
 import { createGrantable } from './tokens/grantable.ts';
-import { createTokens, type Tokens } from './tokens/inspect.ts';
+import type { Tokens } from './tokens/inspect.ts';
 import { longestTransientSeconds } from './tokens/lifetimes.ts';
-import { createLiveness } from './tokens/liveness.ts';
 import { createResources } from './tokens/resources.ts';
 import { createRevokedTokens } from './tokens/revoked.ts';
 import { createRights } from './tokens/rights.ts';
 import { engineKeys } from './tokens/signing.ts';
-import { createStoredTokens } from './tokens/stored.ts';
+import { createHandles } from './tokens/token-claims.ts';
+import { createTokens } from './tokens/tokens.ts';
 
 export type { EndedParticipant } from './adapter/session-clients.ts';
 export { type EndScope, endKinds } from './ends.ts';
@@ -88,6 +91,8 @@ export interface OidcDeps {
   accounts: Accounts;
   organizations: Pick<Organizations, 'membershipsOf'>;
   access: Pick<Access, 'factsOf'>;
+  apiKeys: ApiKeys;
+  usage?: Pick<Usage, 'count'> | undefined;
   apis: Apis;
   clients: Clients;
   signingKeys: SigningKeys;
@@ -106,8 +111,6 @@ export interface OidcDeps {
 }
 
 const EXPIRED_BATCH = 1000;
-/** After so long, what other nodes may have ended is looked for before a token is believed. */
-const LONGEST_SILENCE_MILLISECONDS = 4000;
 
 export function createOidc(deps: OidcDeps): Oidc {
   const { config, accounts, apis, clients, serverSecrets } = deps;
@@ -139,7 +142,6 @@ export function createOidc(deps: OidcDeps): Oidc {
   const clientSource = createClientSource({ clients });
   const events = createEngineEvents(deps);
   const guesses = createDeviceGuesses({ db });
-  const isAdmin = async (accountId: string) => (await accounts.find(accountId))?.admin ?? false;
 
   const state = createEngineState({
     db,
@@ -170,34 +172,35 @@ export function createOidc(deps: OidcDeps): Oidc {
 
   const entitlements = createEntitlements();
   const revoked = createRevokedTokens({ db, changes: deps.changes });
-  const sessions = store.factory('Session');
-  const liveness = createLiveness({
-    cutoffs,
-    isRevoked: revoked.has,
-    async fresh() {
-      if (deps.changes.silence() > LONGEST_SILENCE_MILLISECONDS) await deps.changes.poll();
-    },
-    knownClient: clients.known,
-    findAccount: accounts.find,
-    keyIsAlive: async () => false,
-    grantIsAlive: state.grantIsAlive,
-    async sessionHolds({ sessionUid, accountId, clientId, grantId }) {
-      const session = await sessions.findByUid(sessionUid ?? '');
-      if (!session || (session.exp ?? 0) <= Date.now() / 1000) return false;
-      return session.accountId === accountId && session.authorizations?.[clientId]?.grantId === grantId;
-    },
-    rights: createRights({ apis, clients, entitlements, isAdmin }),
+  const rights = createRights({
+    apis,
+    entitlements,
+    factsOfClient: (id) => deps.access.factsOf({ kind: 'client', id }, null),
+    effective: deps.apiKeys.effective,
   });
   const tokens = createTokens({
+    ...deps,
     issuer: config.issuer,
-    signingKeys: deps.signingKeys,
-    handleSeal: deps.handleSeal,
-    stored: createStoredTokens({ issuer: config.issuer, findToken: store.findToken }),
-    liveness,
+    store,
+    cutoffs,
+    revoked,
+    rights,
     async subjectOf(clientId, accountId) {
       const client = await provider().Client.find(clientId);
       return client ? subjectOf(serverSecrets, client, accountId) : accountId;
     },
+  });
+  const handleOf = createHandles(deps.handleSeal);
+  const direct = createDirect({
+    ...deps,
+    issuer: config.issuer,
+    managementAudience: `${config.issuer}/api`,
+    rights,
+    tokens,
+    revoked,
+    handleOf,
+    usage: deps.usage ?? { count() {} },
+    rows: store.factory('ClientCredentials'),
   });
 
   const factsOf = (id: string, organizationId: string | null) =>
@@ -232,14 +235,7 @@ export function createOidc(deps: OidcDeps): Oidc {
     store,
     pages: createEnginePages({ renderer: deps.renderer, i18n: deps.i18n, accounts }),
     locales: deps.i18n.locales,
-    mayIntrospect: async (clientId, audience) => {
-      const known = await clients.known(clientId);
-      // RFC 7662 §2.1: whoever asks must have proved who it is; anybody can use the name of a public client.
-      if (!known || known.client.authMethod === 'none') return false;
-      if (known.client.mayIntrospectAny) return true;
-      return audience !== undefined && apis.known(audience)?.ownerClientId === clientId;
-    },
-    customizeJwt: customizeJwt(deps.handleSeal, events.note),
+    customizeJwt: customizeJwt(handleOf, events.note),
     outgoingFetch: deps.outgoingFetch,
   };
 
@@ -273,12 +269,12 @@ export function createOidc(deps: OidcDeps): Oidc {
         requestOf(ctx).backTo = routes.code_verification;
         if (retryAfterSeconds > 0) throw failure('rate_limited', { retryAfterSeconds });
       }
-      await engine.current.run(ctx, next);
+      const run = () => engine.current.run(ctx, next);
+      if (!(await direct.answer(ctx, run))) await run();
       if (ctx.path === `${routes.end_session}/confirm`) await browser.goBack(ctx.req, ctx.res, shownNow(ctx));
       noteParties(ctx);
       allowCaching(ctx, config.signingKeys.publishDelaySeconds);
       drawPassingOn(ctx, deps.renderer);
-      noteIntrospection(ctx, events.note);
       await events.settled(ctx);
       if (isDatabaseUnavailable(events.failureOf(ctx)))
         throw failure('database_unavailable', { retryAfterSeconds: 5 });

@@ -43,8 +43,6 @@ export interface EngineDeps {
   readonly store: StateStore;
   readonly pages: EnginePages;
   readonly locales: readonly string[];
-  /** Whether this client may learn about tokens of this audience (RFC 7662 §2.1). */
-  readonly mayIntrospect: (clientId: string, audience: string | undefined) => Promise<boolean>;
   readonly customizeJwt: NonNullable<NonNullable<Configuration['formats']>['customizers']>['jwt'];
   readonly outgoingFetch: NonNullable<Configuration['fetch']>;
 }
@@ -161,12 +159,8 @@ function features(deps: EngineDeps): NonNullable<Configuration['features']> {
     externalSigningSupport: { enabled: true, ack: 'experimental-01' },
     introspection: {
       enabled: true,
-      allowedPolicy: async (ctx, client, token) => {
-        // The tokens of a disabled client are worth nothing, and the engine takes for granted that it finds the client.
-        if (!(await ctx.oidc.provider.Client.find(token.clientId ?? ''))) return false;
-        const audience = 'aud' in token && typeof token.aud === 'string' ? token.aud : undefined;
-        return deps.mayIntrospect(client.clientId, audience);
-      },
+      // It only finds out who asks: what is told is up to direct/introspection.ts.
+      allowedPolicy: async () => false,
     },
     pushedAuthorizationRequests: { enabled: true },
     resourceIndicators: {
@@ -183,12 +177,8 @@ function features(deps: EngineDeps): NonNullable<Configuration['features']> {
     },
     revocation: {
       enabled: true,
-      // RFC 7009 §2.1: only to whom it was issued. Anybody can use the name of a public client, so that one is told nothing.
-      allowedPolicy: async (_ctx, client, token) => {
-        if (token.clientId === client.clientId) return true;
-        if (client.clientAuthMethod === 'none') return false;
-        throw new errors.InvalidRequest('the token was not issued to this client');
-      },
+      // As above: direct/revocation.ts.
+      allowedPolicy: async () => false,
     },
     rpInitiatedLogout: {
       enabled: true,

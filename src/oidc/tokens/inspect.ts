@@ -2,7 +2,7 @@
 import type { Seal } from '../../platform/secrets/seal.ts';
 import type { SigningKeys } from '../../signing-keys/signing-keys.ts';
 import { type IssuedToken, type LiveToken, type RefusedToken, wordsOf } from './issued.ts';
-import type { Liveness } from './liveness.ts';
+import type { Alive, Liveness } from './liveness.ts';
 import type { StoredTokens } from './stored.ts';
 import { openHandle } from './token-claims.ts';
 import { createJwtVerifier, type JwtClaims } from './verify-jwt.ts';
@@ -10,9 +10,11 @@ import { createJwtVerifier, type JwtClaims } from './verify-jwt.ts';
 export interface Tokens {
   /** Throws when what must be asked cannot be asked: then nothing is told to be alive. */
   inspect(token: string): Promise<LiveToken | RefusedToken>;
+  /** As it was issued, whatever became of what it stands on: for its revocation. */
+  issued(token: string): Promise<IssuedToken | RefusedToken>;
 }
 
-export interface TokensDeps {
+export interface InspectionDeps {
   issuer: string;
   signingKeys: Pick<SigningKeys, 'snapshot' | 'onChange'>;
   handleSeal: Seal;
@@ -25,29 +27,39 @@ export interface TokensDeps {
 // Longer than anything that is issued: not worth a hash.
 const LONGEST = 16_384;
 
-export function createTokens(deps: TokensDeps): Tokens {
+export function createInspection(deps: InspectionDeps): Tokens {
   const jwts = createJwtVerifier<IssuedToken>({
     ...deps,
     read: (claims) => issuedJwt(claims, deps.handleSeal),
   });
 
+  async function issued(token: string): Promise<IssuedToken | RefusedToken> {
+    if (token === '' || token.length > LONGEST) return { refused: 'malformed' };
+    const found = token.includes('.') ? jwts.verify(token) : await deps.stored.find(token);
+    if ('refused' in found) return found;
+    return found.expiresAtSeconds <= Date.now() / 1000 ? { refused: 'expired' } : found;
+  }
+
   return {
+    issued,
     async inspect(token) {
-      if (token === '' || token.length > LONGEST) return { refused: 'malformed' };
-      const issued = token.includes('.') ? jwts.verify(token) : await deps.stored.find(token);
-      if ('refused' in issued) return issued;
-      if (issued.expiresAtSeconds <= Date.now() / 1000) return { refused: 'expired' };
-      const scope = await deps.liveness.scopeNow(issued);
-      return scope === undefined ? { refused: 'revoked' } : live(issued, scope);
+      const found = await issued(token);
+      if ('refused' in found) return found;
+      const alive = found.isSpent ? undefined : await deps.liveness.now(found);
+      return alive === undefined ? { refused: 'revoked' } : live(found, alive);
     },
   };
 
-  async function live(issued: IssuedToken, scope: readonly string[]): Promise<LiveToken> {
+  async function live(issued: IssuedToken, { scope, roles, belongs }: Alive): Promise<LiveToken> {
     const { subject: known, audiences, clientId, accountId } = issued;
     const subject = known ?? (accountId === null ? clientId : await deps.subjectOf(clientId, accountId));
     const audience = issued.kind === 'refresh' ? null : (audiences[0] ?? null);
-    const text = scope.length === 0 ? undefined : scope.join(' ');
-    return { ...issued, subject, audience, scope, claims: { ...issued.claims, sub: subject, scope: text } };
+    const claims: Record<string, unknown> = { ...issued.claims, sub: subject, scope: undefined };
+    if (scope.length > 0) claims.scope = scope.join(' ');
+    // What a token said when it was made may be more than is held now (tokens/claims.ts).
+    if ('permissions' in claims) claims.permissions = scope;
+    if ('roles' in claims) claims.roles = roles;
+    return { ...issued, ...belongs, subject, audience, scope, claims };
   }
 }
 
@@ -68,6 +80,7 @@ function issuedJwt(claims: JwtClaims, seal: Seal): IssuedToken | RefusedToken {
     scope: wordsOf(claims.scope),
     issuedAtSeconds: claims.iat,
     expiresAtSeconds: claims.exp,
+    isSpent: false,
     confirmation,
     subject: claims.sub,
     claims: { ...told, token_type: confirmation === null ? 'Bearer' : 'DPoP' },

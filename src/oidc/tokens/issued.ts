@@ -25,6 +25,8 @@ interface Token {
 /** What became of it since is yet to be asked. */
 export interface IssuedToken extends Token {
   readonly apiKeySecretId: string | null;
+  /** A refresh token that was exchanged for another one. */
+  readonly isSpent: boolean;
   /** The session that it ends with. */
   readonly sessionUid: string | null;
   /** Of an access token at most one; of a refresh token all that it may be exchanged for. */

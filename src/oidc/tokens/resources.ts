@@ -49,7 +49,10 @@ export function createResources(deps: ResourcesDeps): Resources {
       const { covers } = entitlements.ofApi(api);
       // At the token endpoint; an authorization request may ask several APIs, and is refused as a whole.
       const wanted = asked.filter((scope) => before.has(scope) || covers(scope));
-      if (ctx.oidc.route === 'token' && wanted.length > 0 && granted.length === 0) throw noneLeft(holder);
+      if (ctx.oidc.route === 'token' && wanted.length > 0 && granted.length === 0) {
+        const possible = await grantable.of(client, audience, wanted, undefined);
+        throw possible?.length ? notHeld(holder) : notRegistered();
+      }
       return {
         audience: api.audience,
         scope: granted.join(' '),
@@ -67,7 +70,7 @@ export function createResources(deps: ResourcesDeps): Resources {
       const possible = await Promise.all(
         audiences.map((audience) => grantable.of(client, audience, asked, undefined)),
       );
-      if (possible.flat().length === 0) throw noneLeft(undefined);
+      if (possible.flat().length === 0) throw notRegistered();
     },
 
     async refuseEmpty(ctx) {
@@ -78,7 +81,7 @@ export function createResources(deps: ResourcesDeps): Resources {
       if (chosen?.kind === 'foreign') throw new errors.AccessDenied(NOT_A_MEMBER);
       const servers = Object.values(oidc.resourceServers ?? {});
       if (servers.length === 0 || apiScopesIn(oidc.requestParamScopes).length === 0) return;
-      if (servers.every(({ scope }) => !scope)) throw noneLeft(await organizations.holderOf(ctx));
+      if (servers.every(({ scope }) => !scope)) throw notHeld(await organizations.holderOf(ctx));
     },
 
     async refuseRefresh(ctx) {
@@ -100,12 +103,21 @@ export function createResources(deps: ResourcesDeps): Resources {
 const NOT_A_MEMBER =
   'the account is not a member of the organization; leave organization_id out to let the person choose';
 
-function noneLeft(holder: Holder | undefined): Error {
-  const sentence =
-    holder === undefined
-      ? 'none of the requested scopes is a permission of the requested API that this client is registered for'
-      : 'the account holds none of the requested permissions of the API; it needs a role that has them';
-  return new errors.InvalidScope(sentence, '');
+// The engine's own error of this name repeats the scope that it is about; here that would be all of it.
+const invalidScope = (sentence: string) => new errors.CustomOIDCProviderError('invalid_scope', sentence);
+
+function notRegistered(): Error {
+  return invalidScope(
+    'none of the requested scopes is a permission of the requested API that this client is registered for',
+  );
+}
+
+function notHeld(holder: Holder | undefined): Error {
+  const inOne = holder?.organizations.length === 1 && holder.organizations[0] !== null;
+  const where = inOne ? ' in this organization' : '';
+  return invalidScope(
+    `the account holds none of the requested permissions of the API${where}; it needs a role that has them`,
+  );
 }
 
 interface AskAtApi {

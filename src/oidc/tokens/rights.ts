@@ -1,33 +1,78 @@
-// What whoever a token was made for may have of an API today: the sets of the one rule for scopes (resources.ts).
-import type { Apis } from '../../apis/apis.ts';
-import type { Clients } from '../../clients/clients.ts';
-import { compilePermissions } from '../../lib/permission.ts';
+// What people, machines and keys may have of an API now: the sets of the one rule for scopes (grantable.ts).
+
+import type { KnownKey } from '../../api-keys/schema.ts';
+import type { Api, Apis } from '../../apis/apis.ts';
+import type { Client } from '../../clients/clients.ts';
+import type { PermissionSet } from '../../lib/permission.ts';
 import type { Entitlements } from './entitlements.ts';
-import type { IssuedToken } from './issued.ts';
-import type { Ask } from './resources.ts';
+import type { Ask } from './grantable.ts';
 
-export type Held = Omit<Ask, 'asked'>;
+/** From roles, and from being anybody. The same object as long as nothing changed. */
+export interface Facts {
+  readonly permissions: PermissionSet;
+  readonly roles: readonly string[];
+}
 
-/** undefined: it has nothing to do with this API any more. */
-export type Rights = (holder: IssuedToken, audience: string) => Promise<Held | undefined>;
+export interface Held extends Omit<Ask, 'asked'> {
+  readonly of: Api;
+  /** Of whoever the token acts for. */
+  readonly roles: readonly string[];
+}
+
+export interface Rights {
+  /** A machine acting for itself: what it is registered for, and its roles, at the APIs that it is registered for. */
+  ofClient(client: Client, audience: string): Promise<Held | undefined>;
+  /** undefined as well when the key is not for this API. */
+  ofKey(key: KnownKey, audience: string): Promise<Held | undefined>;
+  ofPerson(client: Client, audience: string, facts: Facts): Held | undefined;
+}
 
 export interface RightsDeps {
   apis: Pick<Apis, 'known'>;
-  clients: Pick<Clients, 'known'>;
   entitlements: Entitlements;
-  isAdmin: (accountId: string) => Promise<boolean>;
+  factsOfClient: (clientId: string) => Promise<Facts | undefined>;
+  effective: (
+    key: KnownKey,
+    audience: string,
+  ) => Promise<(Facts & { readonly apis: readonly string[] | null }) | undefined>;
 }
 
-const nothing = compilePermissions([]);
-
 export function createRights(deps: RightsDeps): Rights {
-  return async ({ clientId, accountId }, audience) => {
-    const api = deps.apis.known(audience);
-    const known = await deps.clients.known(clientId);
-    const entitlement = known && deps.entitlements.ofClient(known.client, audience);
-    if (!api || !entitlement) return undefined;
-    const sets = { api: deps.entitlements.ofApi(api), entitlement };
-    if (accountId === null || !api.system || (await deps.isAdmin(accountId))) return sets;
-    return { ...sets, held: nothing };
+  const { apis, entitlements } = deps;
+  const unions = new WeakMap<PermissionSet, WeakMap<PermissionSet, PermissionSet>>();
+
+  /** Made once for each two: sets are never changed. */
+  function union(one: PermissionSet, other: PermissionSet): PermissionSet {
+    if (other.texts.length === 0) return one;
+    const byOther = unions.get(one) ?? new WeakMap<PermissionSet, PermissionSet>();
+    unions.set(one, byOther);
+    const known = byOther.get(other) ?? one.union(other);
+    byOther.set(other, known);
+    return known;
+  }
+
+  return {
+    async ofClient(client, audience) {
+      const of = apis.known(audience);
+      const registered = of && entitlements.ofClient(client, audience);
+      const facts = registered && (await deps.factsOfClient(client.id));
+      if (!of || !registered || !facts) return undefined;
+      const entitlement = union(registered, facts.permissions);
+      return { of, api: entitlements.ofApi(of), entitlement, roles: facts.roles };
+    },
+
+    async ofKey(key, audience) {
+      const of = apis.known(audience);
+      const effective = of && (await deps.effective(key, audience));
+      if (!of || !effective || effective.apis?.includes(audience) === false) return undefined;
+      const { permissions: entitlement, roles } = effective;
+      return { of, api: entitlements.ofApi(of), entitlement, roles };
+    },
+
+    ofPerson(client, audience, { permissions: held, roles }) {
+      const of = apis.known(audience);
+      const entitlement = of && entitlements.ofClient(client, audience);
+      return of && entitlement && { of, api: entitlements.ofApi(of), entitlement, held, roles };
+    },
   };
 }

@@ -1,6 +1,8 @@
 // Opaque access tokens and refresh tokens as they rest: from their row, in one statement with those of other requests.
 import type { AdapterPayload } from 'oidc-provider';
-import type { FoundToken } from '../adapter/adapter.ts';
+import { hashToken } from '../../platform/secrets/tokens.ts';
+import type { FoundToken, StateStore } from '../adapter/adapter.ts';
+import { shortHash } from '../adapter/events.ts';
 import { type IssuedToken, type RefusedToken, wordsOf } from './issued.ts';
 
 export interface StoredTokens {
@@ -9,20 +11,23 @@ export interface StoredTokens {
 
 export function createStoredTokens(deps: {
   issuer: string;
-  findToken: (id: string) => Promise<FoundToken | undefined>;
+  store: Pick<StateStore, 'findToken'>;
 }): StoredTokens {
   return {
     async find(token) {
-      const found = await deps.findToken(token);
+      const found = await deps.store.findToken(token);
       if (found === undefined) return { refused: 'unknown' };
-      // One that was exchanged, or is of a model that is not for presenting.
-      if (found.consumed || !(found.model in kinds)) return { refused: 'revoked' };
-      return issuedFrom(deps.issuer, token, found.payload, kinds[found.model as keyof typeof kinds]);
+      const kind = kinds.get(found.model);
+      return kind === undefined ? { refused: 'unknown' } : issuedFrom(deps.issuer, token, found, kind);
     },
   };
 }
 
-const kinds = { AccessToken: 'access', ClientCredentials: 'access', RefreshToken: 'refresh' } as const;
+const kinds = new Map<string, IssuedToken['kind']>([
+  ['AccessToken', 'access'],
+  ['ClientCredentials', 'access'],
+  ['RefreshToken', 'refresh'],
+]);
 
 /** What the engine's models leave in a payload, and what our own issuing adds (client-credentials.ts). */
 interface StoredPayload extends AdapterPayload {
@@ -34,9 +39,10 @@ interface StoredPayload extends AdapterPayload {
 function issuedFrom(
   issuer: string,
   token: string,
-  payload: StoredPayload,
+  found: FoundToken,
   kind: IssuedToken['kind'],
 ): IssuedToken | RefusedToken {
+  const payload: StoredPayload = found.payload;
   const { clientId, iat, exp, aud, scope, jkt, sid } = payload;
   if (clientId === undefined || iat === undefined || exp === undefined) return { refused: 'unknown' };
   const confirmation = jkt === undefined ? null : { jkt };
@@ -45,13 +51,15 @@ function issuedFrom(
   return {
     kind,
     format: 'opaque',
-    jti: payload.jti ?? token,
+    // The id of such a token is the token itself, which nobody is to keep.
+    jti: shortHash(hashToken(token)),
     accountId,
     clientId,
     grantId: payload.grantId ?? null,
     sessionUid: payload.expiresWithSession ? (payload.sessionUid ?? null) : null,
     apiKeyId: payload.apiKeyId ?? null,
     apiKeySecretId: payload.apiKeySecretId ?? null,
+    isSpent: found.consumed,
     organizationId: payload.organizationId ?? null,
     audiences: kind === 'refresh' ? [payload.resource ?? []].flat() : [audience ?? []].flat(),
     scope: wordsOf(scope),

@@ -1,0 +1,180 @@
+// The token, introspection and revocation endpoints: answered without the engine where that can be, and otherwise handed to
+// it as if nobody had read the request.
+import type { Context } from 'koa';
+import type { Audit } from '../../audit/audit.ts';
+import type { Client, Clients } from '../../clients/clients.ts';
+import { requestOf } from '../../platform/http/request-id.ts';
+import { oidcOf } from '../notes.ts';
+import { routes } from '../settings.ts';
+import type { Asker } from './askers.ts';
+import type { ClientCredentials } from './client-credentials.ts';
+import { type Presented, presentedBy } from './credentials.ts';
+import { type Fields, only, readForm } from './form.ts';
+import type { Introspection } from './introspection.ts';
+import type { KeyCallers } from './key-callers.ts';
+import type { KeyTokens } from './key-tokens.ts';
+import { type Answered, type Refusal, refusal, revoked, severalMethods } from './reply.ts';
+import type { Revocation } from './revocation.ts';
+
+export interface Direct {
+  /** True when it has answered; `engine` runs the engine on this request. */
+  answer(ctx: Context, engine: () => Promise<void>): Promise<boolean>;
+}
+
+type Route = 'token' | 'introspection' | 'revocation';
+
+const paths: ReadonlyMap<string, Route> = new Map([
+  [routes.token, 'token'],
+  [routes.introspection, 'introspection'],
+  [routes.revocation, 'revocation'],
+]);
+
+export interface AnsweringDeps {
+  issuer: string;
+  clients: Pick<Clients, 'known' | 'secretMatches'>;
+  audit: Pick<Audit, 'append'>;
+  keyCallers: KeyCallers;
+  keyTokens: KeyTokens;
+  clientCredentials: ClientCredentials;
+  introspection: Introspection;
+  revocation: Revocation;
+}
+
+/** Finds nothing: stands in for the token while the engine only finds out who asks. */
+const NO_TOKEN = 'none';
+
+export function createAnswering(deps: AnsweringDeps): Direct {
+  return {
+    async answer(ctx, engine) {
+      const route = ctx.method === 'POST' ? paths.get(ctx.path) : undefined;
+      const form = route && (await readForm(ctx.req));
+      if (route === undefined || form === undefined) return false;
+      const { fields } = form;
+      const presented = presentedBy(ctx.req.headers, fields);
+      const answered = await answerTo(ctx, route, fields, presented);
+      if (answered !== undefined) {
+        // The end of the body is still to come.
+        ctx.req.resume();
+        send(ctx, answered);
+        return true;
+      }
+      const token = only(fields.token);
+      if (route === 'token' || token === undefined) {
+        form.giveBack();
+        return false;
+      }
+      // The engine knows every way to prove who one is, and need not know the token for it.
+      form.giveBack({ ...fields, token: NO_TOKEN });
+      await engine();
+      const client = ctx.status === 200 ? await provedToEngine(ctx) : undefined;
+      if (client !== undefined) send(ctx, await about(route, token, asClient(client)));
+      return true;
+    },
+  };
+
+  /** undefined: the engine's. */
+  async function answerTo(
+    ctx: Context,
+    route: Route,
+    fields: Fields,
+    presented: Presented,
+  ): Promise<Answered | undefined> {
+    if (presented.by === 'key') return forKey(ctx, route, fields, presented);
+    if (presented.by === 'several') return { reply: refusal(severalMethods), outcome: severalMethods.error };
+    if (presented.by === 'engine' || !isPlain(ctx)) return undefined;
+    if (route === 'token') {
+      const isOurs = fields.grant_type === 'client_credentials';
+      return isOurs ? deps.clientCredentials(fields, presented) : undefined;
+    }
+    const token = only(fields.token);
+    const client = token === undefined ? undefined : await provedBySecret(presented);
+    return token && client ? about(route, token, asClient(client)) : undefined;
+  }
+
+  async function forKey(
+    { req }: Context,
+    route: Route,
+    fields: Fields,
+    presented: Extract<Presented, { by: 'key' }>,
+  ): Promise<Answered> {
+    const { headers } = req;
+    const userAgent = headers['user-agent'] ?? null;
+    const from = { address: requestOf({ req }).address, userAgent, route };
+    const caller = await deps.keyCallers.authenticate(presented, from);
+    if ('refused' in caller) {
+      const { refused, keyId } = caller;
+      const realm = headers.authorization === undefined ? undefined : deps.issuer;
+      return { reply: refusal(refused, { realm }), outcome: refused.code ?? refused.error, clientId: keyId };
+    }
+    if (!isPlain({ req })) return refusedTo(caller.key.id, route, notForKeys);
+    if (route === 'token') return deps.keyTokens(fields, caller);
+    const token = only(fields.token);
+    if (token === undefined) return refusedTo(caller.key.id, route, noToken);
+    return about(route, token, { kind: 'key', id: caller.key.id, key: caller.key });
+  }
+
+  async function about(route: Exclude<Route, 'token'>, token: string, asker: Asker): Promise<Answered> {
+    const clientId = asker.id;
+    if (route === 'introspection') return { reply: await deps.introspection(token, asker), clientId };
+    const refused = await deps.revocation(token, asker);
+    return refused === undefined ? { reply: revoked, clientId } : refusedTo(clientId, route, refused);
+  }
+
+  /** To somebody who has proved who they are: an event, as the engine's refusals are (events.ts). */
+  async function refusedTo(clientId: string, route: Route, refused: Refusal): Promise<Answered> {
+    await deps.audit.append({
+      type: 'request.refused',
+      actor: { kind: 'client', id: clientId },
+      outcome: 'denied',
+      clientId,
+      reason: refused.error,
+      details: { route, grantType: null },
+    });
+    return { reply: refusal(refused), clientId, outcome: refused.error };
+  }
+
+  async function provedBySecret({ clientId, secret }: { clientId: string; secret: string }) {
+    const [known, isRight] = await Promise.all([
+      deps.clients.known(clientId),
+      deps.clients.secretMatches(clientId, secret),
+    ]);
+    const client = known?.client;
+    return isRight && client?.authMethod.startsWith('client_secret_') ? client : undefined;
+  }
+
+  async function provedToEngine(ctx: Context): Promise<Client | undefined> {
+    const client = oidcOf(ctx)?.client;
+    return client && (await deps.clients.known(client.clientId))?.client;
+  }
+}
+
+const asClient = (client: Client): Asker => ({ kind: 'client', id: client.id, client });
+
+/** Without what only the engine knows: pages of other origins, proofs of keys, attestations. */
+function isPlain({ req }: Pick<Context, 'req'>): boolean {
+  const { origin, dpop, 'oauth-client-attestation': attestation } = req.headers;
+  return origin === undefined && dpop === undefined && attestation === undefined;
+}
+
+function send(ctx: Context, answered: Answered): void {
+  const { reply, clientId, accountId, outcome } = answered;
+  const facts = requestOf(ctx);
+  facts.clientId = clientId ?? null;
+  facts.accountId = accountId ?? null;
+  facts.outcome = outcome;
+  for (const [name, value] of Object.entries(reply.headers)) ctx.res.setHeader(name, value);
+  ctx.status = reply.status;
+  ctx.body = reply.body;
+}
+
+const notForKeys: Refusal = {
+  status: 400,
+  error: 'invalid_request',
+  description: 'with an API key no DPoP proof can be sent, and not from a page of another site',
+};
+
+const noToken: Refusal = {
+  status: 400,
+  error: 'invalid_request',
+  description: "missing required parameter 'token'",
+};
