@@ -1,6 +1,7 @@
 // The keys that sign tokens: found by the metadata of the issuer, kept, fetched again for a key that is new, and used on
 // for a while when the issuer cannot be reached.
 import {
+  type CryptoKey,
   createLocalJWKSet,
   errors,
   type FlattenedJWSInput,

@@ -93,7 +93,7 @@ async function ask(settings: RemoteSettings, question: object): Promise<Answer> 
     });
     // 401 and 403 speak of this API's own credential: the caller can do nothing about it.
     if (!response.ok) return { why: unavailable };
-    body = await response.json();
+    body = (await response.json()) as typeof body;
   } catch {
     return { why: unavailable };
   }
