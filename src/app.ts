@@ -2,7 +2,9 @@
 import { Router } from '@koa/router';
 import Koa from 'koa';
 import packageFile from '../package.json' with { type: 'json' };
+import { accessRoutes } from './access/admin-api.ts';
 import { accountRoutes } from './accounts/admin-api.ts';
+import { apiKeyRoutes } from './api-keys/admin-api.ts';
 import { apiRoutes } from './apis/admin-api.ts';
 import { auditRoutes } from './audit/admin-api.ts';
 import { recordRefusedCalls } from './audit/counted.ts';
@@ -184,11 +186,13 @@ export function managementRoutes(services: Services): Route[] {
     ...clientRoutes({ clients: services.clients, audience: services.managementAudience }),
     ...apiRoutes(services),
     ...gatewayRoutes(services),
+    ...apiKeyRoutes(services),
     ...sessionRoutes(services),
     ...signingKeyRoutes(services),
     ...auditRoutes(services),
     ...jobRoutes(services),
     ...settingRoutes(services),
+    ...accessRoutes(services),
     ...resourceRoutes(services),
   ];
 }

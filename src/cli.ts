@@ -2,7 +2,9 @@
 // The command line: collects the features' commands and runs one.
 import { setTimeout as delay } from 'node:timers/promises';
 import packageFile from '../package.json' with { type: 'json' };
+import { commands as accessCommands } from './access/commands.ts';
 import { commands as accountCommands } from './accounts/commands.ts';
+import { commands as apiKeyCommands } from './api-keys/commands.ts';
 import { commands as apiCommands } from './apis/commands.ts';
 import { commands as auditCommands } from './audit/commands.ts';
 import { commands as resourceCommands } from './authzen/commands.ts';
@@ -34,6 +36,8 @@ const featureCommands: Command<Services>[] = [
   ...credentialCommands,
   ...clientCommands,
   ...apiCommands,
+  ...apiKeyCommands,
+  ...accessCommands,
   ...sessionCommands,
   ...signingKeyCommands,
   ...masterKeyCommands,
@@ -103,8 +107,11 @@ export const program = {
     user: 'People who can sign in.',
     client: 'Applications registered for OAuth.',
     api: 'APIs: audience, permissions, token format.',
+    role: 'Roles: what they allow, and who has them.',
     access: 'Who may do what, and why.',
     'access resource': 'What decisions are asked about.',
+    key: 'API keys: for machines, with permissions, limits and sub-keys.',
+    'key pepper': 'What API keys are hashed under.',
     session: 'Signed-in browsers.',
     'signing-keys': 'The keys that sign tokens.',
     grant: 'What accounts allowed which clients.',

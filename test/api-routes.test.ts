@@ -1,6 +1,7 @@
 // Every route of the management API, from the route table itself: who may not, what is refused, what is written down, and
 // that what is documented is what is answered.
 import { beforeAll, describe, expect, it } from 'vitest';
+import { asOperator } from '../src/access/access.ts';
 import { managementRoutes } from '../src/app.ts';
 import { pathOf, type Route } from '../src/platform/api/route.ts';
 import { needsVersion } from '../src/platform/api/versions.ts';
@@ -61,6 +62,15 @@ const resource = async () => {
   await gatehouse.services.resources.put({ ...name, organizationId: null }, {}, operator);
   return name;
 };
+const newKey = () => ({ name: `Key ${next()}`, permissions: ['api-keys:read'] });
+const keyOf = async (owner: { kind: 'client' | 'account'; id: string }) => {
+  const as = { by: operator, within: {} };
+  const { key } = await gatehouse.services.apiKeys.create({ ...newKey(), owner }, as);
+  return { id: key.id };
+};
+const key = async () =>
+  keyOf({ kind: 'account', id: (await createPerson(gatehouse.services, { admin: true })).id });
+const ownKey = async () => keyOf({ kind: 'client', id: made.all?.clientId ?? '' });
 const nextKey = async () => {
   const keys = await gatehouse.services.signingKeys.list();
   return { kid: keys.find(({ state }) => state === 'next')?.kid ?? '' };
@@ -87,6 +97,20 @@ const delivery = async () => {
   const { items } = await sessions.listDeliveries({}, one);
   return { id: items[0]?.id ?? '' };
 };
+
+const everything = asOperator(operator);
+const role = async () => {
+  const input = { name: `role-${next()}`, permissions: ['notes:read'] };
+  return { roleId: (await gatehouse.services.access.createRole(input, everything)).id };
+};
+const assigned = async () => {
+  const { roleId } = await role();
+  const { id } = await account();
+  const subject = { kind: 'account', id } as const;
+  await gatehouse.services.access.assign({ roleId, subject, organizationId: null }, everything);
+  return { roleId, subjectKind: 'account', subjectId: id };
+};
+const subject = async () => ({ subjectKind: 'account', subjectId: (await account()).id });
 
 const examples: Record<string, () => Promise<Example>> = {
   createAccount: async () => ({ body: { email: `made${next()}@example.com` } }),
@@ -116,6 +140,32 @@ const examples: Record<string, () => Promise<Example>> = {
     body: { properties: { owner: 'anna' } },
   }),
   deleteResource: async () => ({ params: await resource() }),
+  createApiKey: async () => ({ body: newKey() }),
+  getApiKey: async () => ({ params: await key() }),
+  listApiKeyFamily: async () => ({ params: await key() }),
+  changeApiKey: async () => ({ params: await key(), body: { name: 'Renamed' } }),
+  rotateApiKey: async () => ({ params: await key(), body: { overlapSeconds: 60 } }),
+  disableApiKey: async () => ({ params: await key() }),
+  enableApiKey: async () => ({ params: await key() }),
+  revokeApiKey: async () => ({ params: await key(), body: { reason: 'no longer needed' } }),
+  createOwnApiKey: async () => ({ body: newKey() }),
+  getOwnApiKey: async () => ({ params: await ownKey() }),
+  listOwnApiKeyFamily: async () => ({ params: await ownKey() }),
+  changeOwnApiKey: async () => ({ params: await ownKey(), body: { name: 'Renamed' } }),
+  rotateOwnApiKey: async () => ({ params: await ownKey(), body: {} }),
+  disableOwnApiKey: async () => ({ params: await ownKey() }),
+  enableOwnApiKey: async () => ({ params: await ownKey() }),
+  revokeOwnApiKey: async () => ({ params: await ownKey(), body: {} }),
+  createRole: async () => ({ body: { name: `made-${next()}`, permissions: ['apis:read'] } }),
+  getRole: async () => ({ params: await role() }),
+  changeRole: async () => ({ params: await role(), body: { description: 'Changed' } }),
+  deleteRole: async () => ({ params: await role() }),
+  listRoleAssignments: async () => ({ params: await role() }),
+  assignRole: async () => ({ params: { ...(await assigned()), ...(await subject()) } }),
+  unassignRole: async () => ({ params: await assigned() }),
+  listSubjectRoles: async () => ({ params: await subject() }),
+  getEffectivePermissions: async () => ({ params: await subject() }),
+  explainAccess: async () => ({ params: { ...(await subject()), action: 'read', resource: 'notes:7' } }),
   rotateSigningKeys: async () => ({ body: { force: true } }),
   withdrawSigningKey: async () => ({ params: await nextKey() }),
   reportAccess: async () => ({

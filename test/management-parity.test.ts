@@ -33,6 +33,24 @@ const same: Record<string, readonly string[]> = {
   'access resource import': ['putResources'],
   'access resource list': ['listResources'],
   'access resource remove': ['deleteResource'],
+  'key create': ['createApiKey', 'createOwnApiKey'],
+  'key list': ['listApiKeys', 'listOwnApiKeys'],
+  'key show': ['getApiKey', 'getOwnApiKey', 'listApiKeyFamily', 'listOwnApiKeyFamily'],
+  'key change': ['changeApiKey', 'changeOwnApiKey'],
+  'key rotate': ['rotateApiKey', 'rotateOwnApiKey'],
+  'key revoke': ['revokeApiKey', 'revokeOwnApiKey'],
+  'key disable': ['disableApiKey', 'disableOwnApiKey'],
+  'key enable': ['enableApiKey', 'enableOwnApiKey'],
+  'role create': ['createRole'],
+  'role list': ['listRoles'],
+  'role show': ['getRole'],
+  'role change': ['changeRole'],
+  'role remove': ['deleteRole'],
+  'role assign': ['assignRole'],
+  'role unassign': ['unassignRole'],
+  'role members': ['listRoleAssignments'],
+  'access explain': ['explainAccess'],
+  'access list': ['getEffectivePermissions', 'listSubjectRoles'],
   'session list': ['listSessions', 'getSession'],
   'session end': ['endSession', 'endSessions'],
   'grant list': ['listGrants'],
@@ -59,7 +77,7 @@ const onlyCommand: Record<string, RegExp> = {
 
 /** Commands of the machine itself: they start, install, repair or move the server, or sign a terminal in. */
 const ofTheMachine =
-  /^(serve|migrate|version|init|owner-key .*|login|logout|token|doctor|backup.*|restore|move|master-key .*|.*-key rotate)$/;
+  /^(serve|migrate|version|init|owner-key .*|login|logout|token|doctor|backup.*|restore|move|master-key .*|.*-key rotate|key pepper .*)$/;
 
 /** Operation → why there is no command for it. */
 const onlyOperation: Record<string, string> = {

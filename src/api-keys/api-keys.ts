@@ -13,23 +13,21 @@ import type { Job } from '../platform/jobs/jobs.ts';
 import type { KeyLimits, KeyLimitVerdict } from '../platform/limits/key-limits.ts';
 import type { Peppers } from '../platform/secrets/peppers.ts';
 import type { Log } from '../platform/telemetry/log.ts';
-import { type Authenticating, createAuthenticating } from './authenticate.ts';
-import type { KeySettings } from './bounds.ts';
 import { keyJobs } from './jobs.ts';
-import { createKnownKeys } from './known.ts';
-import { type Authority, createMakers } from './makers.ts';
-import { createMaking, newKey } from './making.ts';
-import { createManaging, type IssuedKey, type Managing } from './managing.ts';
-import { createPepperRotation, type PepperRotation } from './pepper.ts';
-import { createKeyRights, type KeyRights, type Owners } from './rights.ts';
+import type { KeySettings } from './manage/bounds.ts';
+import { type Authority, createMakers } from './manage/makers.ts';
+import { createMaking, newKey } from './manage/making.ts';
+import { createManaging, type IssuedKey, type Managing } from './manage/managing.ts';
+import { createPepperRotation, type PepperRotation } from './manage/pepper.ts';
+import { createShowing } from './manage/showing.ts';
 import type { ApiKeyFilter, KnownKey, ShownKey } from './schema.ts';
-import { createShowing } from './showing.ts';
-import { createLastUse } from './used.ts';
+import { type Authenticating, createAuthenticating } from './use/authenticate.ts';
+import { createKnownKeys } from './use/known.ts';
+import { createKeyRights, type KeyRights, type Owners } from './use/rights.ts';
+import { createLastUse } from './use/used.ts';
 
-export type { Authenticated } from './authenticate.ts';
-export { type Authority, asOperator, managing, owning } from './makers.ts';
-export type { IssuedKey } from './managing.ts';
-export type { Facts, Owners } from './rights.ts';
+export { type Authority, asOperator, managing, owning } from './manage/makers.ts';
+export type { IssuedKey } from './manage/managing.ts';
 export type {
   ApiKey,
   ApiKeyChange,
@@ -41,6 +39,8 @@ export type {
   NewApiKey,
   ShownKey,
 } from './schema.ts';
+export type { Authenticated } from './use/authenticate.ts';
+export type { Facts, Owners } from './use/rights.ts';
 
 export interface ApiKeys extends Authenticating, Omit<Managing, 'insert'>, PepperRotation {
   /** Good or not, from memory: fresh at once on this node after a change of its own, within a second or two after others'. */

@@ -7,7 +7,7 @@ import type { Clock } from '../platform/clock.ts';
 import type { Db, Postgres } from '../platform/database/postgres.ts';
 import { inBatches } from '../platform/jobs/batches.ts';
 import type { Job } from '../platform/jobs/jobs.ts';
-import type { KeySettings } from './bounds.ts';
+import type { KeySettings } from './manage/bounds.ts';
 
 const HOUR_SECONDS = 3600;
 const DAY_MILLISECONDS = 86_400_000;

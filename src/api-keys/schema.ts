@@ -1,7 +1,6 @@
 // The shapes of an API key: what may be asked for and changed, what is kept, what requests see of it, and what is shown.
 import { z } from 'zod';
 import type { AccountId, ApiKeyId, ApiKeySecretId, ClientId, OrganizationId } from '../lib/ids.ts';
-import { instant } from '../lib/instant.ts';
 import { addressRanges } from '../lib/ip.ts';
 import { type PermissionSet, parsePermission } from '../lib/permission.ts';
 import type { KeyLimit } from '../platform/limits/key-limits.ts';
@@ -250,63 +249,6 @@ export const Rotation = z.strictObject({
     ),
 });
 export type Rotation = z.input<typeof Rotation>;
-
-const limitView = z.object({
-  permits: z.int(),
-  per: z.enum(['second', 'minute', 'hour']),
-  burst: z.int().optional(),
-});
-const listsView = z.record(z.string(), z.array(z.string()).readonly());
-const texts = z.array(z.string()).readonly();
-
-/** A key as the management API shows it. */
-export const ApiKeyView = z
-  .object({
-    id: z.string(),
-    name: z.string(),
-    owner: z.object({ kind: z.enum(ownerKinds), id: z.string() }),
-    organizationId: z.string().nullable(),
-    parentId: z.string().nullable(),
-    rootId: z.string(),
-    depth: z.int(),
-    permissions: texts,
-    apis: texts.nullable(),
-    allowedAddresses: texts.nullable(),
-    rateLimits: z.array(limitView).readonly(),
-    constraints: listsView,
-    claims: z.record(z.string(), z.unknown()),
-    notes: z.string().nullable(),
-    state: z.enum(keyStates),
-    active: z.boolean().describe('Whether it works now: itself, the keys above it and its owner.'),
-    inactiveReason: z.string().nullable(),
-    effective: z
-      .object({
-        permissions: texts,
-        apis: texts.nullable(),
-        constraints: listsView,
-        expiresAt: instant.nullable(),
-      })
-      .describe('What is left of it within its owner and the keys above it.'),
-    secrets: z
-      .array(z.object({ id: z.string(), createdAt: instant, retiresAt: instant.nullable() }))
-      .readonly()
-      .describe('When its secrets were made and until when they work.'),
-    expiresAt: instant.nullable(),
-    revokedAt: instant.nullable(),
-    revokedReason: z.string().nullable(),
-    lastUsedAt: instant.nullable().describe('To the minute.'),
-    lastUsedAddress: z.string().nullable(),
-    lastUsedUserAgent: z.string().nullable(),
-    version: z.int(),
-    createdAt: instant,
-    updatedAt: instant,
-  })
-  .meta({ id: 'ApiKey' });
-
-/** What is shown of a key: the owner in one field, and its state at this moment. */
-export function apiKeyView(key: ShownKey, now: Date): z.input<typeof ApiKeyView> {
-  return { ...key, owner: ownerOf(key), state: stateOf(key, now), claims: { ...key.claims } };
-}
 
 export function ownerOf(key: KeyOwner): { kind: OwnerKind; id: string } {
   const ids = { account: key.accountId, organization: key.organizationId, client: key.clientId };

@@ -1,20 +1,20 @@
 // What is done to keys: made, changed, rotated, revoked, disabled, enabled. Each act and its event are one commit, and every
 // node hears of it.
-import type { Actor, Audit } from '../audit/audit.ts';
-import { newApiKey } from '../lib/api-key-format.ts';
-import { type ApiKeySecretId, newId, parseId } from '../lib/ids.ts';
-import type { Changes } from '../platform/changes.ts';
-import type { Clock } from '../platform/clock.ts';
-import type { Db, Postgres } from '../platform/database/postgres.ts';
-import { failure } from '../platform/errors.ts';
-import type { Peppers } from '../platform/secrets/peppers.ts';
-import type { EventType } from '../vocabulary/events.ts';
+import type { Actor, Audit } from '../../audit/audit.ts';
+import { newApiKey } from '../../lib/api-key-format.ts';
+import { type ApiKeySecretId, newId, parseId } from '../../lib/ids.ts';
+import type { Changes } from '../../platform/changes.ts';
+import type { Clock } from '../../platform/clock.ts';
+import type { Db, Postgres } from '../../platform/database/postgres.ts';
+import { failure } from '../../platform/errors.ts';
+import type { Peppers } from '../../platform/secrets/peppers.ts';
+import type { EventType } from '../../vocabulary/events.ts';
+import { type ApiKey, type ApiKeyChange, type NewApiKey, Rotation, stateOf } from '../schema.ts';
+import * as store from '../store.ts';
+import type { KeyRights } from '../use/rights.ts';
 import { invalid, type KeySettings, parse, refuseUnheld } from './bounds.ts';
 import type { Authority, Makers } from './makers.ts';
 import type { Making } from './making.ts';
-import type { KeyRights } from './rights.ts';
-import { type ApiKey, type ApiKeyChange, type NewApiKey, Rotation, stateOf } from './schema.ts';
-import * as store from './store.ts';
 
 export interface IssuedKey {
   readonly key: ApiKey;

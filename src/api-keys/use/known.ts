@@ -1,11 +1,11 @@
 // Keys as requests need them, kept in process: one row and its hashes, many of them in one statement, equal parts shared.
-import type { ApiKeyId, ApiKeySecretId } from '../lib/ids.ts';
-import type { Changes } from '../platform/changes.ts';
-import type { Clock } from '../platform/clock.ts';
-import { createBatch } from '../platform/database/batch.ts';
-import type { Db } from '../platform/database/postgres.ts';
-import { createKnown } from '../platform/known/known.ts';
-import type { KnownKey } from './schema.ts';
+import type { ApiKeyId, ApiKeySecretId } from '../../lib/ids.ts';
+import type { Changes } from '../../platform/changes.ts';
+import type { Clock } from '../../platform/clock.ts';
+import { createBatch } from '../../platform/database/batch.ts';
+import type { Db } from '../../platform/database/postgres.ts';
+import { createKnown } from '../../platform/known/known.ts';
+import type { KnownKey } from '../schema.ts';
 
 export interface StoredSecret {
   readonly id: ApiKeySecretId;

@@ -1,7 +1,7 @@
 // When and from where a key was last used: at most one write a minute for a key, all keys of a few seconds in one statement.
-import type { Clock } from '../platform/clock.ts';
-import type { Db } from '../platform/database/postgres.ts';
-import type { Log } from '../platform/telemetry/log.ts';
+import type { Clock } from '../../platform/clock.ts';
+import type { Db } from '../../platform/database/postgres.ts';
+import type { Log } from '../../platform/telemetry/log.ts';
 
 export interface LastUse {
   note(keyId: string, use: { address: string | null; userAgent: string | null }): void;

@@ -1,14 +1,14 @@
 // What a new or changed key may be: within the policy of the server, within the key above it, and of permissions that its
 // owner and whoever makes it hold themselves.
 import type { z } from 'zod';
-import { fieldsOf } from '../lib/fields.ts';
-import { rangesCover } from '../lib/ip.ts';
-import { compilePermissions, type PermissionSet } from '../lib/permission.ts';
-import type { Config } from '../platform/config/load.ts';
-import { failure } from '../platform/errors.ts';
-import type { KeyLimit } from '../platform/limits/key-limits.ts';
-import { permissions as vocabulary } from '../vocabulary/permissions.ts';
-import type { Effective, KnownKey } from './schema.ts';
+import { fieldsOf } from '../../lib/fields.ts';
+import { rangesCover } from '../../lib/ip.ts';
+import { compilePermissions, type PermissionSet } from '../../lib/permission.ts';
+import type { Config } from '../../platform/config/load.ts';
+import { failure } from '../../platform/errors.ts';
+import type { KeyLimit } from '../../platform/limits/key-limits.ts';
+import { permissions as vocabulary } from '../../vocabulary/permissions.ts';
+import type { Effective, KnownKey } from '../schema.ts';
 
 export type KeySettings = Config['apiKeys'];
 

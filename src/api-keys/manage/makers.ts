@@ -1,14 +1,14 @@
 // Who manages keys: which of them exist for them, whose they may make, and how much they may hand out.
-import { type Accounts, refuseAdminAccount } from '../accounts/accounts.ts';
-import type { Actor } from '../audit/schema.ts';
-import type { AccountId, ClientId, OrganizationId } from '../lib/ids.ts';
-import type { PermissionSet } from '../lib/permission.ts';
-import type { Caller } from '../platform/api/route.ts';
-import type { Db } from '../platform/database/postgres.ts';
-import { failure } from '../platform/errors.ts';
+import { type Accounts, refuseAdminAccount } from '../../accounts/accounts.ts';
+import type { Actor } from '../../audit/schema.ts';
+import type { AccountId, ClientId, OrganizationId } from '../../lib/ids.ts';
+import type { PermissionSet } from '../../lib/permission.ts';
+import type { Caller } from '../../platform/api/route.ts';
+import type { Db } from '../../platform/database/postgres.ts';
+import { failure } from '../../platform/errors.ts';
+import { type KeyOwner, type KeyScope, type KnownKey, type NewApiKey, ownerOf } from '../schema.ts';
+import type { KeyRights } from '../use/rights.ts';
 import type { Handing } from './bounds.ts';
-import type { KeyRights } from './rights.ts';
-import { type KeyOwner, type KeyScope, type KnownKey, type NewApiKey, ownerOf } from './schema.ts';
 
 export interface Authority {
   readonly by: Actor;

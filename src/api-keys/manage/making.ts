@@ -1,11 +1,14 @@
 // New keys and sub-keys, what of a key may be changed, and what must hold of both.
-import type { Apis } from '../apis/apis.ts';
-import { definedFields } from '../lib/fields.ts';
-import { type ApiKeyId, newId, parseId } from '../lib/ids.ts';
-import { compilePermissions } from '../lib/permission.ts';
-import type { Clock } from '../platform/clock.ts';
-import type { Db } from '../platform/database/postgres.ts';
-import { failure } from '../platform/errors.ts';
+import type { Apis } from '../../apis/apis.ts';
+import { definedFields } from '../../lib/fields.ts';
+import { type ApiKeyId, newId, parseId } from '../../lib/ids.ts';
+import { compilePermissions } from '../../lib/permission.ts';
+import type { Clock } from '../../platform/clock.ts';
+import type { Db } from '../../platform/database/postgres.ts';
+import { failure } from '../../platform/errors.ts';
+import { type ApiKey, ApiKeyChange, type Effective, type KeyOwner, NewApiKey } from '../schema.ts';
+import { countChildren, lockApiKey } from '../store.ts';
+import type { KeyRights, Owners } from '../use/rights.ts';
 import {
   type Bounded,
   expiryOf,
@@ -16,9 +19,6 @@ import {
   refuseWider,
 } from './bounds.ts';
 import type { Authority, Makers } from './makers.ts';
-import type { KeyRights, Owners } from './rights.ts';
-import { type ApiKey, ApiKeyChange, type Effective, type KeyOwner, NewApiKey } from './schema.ts';
-import { countChildren, lockApiKey } from './store.ts';
 
 export interface Making {
   /** The record, not written yet. */

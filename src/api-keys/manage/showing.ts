@@ -1,13 +1,13 @@
 // Keys as their managers see them: with what is left of them now, and why they do not work where they do not.
-import { parseId } from '../lib/ids.ts';
-import { decodeCursor, type Page, type PageRequest, pageOf } from '../lib/page.ts';
-import type { Clock } from '../platform/clock.ts';
-import type { Db } from '../platform/database/postgres.ts';
-import { failure } from '../platform/errors.ts';
+import { parseId } from '../../lib/ids.ts';
+import { decodeCursor, type Page, type PageRequest, pageOf } from '../../lib/page.ts';
+import type { Clock } from '../../platform/clock.ts';
+import type { Db } from '../../platform/database/postgres.ts';
+import { failure } from '../../platform/errors.ts';
+import type { ApiKey, ApiKeyFilter, KeySecretView, ShownKey } from '../schema.ts';
+import { findApiKey, keysBelow, listApiKeys, secretsOf } from '../store.ts';
+import type { KeyRights } from '../use/rights.ts';
 import type { Authority } from './makers.ts';
-import type { KeyRights } from './rights.ts';
-import type { ApiKey, ApiKeyFilter, KeySecretView, ShownKey } from './schema.ts';
-import { findApiKey, keysBelow, listApiKeys, secretsOf } from './store.ts';
 
 export interface Showing {
   find(id: string, as: Authority): Promise<ShownKey | undefined>;

@@ -1,16 +1,16 @@
 // The string → the key, or why not. A key that does not exist costs what a wrong secret costs: as many statements, as many
 // hashes, as many comparisons.
 import { timingSafeEqual } from 'node:crypto';
-import { apiKeyIdOf } from '../lib/api-key-format.ts';
-import type { ApiKeyId, ApiKeySecretId } from '../lib/ids.ts';
-import type { Clock } from '../platform/clock.ts';
-import type { Db } from '../platform/database/postgres.ts';
-import type { Peppers } from '../platform/secrets/peppers.ts';
-import type { Log } from '../platform/telemetry/log.ts';
+import { apiKeyIdOf } from '../../lib/api-key-format.ts';
+import type { ApiKeyId, ApiKeySecretId } from '../../lib/ids.ts';
+import type { Clock } from '../../platform/clock.ts';
+import type { Db } from '../../platform/database/postgres.ts';
+import type { Peppers } from '../../platform/secrets/peppers.ts';
+import type { Log } from '../../platform/telemetry/log.ts';
+import type { KeyRefusal, KnownKey } from '../schema.ts';
+import { rewriteHash } from '../store.ts';
 import { type KnownKeys, SECRET_SLOTS, type StoredKey, type StoredSecret } from './known.ts';
 import type { KeyRights } from './rights.ts';
-import type { KeyRefusal, KnownKey } from './schema.ts';
-import { rewriteHash } from './store.ts';
 
 export type Authenticated =
   | { readonly key: KnownKey; readonly secretId: ApiKeySecretId }

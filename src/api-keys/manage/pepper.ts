@@ -1,9 +1,9 @@
 // The pepper under which keys are hashed, in versions: a new one takes over key by key, as each is used again.
-import type { Actor, Audit } from '../audit/audit.ts';
-import type { Changes } from '../platform/changes.ts';
-import type { Db, Postgres } from '../platform/database/postgres.ts';
-import type { Peppers } from '../platform/secrets/peppers.ts';
-import { countByPepper } from './store.ts';
+import type { Actor, Audit } from '../../audit/audit.ts';
+import type { Changes } from '../../platform/changes.ts';
+import type { Db, Postgres } from '../../platform/database/postgres.ts';
+import type { Peppers } from '../../platform/secrets/peppers.ts';
+import { countByPepper } from '../store.ts';
 
 export interface PepperView {
   readonly version: number;

@@ -1,10 +1,10 @@
 // What a key may do here and now: its own permissions within its owner's and those of every key above it; and whether it is
 // good at all. Nothing is copied from above when a key is made, so whatever is taken away above is gone below.
-import type { Client } from '../clients/clients.ts';
-import { addressRanges } from '../lib/ip.ts';
-import { compilePermissions, type PermissionSet } from '../lib/permission.ts';
-import type { Clock } from '../platform/clock.ts';
-import type { Effective, KeyOwner, KeyRefusal, KnownKey } from './schema.ts';
+import type { Client } from '../../clients/clients.ts';
+import { addressRanges } from '../../lib/ip.ts';
+import { compilePermissions, type PermissionSet } from '../../lib/permission.ts';
+import type { Clock } from '../../platform/clock.ts';
+import type { Effective, KeyOwner, KeyRefusal, KnownKey } from '../schema.ts';
 
 export interface Facts {
   readonly permissions: PermissionSet;

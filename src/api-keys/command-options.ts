@@ -1,0 +1,104 @@
+// The options of `gatehouse key create` and `key change`, and what they say in the words of the API.
+import { definedFields } from '../lib/fields.ts';
+import { type CommandOption, type Options, UsageMistake } from '../platform/command.ts';
+import type { NewApiKey } from './schema.ts';
+
+export const settings: CommandOption[] = [
+  {
+    name: 'api',
+    value: 'audience',
+    repeat: true,
+    summary: "An API it may be used at; '' for all of its owner's.",
+  },
+  {
+    name: 'allow-address',
+    value: 'range',
+    repeat: true,
+    summary: "An address or CIDR range it may be used from; '' for anywhere.",
+  },
+  {
+    name: 'limit',
+    value: 'rate',
+    repeat: true,
+    summary: "How often: 100/second, 600/minute+50, 5000/hour; after + so many at once. '' for no limit.",
+  },
+  {
+    name: 'constraint',
+    value: 'name=value,…',
+    repeat: true,
+    summary: "An allow-list, such as model=small,large; '' for none.",
+  },
+  { name: 'claim', value: 'name=json', repeat: true, summary: "What its tokens say; '' for nothing." },
+  { name: 'notes', value: 'text', summary: "What people should know about it; '' for nothing." },
+  { name: 'expires', value: 'time', summary: "When it ends (ISO 8601), or 'never'." },
+];
+
+export function ownerGiven(options: Options): Pick<NewApiKey, 'owner' | 'organizationId' | 'parentId'> {
+  const [account, client, organization, parentId] = ['account', 'client', 'organization', 'parent'].map(
+    (name) => options.text(name),
+  );
+  if (parentId !== undefined) return { parentId };
+  if (account !== undefined && client !== undefined)
+    throw new UsageMistake('Give --account or --client, not both.');
+  if (account !== undefined)
+    return { owner: { kind: 'account', id: account }, organizationId: organization ?? null };
+  if (client !== undefined)
+    return { owner: { kind: 'client', id: client }, organizationId: organization ?? null };
+  if (organization !== undefined) return { owner: { kind: 'organization', id: organization } };
+  throw new UsageMistake(
+    'Say whose key it is: --account, --client or --organization, or --parent for a sub-key.',
+  );
+}
+
+/** A list that holds just the empty text empties the field. */
+export function settingsOf(options: Options) {
+  const list = (name: string) => {
+    const given = options.list(name);
+    return given.length === 0 ? undefined : given.filter((text) => text !== '');
+  };
+  const limits = list('limit')?.map(rateOf);
+  const constraints = list('constraint')?.map((text) => pairOf('constraint', text));
+  const claims = list('claim')?.map((text) => pairOf('claim', text));
+  const notes = options.text('notes');
+  const never = options.text('expires') === 'never';
+  return definedFields({
+    apis: nullIfEmpty(list('api')),
+    allowedAddresses: nullIfEmpty(list('allow-address')),
+    rateLimits: limits,
+    constraints:
+      constraints && Object.fromEntries(constraints.map(([name, text]) => [name, text.split(',')])),
+    claims: claims && Object.fromEntries(claims.map(([name, text]) => [name, jsonOf(text)])),
+    notes: notes === '' ? null : notes,
+    expiresAt: never ? null : options.time('expires'),
+  });
+}
+
+function nullIfEmpty(list: string[] | undefined): string[] | null | undefined {
+  return list?.length === 0 ? null : list;
+}
+
+function rateOf(text: string): NonNullable<NewApiKey['rateLimits']>[number] {
+  const [, permits, per, burst] = /^(\d+)\/(second|minute|hour)(?:\+(\d+))?$/.exec(text) ?? [];
+  if (permits === undefined)
+    throw new UsageMistake('--limit takes a rate: 100/second, 600/minute or 5000/hour+50.');
+  const window = windows.find((name) => name === per) ?? 'minute';
+  const more = burst === undefined ? {} : { burst: Number(burst) };
+  return { permits: Number(permits), per: window, ...more };
+}
+
+const windows = ['second', 'minute', 'hour'] as const;
+
+function pairOf(option: string, text: string): [name: string, value: string] {
+  const at = text.indexOf('=');
+  if (at < 1) throw new UsageMistake(`--${option} takes a name and a value: name=value.`);
+  return [text.slice(0, at), text.slice(at + 1)];
+}
+
+/** What is no JSON is a text: --claim tier=gold. */
+function jsonOf(text: string) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
