@@ -106,15 +106,13 @@ describe('a resource', () => {
     expect(decodeJwt(tokens.access_token).scope).toBe('notes:read');
   });
 
-  it('of the management API gives nothing to a person who is no administrator', async () => {
+  it('of the management API is refused to a person who has no role there', async () => {
     const resource = `${gatehouse.issuer}/api`;
     const app = await relyingParty(gatehouse, { apis: [{ audience: resource, permissions: ['*'] }] });
-    const { tokens } = await app.signIn(await createPerson(gatehouse.services), {
-      resource,
-      scope: 'openid accounts:read',
-    });
+    const begun = await app.begin({ resource, scope: 'openid accounts:read' });
+    const { landed } = await signInAt(begun.url, await createPerson(gatehouse.services));
 
-    expect(decodeJwt(tokens.access_token).scope).toBeUndefined();
+    expect(await refusal(app.finish(landed.url, begun, { resource }))).toBe('invalid_scope');
   });
 
   it('of the management API opens it to an administrator', async () => {
@@ -131,19 +129,28 @@ describe('a resource', () => {
 });
 
 describe('what was taken away', () => {
-  it('from a client is missing from its next token', async () => {
+  it('from a client is missing from its next token, and when nothing is left there is none', async () => {
     const { notes } = audiences();
-    const app = await appOfBoth();
-    const { landed, begun } = await signInForBoth(app, await createPerson(gatehouse.services));
-    const { refresh_token = '' } = await app.finish(landed.url, begun, { resource: notes });
-    await gatehouse.services.clients.change(
-      app.client.id,
-      { apis: [{ audience: notes, permissions: [] }] },
-      operator,
-    );
-    const next = await oauth.refreshTokenGrant(app.config, refresh_token, { resource: notes });
+    const app = await relyingParty(gatehouse, { apis: [{ audience: notes, permissions: ['*'] }] });
+    const { tokens } = await app.signIn(await createPerson(gatehouse.services), {
+      resource: notes,
+      scope: 'openid offline_access notes:read notes:write',
+      prompt: 'consent',
+    });
+    const leave = (permissions: string[]) =>
+      gatehouse.services.clients.change(
+        app.client.id,
+        { apis: [{ audience: notes, permissions }] },
+        operator,
+      );
+    await leave(['notes:read']);
+    const next = await oauth.refreshTokenGrant(app.config, tokens.refresh_token ?? '', { resource: notes });
+    await leave([]);
+    const last = oauth.refreshTokenGrant(app.config, next.refresh_token ?? '', { resource: notes });
 
-    expect(decodeJwt(next.access_token).scope).toBeUndefined();
+    expect(decodeJwt(tokens.access_token).scope).toBe('notes:read notes:write');
+    expect(decodeJwt(next.access_token).scope).toBe('notes:read');
+    expect(await refusal(last)).toBe('invalid_scope');
   });
 
   it('with a whole API is refused', async () => {
@@ -158,7 +165,7 @@ describe('what was taken away', () => {
     );
   });
 
-  it('from a former administrator is missing from the next token', async () => {
+  it('from a former administrator gives no next token', async () => {
     const resource = `${gatehouse.issuer}/api`;
     await createPerson(gatehouse.services, { admin: true });
     const person = await createPerson(gatehouse.services, { admin: true });
@@ -169,10 +176,10 @@ describe('what was taken away', () => {
       prompt: 'consent',
     });
     await gatehouse.services.accounts.change(person.id, { admin: false }, operator);
-    const next = await oauth.refreshTokenGrant(app.config, tokens.refresh_token ?? '', { resource });
+    const next = oauth.refreshTokenGrant(app.config, tokens.refresh_token ?? '', { resource });
 
     expect(decodeJwt(tokens.access_token).scope).toBe('accounts:read');
-    expect(decodeJwt(next.access_token).scope).toBeUndefined();
+    expect(await refusal(next)).toBe('invalid_scope');
   });
 });
 
