@@ -163,6 +163,7 @@ export function accountRoutes({ accounts }: { accounts: Accounts }): Route[] {
       method: 'GET',
       path: '/me',
       permission: 'authenticated',
+      openToKeys: true,
       limit: 'admin-read',
       summary: 'Whose token this is.',
       reply: { 200: CallerView },

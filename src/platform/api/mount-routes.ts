@@ -139,6 +139,9 @@ async function access(ctx: Context, route: Route, deps: PipelineDeps): Promise<A
   if (permission === 'public') return { caller: undefined, refusal: undefined };
   const caller = await callerOf(ctx, deps);
   if (caller === undefined) return { caller, refusal: unauthenticated(ctx, deps.site) };
+  if (permission === 'authenticated' && caller.apiKeyId !== null && route.openToKeys !== true) {
+    return { caller, refusal: failure('permission_denied') };
+  }
   if (permission === 'authenticated' || (await deps.permits(caller, permission))) {
     return { caller, refusal: boundElsewhere(route, caller) };
   }

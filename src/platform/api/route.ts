@@ -98,6 +98,11 @@ interface RouteHead {
    * elsewhere `run` hands `caller.organizationId` to every query. To all other routes they do not come at all.
    */
   readonly tenancy?: 'organization';
+  /**
+   * With `authenticated`: API keys, and tokens made with one, may come as well. A key is no session: nothing that is the
+   * person's own is within its reach unless a permission says so, or nothing can be changed here.
+   */
+  readonly openToKeys?: true;
   /** The answer is the same for everybody as long as the process runs: made once, and browsers may keep it. */
   readonly fixed?: true;
   /** The failures of `run`, for the API document; those of the pipeline are added to it. */
