@@ -15,6 +15,7 @@ import { credentialRoutes } from './credentials/admin-api.ts';
 import { gatewayRoutes } from './gateway/admin-api.ts';
 import { interactionPages } from './interaction/steps.ts';
 import { jobRoutes } from './jobs/admin-api.ts';
+import { organizationRoutes } from './organizations/admin-api.ts';
 import { docsPage } from './platform/api/docs-page.ts';
 import { documented } from './platform/api/document-route.ts';
 import { allowMethods, mountRoutes } from './platform/api/mount-routes.ts';
@@ -185,6 +186,7 @@ export function managementRoutes(services: Services): Route[] {
     ...credentialRoutes(services),
     ...clientRoutes({ clients: services.clients, audience: services.managementAudience }),
     ...apiRoutes(services),
+    ...organizationRoutes(services),
     ...gatewayRoutes(services),
     ...apiKeyRoutes(services),
     ...sessionRoutes(services),

@@ -16,6 +16,7 @@ import { commands as doctorCommands } from './doctor/commands.ts';
 import type { Doctor } from './doctor/doctor.ts';
 import { commands as jobCommands } from './jobs/commands.ts';
 import { commands as masterKeyCommands } from './master-key/commands.ts';
+import { commands as organizationCommands } from './organizations/commands.ts';
 import type { Command } from './platform/command.ts';
 import { type BoundCommand, bind, type Opened, runCommandLine } from './platform/command-line/run.ts';
 import { describeConfig } from './platform/config/describe.ts';
@@ -36,6 +37,7 @@ const featureCommands: Command<Services>[] = [
   ...credentialCommands,
   ...clientCommands,
   ...apiCommands,
+  ...organizationCommands,
   ...apiKeyCommands,
   ...accessCommands,
   ...sessionCommands,
@@ -112,6 +114,8 @@ export const program = {
     'access resource': 'What decisions are asked about.',
     key: 'API keys: for machines, with permissions, limits and sub-keys.',
     'key pepper': 'What API keys are hashed under.',
+    org: 'Organizations and their members.',
+    team: 'Teams of an organization.',
     session: 'Signed-in browsers.',
     'signing-keys': 'The keys that sign tokens.',
     grant: 'What accounts allowed which clients.',

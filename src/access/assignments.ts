@@ -29,7 +29,7 @@ export interface Assignments {
   assign(wanted: WantedAssignment, acting: Acting): Promise<Assignment>;
   /** Throws as assign does, and last_admin. */
   unassign(wanted: WantedAssignment, acting: Acting): Promise<void>;
-  /** Who is administrator is among those who have the role admin. */
+  /** Who is administrator is among those who have the role admin. Throws subject_not_found for a subject that is not there. */
   listAssignments(
     filter: AssignmentFilter,
     page: PageRequest,
@@ -116,6 +116,8 @@ export function createAssignments(deps: AssignmentDeps): Assignments {
       const roleId = filter.roleId === undefined ? undefined : parseId('role', filter.roleId);
       if (filter.roleId !== undefined && roleId === undefined) return { items: [], nextCursor: null };
       const organizationId = acting.organizationId ?? filter.organizationId;
+      if (filter.subject !== undefined)
+        await ownPlace(postgres.db, filter.subject, acting.organizationId, acting);
       const by = { roleId, subject: filter.subject, organizationId, after, limit: limit + 1 };
       return pageOf(await rows.listAssignments(postgres.db, by), limit, (one) => [
         one.subjectKind,
@@ -163,7 +165,7 @@ async function ownPlace(
   trx: Db,
   { kind, id }: WantedAssignment['subject'],
   place: OrganizationId | null,
-  { organizationId: bound }: Acting,
+  { organizationId: bound }: Pick<Acting, 'organizationId'>,
 ): Promise<OrganizationId | null> {
   const found = isStorable(id) ? await rows.placeOfSubject(trx, kind, id) : undefined;
   if (found === undefined) throw failure('subject_not_found');

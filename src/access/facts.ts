@@ -66,7 +66,8 @@ export function createFactBook(deps: FactDeps): FactBook {
       ...kept,
       maximumEntries: MAXIMUM_SUBJECTS,
       async load(id, previous) {
-        const standing = await standings.run(id);
+        // PostgreSQL takes no null byte in text; no id has one.
+        const standing = id.includes('\0') ? undefined : await standings.run(id);
         if (standing === undefined) return undefined;
         // Facts that were made before are compared with, so that they stay the same object.
         const facts = previous?.facts ?? new Map();

@@ -36,6 +36,12 @@ export interface Resource {
   properties?: Record<string, unknown> | undefined;
 }
 
+/** As people write it: 'files', 'files:7'. */
+export function resourceNamed(text: string): Resource {
+  const at = text.indexOf(':');
+  return at === -1 ? { type: text } : { type: text.slice(0, at), id: text.slice(at + 1) };
+}
+
 export interface Decision {
   allowed: boolean;
   reasons: readonly Reason[];
