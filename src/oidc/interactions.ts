@@ -130,7 +130,7 @@ export function createInteractions(deps: InteractionsDeps): Interactions {
           accountId,
           clientId,
           target: { kind: 'grant', id: grantId },
-          details: { ...pending.asked, organizationId },
+          details: { ...pending.asked, ...(organizationId && { organizationId }) },
         });
       });
       return grantId;
@@ -143,7 +143,10 @@ export function createInteractions(deps: InteractionsDeps): Interactions {
         outcome: 'denied',
         accountId: pending.accountId,
         clientId: pending.client.id,
-        details: { ...pending.asked, organizationId: pending.organizationId ?? null },
+        details: {
+          ...pending.asked,
+          ...(pending.organizationId && { organizationId: pending.organizationId }),
+        },
       });
     },
 

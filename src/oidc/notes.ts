@@ -39,6 +39,7 @@ export function customizeJwt(
         audience: jwt.payload.aud ?? null,
         scope: token.scope ?? null,
         grantId: 'grantId' in token ? (token.grantId ?? null) : null,
+        ...(organizationId && { organizationId }),
       },
     });
   };

@@ -2,6 +2,7 @@
 import Provider, { type AdapterPayload } from 'oidc-provider';
 import type { NewEvent } from '../../audit/audit.ts';
 import type { EventType } from '../../vocabulary/events.ts';
+import { organizationOf } from '../consent/grants.ts';
 import type { ModelName } from './models.ts';
 
 const tokenKinds: Partial<Record<ModelName, string>> = {
@@ -27,8 +28,15 @@ export function tokenEvent(model: ModelName, idHash: Buffer, payload: AdapterPay
       audience: payload.aud ?? null,
       scope: payload.scope ?? null,
       grantId: payload.grantId ?? null,
+      ...organizationOfRequest(),
     },
   };
+}
+
+/** Where whatever is issued in this request belongs to: that of its grant. */
+function organizationOfRequest(): { organizationId?: string } {
+  const organizationId = organizationOf(Provider.ctx?.oidc?.entities.Grant);
+  return organizationId === null ? {} : { organizationId };
 }
 
 export function tokenRevoked(model: ModelName, idHash: Buffer): NewEvent | undefined {
@@ -62,7 +70,7 @@ function deviceEvent(payload: AdapterPayload): NewEvent | undefined {
     accountId,
     clientId: payload.clientId ?? null,
     reason: payload.error ?? null,
-    details: { scope: payload.scope ?? null, grantId: payload.grantId ?? null },
+    details: { scope: payload.scope ?? null, grantId: payload.grantId ?? null, ...organizationOfRequest() },
   };
 }
 
