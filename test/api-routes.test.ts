@@ -70,6 +70,10 @@ const keyOf = async (owner: { kind: 'client' | 'account'; id: string }) => {
 };
 const key = async () =>
   keyOf({ kind: 'account', id: (await createPerson(gatehouse.services, { admin: true })).id });
+const disabled = async (id: string) => {
+  await gatehouse.services.apiKeys.disable(id, { by: operator, within: {} });
+  return { id };
+};
 const ownKey = async () => keyOf({ kind: 'client', id: made.all?.clientId ?? '' });
 const nextKey = async () => {
   const keys = await gatehouse.services.signingKeys.list();
@@ -112,6 +116,47 @@ const assigned = async () => {
 };
 const subject = async () => ({ subjectKind: 'account', subjectId: (await account()).id });
 
+const organization = async () => {
+  const fields = { slug: `made-${next()}`, name: 'Made' };
+  return { organizationId: (await gatehouse.services.organizations.create(fields, operator)).id };
+};
+const suspendedOrganization = async () => {
+  const { organizationId } = await organization();
+  await gatehouse.services.organizations.suspend(organizationId, null, operator);
+  return { organizationId };
+};
+const member = async () => {
+  const { organizationId } = await organization();
+  const accountId = (await account()).id;
+  await gatehouse.services.organizations.addMember(organizationId, accountId, operator);
+  return { organizationId, accountId };
+};
+const team = async () => {
+  const { organizationId } = await organization();
+  const { id } = await gatehouse.services.organizations.createTeam(
+    organizationId,
+    { name: 'Crew' },
+    operator,
+  );
+  return { organizationId, teamId: id };
+};
+const outsideTeam = async () => {
+  const params = await member();
+  const { organizationId } = params;
+  const { id } = await gatehouse.services.organizations.createTeam(
+    organizationId,
+    { name: 'Crew' },
+    operator,
+  );
+  return { ...params, teamId: id };
+};
+const teamMember = async () => {
+  const params = await outsideTeam();
+  const { organizationId, teamId, accountId } = params;
+  await gatehouse.services.organizations.addTeamMember(organizationId, teamId, accountId, operator);
+  return params;
+};
+
 const examples: Record<string, () => Promise<Example>> = {
   createAccount: async () => ({ body: { email: `made${next()}@example.com` } }),
   getAccount: async () => ({ params: await account() }),
@@ -146,7 +191,7 @@ const examples: Record<string, () => Promise<Example>> = {
   changeApiKey: async () => ({ params: await key(), body: { name: 'Renamed' } }),
   rotateApiKey: async () => ({ params: await key(), body: { overlapSeconds: 60 } }),
   disableApiKey: async () => ({ params: await key() }),
-  enableApiKey: async () => ({ params: await key() }),
+  enableApiKey: async () => ({ params: await disabled((await key()).id) }),
   revokeApiKey: async () => ({ params: await key(), body: { reason: 'no longer needed' } }),
   createOwnApiKey: async () => ({ body: newKey() }),
   getOwnApiKey: async () => ({ params: await ownKey() }),
@@ -154,7 +199,7 @@ const examples: Record<string, () => Promise<Example>> = {
   changeOwnApiKey: async () => ({ params: await ownKey(), body: { name: 'Renamed' } }),
   rotateOwnApiKey: async () => ({ params: await ownKey(), body: {} }),
   disableOwnApiKey: async () => ({ params: await ownKey() }),
-  enableOwnApiKey: async () => ({ params: await ownKey() }),
+  enableOwnApiKey: async () => ({ params: await disabled((await ownKey()).id) }),
   revokeOwnApiKey: async () => ({ params: await ownKey(), body: {} }),
   createRole: async () => ({ body: { name: `made-${next()}`, permissions: ['apis:read'] } }),
   getRole: async () => ({ params: await role() }),
@@ -166,6 +211,25 @@ const examples: Record<string, () => Promise<Example>> = {
   listSubjectRoles: async () => ({ params: await subject() }),
   getEffectivePermissions: async () => ({ params: await subject() }),
   explainAccess: async () => ({ params: { ...(await subject()), action: 'read', resource: 'notes:7' } }),
+  createOrganization: async () => ({ body: { slug: `made-${next()}`, name: 'Made' } }),
+  getOrganization: async () => ({ params: await organization() }),
+  changeOrganization: async () => ({ params: await organization(), body: { name: 'Renamed' } }),
+  deleteOrganization: async () => ({ params: await organization() }),
+  suspendOrganization: async () => ({ params: await organization(), body: { reason: 'unpaid' } }),
+  reinstateOrganization: async () => ({ params: await suspendedOrganization() }),
+  listAccountOrganizations: async () => ({ params: { id: (await member()).accountId } }),
+  listMembers: async () => ({ params: await member() }),
+  getMember: async () => ({ params: await member() }),
+  addMember: async () => ({ params: { ...(await organization()), accountId: (await account()).id } }),
+  removeMember: async () => ({ params: await member() }),
+  listTeams: async () => ({ params: await organization() }),
+  createTeam: async () => ({ params: await organization(), body: { name: 'Crew' } }),
+  getTeam: async () => ({ params: await team() }),
+  changeTeam: async () => ({ params: await team(), body: { name: 'Renamed' } }),
+  deleteTeam: async () => ({ params: await team() }),
+  listTeamMembers: async () => ({ params: await team() }),
+  addTeamMember: async () => ({ params: await outsideTeam() }),
+  removeTeamMember: async () => ({ params: await teamMember() }),
   rotateSigningKeys: async () => ({ body: { force: true } }),
   withdrawSigningKey: async () => ({ params: await nextKey() }),
   reportAccess: async () => ({

@@ -8,8 +8,8 @@ const limitView = z.object({
   per: z.enum(['second', 'minute', 'hour']),
   burst: z.int().optional(),
 });
-const listsView = z.record(z.string(), z.array(z.string()).readonly());
-const texts = z.array(z.string()).readonly();
+const listsView = z.record(z.string(), z.array(z.string()));
+const texts = z.array(z.string());
 
 /** A key as the management API shows it. */
 export const ApiKeyView = z
@@ -24,7 +24,7 @@ export const ApiKeyView = z
     permissions: texts,
     apis: texts.nullable(),
     allowedAddresses: texts.nullable(),
-    rateLimits: z.array(limitView).readonly(),
+    rateLimits: z.array(limitView),
     constraints: listsView,
     claims: z.record(z.string(), z.unknown()),
     notes: z.string().nullable(),
@@ -41,7 +41,7 @@ export const ApiKeyView = z
       .describe('What is left of it within its owner and the keys above it.'),
     secrets: z
       .array(z.object({ id: z.string(), createdAt: instant, retiresAt: instant.nullable() }))
-      .readonly()
+
       .describe('When its secrets were made and until when they work.'),
     expiresAt: instant.nullable(),
     revokedAt: instant.nullable(),
@@ -57,5 +57,27 @@ export const ApiKeyView = z
 
 /** What is shown of a key: the owner in one field, and its state at this moment. */
 export function apiKeyView(key: ShownKey, now: Date): z.input<typeof ApiKeyView> {
-  return { ...key, owner: ownerOf(key), state: stateOf(key, now), claims: { ...key.claims } };
+  const { effective } = key;
+  return {
+    ...key,
+    owner: ownerOf(key),
+    state: stateOf(key, now),
+    permissions: [...key.permissions],
+    apis: key.apis && [...key.apis],
+    allowedAddresses: key.allowedAddresses && [...key.allowedAddresses],
+    rateLimits: key.rateLimits.map(({ permits, per, burst }) => ({ permits, per, ...(burst && { burst }) })),
+    constraints: listsOf(key.constraints),
+    claims: { ...key.claims },
+    secrets: [...key.secrets],
+    effective: {
+      permissions: [...effective.permissions],
+      apis: effective.apis && [...effective.apis],
+      constraints: listsOf(effective.constraints),
+      expiresAt: effective.expiresAt,
+    },
+  };
+}
+
+function listsOf(constraints: ShownKey['constraints']): Record<string, string[]> {
+  return Object.fromEntries(Object.entries(constraints).map(([name, values]) => [name, [...values]]));
 }

@@ -13,7 +13,12 @@ import { type KnownKeys, SECRET_SLOTS, type StoredKey, type StoredSecret } from 
 import type { KeyRights } from './rights.ts';
 
 export type Authenticated =
-  | { readonly key: KnownKey; readonly secretId: ApiKeySecretId }
+  | {
+      readonly key: KnownKey;
+      readonly secretId: ApiKeySecretId;
+      /** When the string that was presented retires, in milliseconds; Infinity while it was not rotated. */
+      readonly secretEndsAt: number;
+    }
   /** The id is told only where the secret was right: then whoever asks holds the key. */
   | { readonly refused: KeyRefusal; readonly keyId?: ApiKeyId };
 
@@ -97,7 +102,7 @@ export function createAuthenticating(deps: {
       const refused = await refusalOf(found.key, secret, address);
       if (refused !== undefined) return { refused, keyId: found.key.id };
       bringUpToDate(secret, hashes);
-      return { key: found.key, secretId: secret.id };
+      return { key: found.key, secretId: secret.id, secretEndsAt: secret.retiresAtMilliseconds };
     },
 
     async alive(keyId, secretId) {
