@@ -284,7 +284,7 @@ describe('the table', () => {
 
   it('asks for a permission everywhere but for the answer to "who am I"', () => {
     const open = routes().filter(({ permission }) => !(permission in permissions));
-    expect(open.map(nameOf)).toEqual(['GET /me']);
+    expect(open.map(nameOf)).toEqual(['GET /me', 'GET /me/organizations']);
   });
 
   it('asks for a permission to read where it reads, and for another one where it changes', () => {

@@ -166,6 +166,7 @@ export function accountRoutes({ accounts }: { accounts: Accounts }): Route[] {
       openToKeys: true,
       limit: 'admin-read',
       summary: 'Whose token this is.',
+      tenancy: 'organization',
       reply: { 200: CallerView },
       run: async ({ caller }) => {
         const account = caller.kind === 'account' ? await accounts.find(caller.id) : undefined;

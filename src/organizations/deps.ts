@@ -11,6 +11,8 @@ export interface OrganizationsDeps {
   changes: Pick<Changes, 'bump' | 'on' | 'poll' | 'silence'>;
   clock: Clock;
   forgetAssignments: ForgetAssignments;
+  /** What the roles of the team allow those who are in it. */
+  permissionsOfTeam: (trx: Db, teamId: TeamId) => Promise<string[]>;
 }
 
 /** Takes away the roles that the account or team was given in the organization; roles live on a higher floor. */

@@ -74,10 +74,10 @@ export function createMembers(deps: PartDeps) {
       accountId: string,
       filter: { organizationId?: string | null },
       page: PageRequest,
-    ): Promise<Page<AccountOrganization>> {
+    ): Promise<Page<AccountOrganization> | undefined> {
       const after = cursorId('org', page.cursor);
       const account = parseId('acc', accountId);
-      if (account === undefined) return nothing;
+      if (account === undefined || !(await store.accountExists(db, account))) return undefined;
       const only = filter.organizationId ?? undefined;
       const rows = await store.listAccountOrganizations(db, account, only, after ?? '', page.limit + 1);
       return pageOf(rows, page.limit, (row) => [row.organizationId]);

@@ -2,6 +2,7 @@
 // an organization names it.
 import type { Actor } from '../audit/audit.ts';
 import type { Page, PageRequest } from '../lib/page.ts';
+import type { PermissionSet } from '../lib/permission.ts';
 import type { Db } from '../platform/database/postgres.ts';
 import { failure } from '../platform/errors.ts';
 import type { OrganizationsDeps } from './deps.ts';
@@ -54,12 +55,12 @@ export interface Organizations {
   known(id: string): Promise<Organization | undefined>;
   /** From memory: the active organizations of the account, by name. The same object as long as nothing changed. */
   membershipsOf(accountId: string): Promise<readonly Membership[]>;
-  /** From the database, with suspended ones and the names of teams. `organizationId`: in this one alone. */
+  /** From the database, with suspended ones and the names of teams; undefined for no account. `organizationId`: this one alone. */
   organizationsOf(
     accountId: string,
     filter: { organizationId?: string | null },
     page: PageRequest,
-  ): Promise<Page<AccountOrganization>>;
+  ): Promise<Page<AccountOrganization> | undefined>;
 
   /** Once more is no change. Throws organization_not_found and account_not_found. */
   addMember(organizationId: string, accountId: string, by: Actor): Promise<Member>;
@@ -71,11 +72,22 @@ export interface Organizations {
   /** Throws organization_not_found, team_name_taken. */
   createTeam(organizationId: string, input: NewTeam, by: Actor): Promise<Team>;
   findTeam(organizationId: string, teamId: string): Promise<Team | undefined>;
+  /** In any letters. */
+  findTeamByName(organizationId: string, name: string): Promise<Team | undefined>;
   listTeams(organizationId: string, page: PageRequest): Promise<Page<Team>>;
   changeTeam(organizationId: string, teamId: string, change: TeamChange, by: Actor): Promise<Team>;
   removeTeam(organizationId: string, teamId: string, by: Actor, version?: number): Promise<void>;
-  /** Throws team_not_found, and member_not_found for who is not a member of the organization. */
-  addTeamMember(organizationId: string, teamId: string, accountId: string, by: Actor): Promise<Member>;
+  /**
+   * Throws team_not_found, member_not_found for who is not a member of the organization, and permission_denied when the team
+   * may do more than `held`: what whoever asks may hand out.
+   */
+  addTeamMember(
+    organizationId: string,
+    teamId: string,
+    accountId: string,
+    by: Actor,
+    held?: PermissionSet,
+  ): Promise<Member>;
   removeTeamMember(organizationId: string, teamId: string, accountId: string, by: Actor): Promise<boolean>;
   listTeamMembers(organizationId: string, teamId: string, page: PageRequest): Promise<Page<Member>>;
 

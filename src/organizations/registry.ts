@@ -31,7 +31,9 @@ export function createRegistry(deps: PartDeps) {
   ): Promise<void> {
     const target = { kind: 'organization', id };
     await deps.audit.record(trx, { type, actor: by, outcome: 'success', target, ...more });
-    await deps.changes.bump(trx, 'access', id);
+    // What its members may do begins or ends with its state, and they are not named here.
+    const concerns = type === 'organization.created' || type === 'organization.changed' ? [id] : [];
+    await deps.changes.bump(trx, 'access', ...concerns);
   }
 
   async function create(input: NewOrganization, by: Actor): Promise<Organization> {

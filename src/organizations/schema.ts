@@ -163,3 +163,13 @@ export const AccountOrganizationView = z
     since: instant,
   })
   .meta({ id: 'AccountOrganization' });
+
+// Ids in an address. Any text: one that no thing has, whatever its form, is answered with 404.
+export const OrganizationParams = z.object({ organizationId: z.string() });
+export const MemberParams = z.object({ organizationId: z.string(), accountId: z.string() });
+export const TeamParams = z.object({ organizationId: z.string(), teamId: z.string() });
+export const TeamMemberParams = z.object({
+  organizationId: z.string(),
+  teamId: z.string(),
+  accountId: z.string(),
+});

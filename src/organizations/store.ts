@@ -100,6 +100,10 @@ export async function listOrganizations(
   return (await query).map(recordOf);
 }
 
+export async function accountExists(db: Db, id: AccountId): Promise<boolean> {
+  return (await db('accounts').where({ id }).first('id')) !== undefined;
+}
+
 /** Is there until the transaction ends. */
 export async function holdAccount(trx: Db, id: AccountId): Promise<boolean> {
   return (await trx('accounts').where({ id }).forKeyShare().first('id')) !== undefined;

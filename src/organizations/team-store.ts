@@ -52,6 +52,19 @@ export async function findTeam(db: Db, key: TeamKey): Promise<Team | undefined> 
   return row && recordOf(row);
 }
 
+/** In any letters. */
+export async function findTeamByName(
+  db: Db,
+  organizationId: OrganizationId,
+  name: string,
+): Promise<Team | undefined> {
+  const row = await teams(db)
+    .where({ organization_id: organizationId })
+    .whereRaw('lower(name) = lower(?)', [name])
+    .first();
+  return row && recordOf(row);
+}
+
 /** Locked until the transaction ends; places in it may still be given. */
 export async function lockTeam(trx: Db, key: TeamKey): Promise<Team | undefined> {
   const row = await teams(trx).where(keyOf(key)).forNoKeyUpdate().first();

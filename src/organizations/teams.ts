@@ -1,8 +1,10 @@
 // Teams of an organization, and who of its members is in which.
 import type { Actor } from '../audit/audit.ts';
 import { definedFields } from '../lib/fields.ts';
+import { parseName } from '../lib/identifiers.ts';
 import { type AccountId, newId, parseId } from '../lib/ids.ts';
 import { type Page, type PageRequest, pageOf } from '../lib/page.ts';
+import type { PermissionSet } from '../lib/permission.ts';
 import type { Db } from '../platform/database/postgres.ts';
 import { failure } from '../platform/errors.ts';
 import type { EventType } from '../vocabulary/events.ts';
@@ -37,6 +39,14 @@ export function createTeams(deps: PartDeps) {
   async function bump(trx: Db, accountIds: readonly AccountId[]): Promise<void> {
     const isNamed = accountIds.length <= NAMED_CHANGES;
     for (const id of isNamed ? accountIds : [undefined]) await deps.changes.bump(trx, 'access', id);
+  }
+
+  /** Who is in a team has its roles, so nobody puts anybody into one that may do more than they may (OWASP ASVS 8.2.3). */
+  async function refuseHandingOut(trx: Db, team: Team, held: PermissionSet | undefined): Promise<void> {
+    if (held === undefined) return;
+    const permissions = await deps.permissionsOfTeam(trx, team.id);
+    const permission = permissions.find((one) => !held.covers(one));
+    if (permission !== undefined) throw failure('permission_denied', { permission });
   }
 
   const create = (organizationId: string, input: NewTeam, by: Actor): Promise<Team> => {
@@ -77,10 +87,17 @@ export function createTeams(deps: PartDeps) {
       await bump(trx, members);
     });
 
-  const addMember = (organizationId: string, teamId: string, accountId: string, by: Actor): Promise<Member> =>
+  const addMember = (
+    organizationId: string,
+    teamId: string,
+    accountId: string,
+    by: Actor,
+    held?: PermissionSet,
+  ): Promise<Member> =>
     commit(async (trx) => {
       const key = keyOf(organizationId, teamId);
       const team = await lock(trx, key);
+      await refuseHandingOut(trx, team, held);
       const account = parseId('acc', accountId);
       if (account === undefined || !(await holdMember(trx, key.organizationId, account))) {
         throw failure('member_not_found');
@@ -120,6 +137,12 @@ export function createTeams(deps: PartDeps) {
     async findTeam(organizationId: string, teamId: string): Promise<Team | undefined> {
       const key = parseKey(organizationId, teamId);
       return key && store.findTeam(db, key);
+    },
+
+    async findTeamByName(organizationId: string, name: string): Promise<Team | undefined> {
+      const [organization, parsed] = [parseId('org', organizationId), parseName(name)];
+      if (organization === undefined || parsed === undefined) return undefined;
+      return store.findTeamByName(db, organization, parsed);
     },
 
     async listTeams(organizationId: string, page: PageRequest): Promise<Page<Team>> {

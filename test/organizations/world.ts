@@ -24,7 +24,9 @@ export interface Node {
 /** One server process of several on the database. */
 export function createNode(
   { postgres, db }: TestDatabase,
-  more: { silence?: () => number; forget?: OrganizationsDeps['forgetAssignments'] } = {},
+  more: Partial<Pick<OrganizationsDeps, 'forgetAssignments' | 'permissionsOfTeam'>> & {
+    silence?: () => number;
+  } = {},
 ): Node {
   const { audit, clock } = createWorld(postgres);
   const changes = createChanges({ db, log: silentLog });
@@ -36,8 +38,9 @@ export function createNode(
     changes: { ...changes, ...(more.silence && { silence: more.silence }) },
     async forgetAssignments(trx, of) {
       forgotten.push(of);
-      await more.forget?.(trx, of);
+      await more.forgetAssignments?.(trx, of);
     },
+    permissionsOfTeam: more.permissionsOfTeam ?? (async () => []),
   });
   organizations.start();
   return { organizations, changes, forgotten };
