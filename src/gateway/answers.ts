@@ -14,6 +14,7 @@ export function questionOf(body: VerifyBody): Question {
     credential,
     permissions,
     api,
+    tokensNeedApi: false,
     address: address === undefined ? null : (normalizeAddress(address) ?? null),
     uri: path ?? null,
     userAgent: userAgent ?? null,

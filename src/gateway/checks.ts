@@ -10,6 +10,8 @@ import type { Identity } from './identity.ts';
 export interface Wanted {
   readonly permissions: readonly string[];
   readonly api: string | undefined;
+  /** Tokens are refused where no API is named: one for another API is not for this request (RFC 9068 §4). */
+  readonly tokensNeedApi: boolean;
   /** Where the request that is asked about comes from; null: not told. */
   readonly address: string | null;
   /** What the request is for, to be compared with the constraints of keys. */
@@ -47,12 +49,11 @@ export function createChecks({ apis }: { apis: { known(audience: string): Api | 
   }
 
   return {
-    check(identity, { permissions, api: audience, address, values }) {
+    check(identity, { permissions, api: audience, tokensNeedApi, address, values }) {
       if (!identity.chain.every((key) => isFrom(address, key))) return { code: 'address_not_allowed' };
       const api = audience === undefined ? undefined : apis.known(audience);
-      const isForApi = identity.apis === null || (audience !== undefined && identity.apis.includes(audience));
-      // Who does not say which API is meant asks for any that it is good for.
-      if (audience !== undefined && (api === undefined || !isForApi)) return { code: 'api_not_allowed' };
+      if (!isForApi(identity, audience, tokensNeedApi)) return { code: 'api_not_allowed' };
+      if (audience !== undefined && api === undefined) return { code: 'api_not_allowed' };
       for (const [name, allowed] of Object.entries(identity.constraints)) {
         if (!allowed.includes(values[name] ?? '')) {
           return { code: 'constraint_violated', details: { constraint: name } };
@@ -64,6 +65,13 @@ export function createChecks({ apis }: { apis: { known(audience: string): Api | 
       return { granted };
     },
   };
+}
+
+/** Who does not say which API is meant asks for any that it is good for: a token for userinfo alone is good for none. */
+function isForApi({ apis, kind }: Identity, audience: string | undefined, tokensNeedApi: boolean): boolean {
+  if (apis === null) return true;
+  if (audience !== undefined) return apis.includes(audience);
+  return apis.length > 0 && !(tokensNeedApi && kind === 'token');
 }
 
 function remembered<K extends object, V>(known: WeakMap<K, V>, key: K, make: () => V): V {

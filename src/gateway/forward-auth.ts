@@ -47,6 +47,7 @@ export function createForwardAuth(deps: ForwardAuthDeps): PlainHandler {
       const verdict = await deps.verify(
         {
           ...question,
+          tokensNeedApi: true,
           credential: credential?.text ?? '',
           userAgent: request.headers['user-agent'] ?? null,
           values: { endpoint: pathOf(uri), method, ...constraints },
