@@ -241,6 +241,7 @@ const examples: Record<string, () => Promise<Example>> = {
   revokeGrant: async () => ({ params: await grant() }),
   retryLogoutDelivery: async () => ({ params: await delivery() }),
   endSession: async () => ({ params: await session() }),
+  verifyCredential: async () => ({ body: { credential: 'nothing that is known' } }),
 };
 
 beforeAll(async () => {

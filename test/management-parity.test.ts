@@ -101,6 +101,7 @@ const ofTheMachine =
 /** Operation → why there is no command for it. */
 const onlyOperation: Record<string, string> = {
   reportAccess: 'reports come from services',
+  verifyCredential: 'gateways and services ask, about what others present to them',
 };
 
 describe('the command line and the management API', () => {
