@@ -11,6 +11,8 @@ import { clientRefused, type Refusal } from './reply.ts';
 export interface KeyCaller {
   readonly key: KnownKey;
   readonly secretId: ApiKeySecretId;
+  /** When the string retires, in milliseconds. */
+  readonly secretEndsAt: number;
 }
 
 export interface KeyCallers {

@@ -28,7 +28,8 @@ export function createKeyTokens(deps: {
 }): KeyTokens {
   const remembered = createRemembered<Prepared | Refusal>(REMEMBERED);
 
-  async function prepared({ key, secretId }: KeyCaller, fields: Fields): Promise<Prepared | Refusal> {
+  async function prepared(caller: KeyCaller, fields: Fields): Promise<Prepared | Refusal> {
+    const { key, secretId, secretEndsAt } = caller;
     const { scope = '' } = fields;
     if (Array.isArray(fields.resource)) return severalResources;
     if (typeof scope !== 'string') return twice;
@@ -36,13 +37,20 @@ export function createKeyTokens(deps: {
     const audience = audienceOf(fields, () => key.apis ?? []) ?? deps.managementAudience;
     const held = await deps.rights.ofKey(key, audience);
     if (held === undefined) return noSuchApi;
-    const basis = [key, secretId, held.of, held.api, held.entitlement, held.roles.join(' ')];
-    return remembered.of(`${key.id} ${audience} ${scope}`, basis, () =>
-      prepare(key, secretId, held, only(scope)),
-    );
+    const basis = [
+      key,
+      secretId,
+      secretEndsAt,
+      held.of,
+      held.api,
+      held.entitlement,
+      held.roles.join(' '),
+      held.expiresAt?.getTime(),
+    ];
+    return remembered.of(`${key.id} ${audience} ${scope}`, basis, () => prepare(caller, held, only(scope)));
   }
 
-  function prepare(key: KnownKey, apiKeySecretId: string, held: Held, asked: string | undefined) {
+  function prepare({ key, secretId, secretEndsAt }: KeyCaller, held: Held, asked: string | undefined) {
     // Without a wish it is all that the key may do there.
     const granted =
       asked === undefined
@@ -59,13 +67,13 @@ export function createKeyTokens(deps: {
       api: held.of,
       scope,
       lifetimeSeconds: held.of.tokenLifetimeSeconds,
-      endsAt: key.expiresAt?.getTime() ?? Number.POSITIVE_INFINITY,
+      endsAt: Math.min(held.expiresAt?.getTime() ?? Number.POSITIVE_INFINITY, secretEndsAt),
       claims: {
         ...said,
         owner: ownerOf(key),
         ...(organizationId === null ? {} : { org_id: organizationId }),
       },
-      key: { apiKeyId: key.id, apiKeySecretId, ...bound },
+      key: { apiKeyId: key.id, apiKeySecretId: secretId, ...bound },
     });
   }
 

@@ -1,6 +1,6 @@
 // What people, machines and keys may have of an API now: the sets of the one rule for scopes (grantable.ts).
 
-import type { KnownKey } from '../../api-keys/schema.ts';
+import type { Effective, KnownKey } from '../../api-keys/schema.ts';
 import type { Api, Apis } from '../../apis/apis.ts';
 import type { Client } from '../../clients/clients.ts';
 import type { PermissionSet } from '../../lib/permission.ts';
@@ -17,6 +17,8 @@ export interface Held extends Omit<Ask, 'asked'> {
   readonly of: Api;
   /** Of whoever the token acts for. */
   readonly roles: readonly string[];
+  /** Of a key and those above it; null: never. */
+  readonly expiresAt?: Date | null;
 }
 
 export interface Rights {
@@ -34,7 +36,7 @@ export interface RightsDeps {
   effective: (
     key: KnownKey,
     audience: string,
-  ) => Promise<(Facts & { readonly apis: readonly string[] | null }) | undefined>;
+  ) => Promise<(Facts & Pick<Effective, 'apis' | 'expiresAt'>) | undefined>;
 }
 
 export function createRights(deps: RightsDeps): Rights {
@@ -65,8 +67,8 @@ export function createRights(deps: RightsDeps): Rights {
       const of = apis.known(audience);
       const effective = of && (await deps.effective(key, audience));
       if (!of || !effective || effective.apis?.includes(audience) === false) return undefined;
-      const { permissions: entitlement, roles } = effective;
-      return { of, api: entitlements.ofApi(of), entitlement, roles };
+      const { permissions: entitlement, roles, expiresAt } = effective;
+      return { of, api: entitlements.ofApi(of), entitlement, roles, expiresAt };
     },
 
     ofPerson(client, audience, { permissions: held, roles }) {
