@@ -1,20 +1,34 @@
 // Limits on meters over windows: what is asked for is reserved under every cap at once, and settled or released afterwards.
+import type { Audit } from '../audit/audit.ts';
 import type { Actor } from '../audit/schema.ts';
 import type { BudgetId, ReservationId } from '../lib/ids.ts';
 import type { Page, PageRequest } from '../lib/page.ts';
-import type { Db } from '../platform/database/postgres.ts';
+import type { Changes } from '../platform/changes.ts';
+import type { Clock } from '../platform/clock.ts';
+import type { Db, Postgres } from '../platform/database/postgres.ts';
+import { type AppError, failure } from '../platform/errors.ts';
 import type { Job } from '../platform/jobs/jobs.ts';
-import type {
-  Amounts,
-  Budget,
-  BudgetChange,
-  BudgetFilter,
-  BudgetScope,
-  BudgetState,
-  Meter,
-  NewBudget,
+import { createClosing } from './closing.ts';
+import { numbersOf, reservationEvent } from './events.ts';
+import { createKnownBudgets } from './known.ts';
+import { budgetJobs, type Discrepancy, discrepancies } from './ledger.ts';
+import { createManaging } from './managing.ts';
+import { createMeters } from './meters.ts';
+import { createReserving } from './reserve.ts';
+import {
+  type Amounts,
+  amountsOf,
+  type Budget,
+  type BudgetChange,
+  type BudgetFilter,
+  type BudgetScope,
+  type BudgetState,
+  type Meter,
+  type NewBudget,
 } from './schema.ts';
+import { chainOf } from './scopes.ts';
 
+export type { Discrepancy } from './ledger.ts';
 export type { Amounts, Budget, BudgetScope, BudgetState, BudgetWindow, NewBudget } from './schema.ts';
 
 /** What somebody wants to use; every budget that any of the scopes has on the meters is concerned. */
@@ -97,9 +111,88 @@ export interface Budgets {
   jobs(): Job[];
 }
 
-export interface Discrepancy {
-  readonly budgetId: BudgetId;
-  readonly windowStart: Date;
-  readonly counted: { used: bigint; reserved: bigint };
-  readonly entered: { used: bigint; reserved: bigint };
+export interface BudgetsDeps {
+  postgres: Postgres;
+  audit: Pick<Audit, 'record'>;
+  changes: Pick<Changes, 'bump' | 'on' | 'poll' | 'silence'>;
+  clock: Clock;
+  settings: { budgetDays: number };
+  /** Instead of the clock of the database, which all nodes share: for tests. */
+  now?: () => Date;
+}
+
+export const LONGEST_RESERVATION_SECONDS = 86_400;
+
+export function createBudgets(deps: BudgetsDeps): Budgets {
+  const { postgres, clock } = deps;
+  const { db } = postgres;
+  const now = () => deps.now?.() ?? null;
+  const known = createKnownBudgets({ db, changes: deps.changes, clock });
+  const closing = createClosing({ postgres, now });
+  const reserving = createReserving({
+    postgres,
+    now,
+    releaseExpired: async (budgetIds) => {
+      await closing.expire(EXPIRED_AT_ONCE, budgetIds);
+    },
+  });
+
+  async function ask({ scopes, amounts, within = null, by }: Ask, expiresInSeconds: number | null) {
+    const checked = amountsOf(amounts);
+    const unknown = await known.unknownMeter(Object.keys(checked));
+    if (unknown !== undefined) throw failure('meter_unknown', { meter: unknown });
+    const event =
+      by &&
+      (({ reservationId }: { reservationId: ReservationId | null }) =>
+        reservationEvent('budget.reserved', reservationId, { scopes, amounts: numbersOf(checked) }, by));
+    return reserving.reserve({ scopes, amounts: checked, within, expiresInSeconds, event });
+  }
+
+  return {
+    ...createManaging({ ...deps, unknownMeter: known.unknownMeter, now }),
+    ...createMeters(deps),
+    async reserve({ expiresInSeconds, ...asked }) {
+      return ask(asked, lifetimeOf(expiresInSeconds));
+    },
+    async spend(asked) {
+      const outcome = await ask(asked, null);
+      return 'exceeded' in outcome ? outcome : { remaining: outcome.remaining };
+    },
+    async settle(id, amounts, { within = null, by } = {}) {
+      const checked = amountsOf(amounts);
+      const event = by && reservationEvent('budget.settled', id, { amounts: numbersOf(checked) }, by);
+      return closing.close({ id, amounts: checked, within, event });
+    },
+    async release(id, { within = null, by } = {}) {
+      const event = by && reservationEvent('budget.released', id, {}, by);
+      await closing.close({ id, amounts: undefined, within, event });
+    },
+    hasAny: known.hasAny,
+    chainOf: (scope, organizationId = null) => chainOf(db, scope, organizationId),
+    verify: () => discrepancies(db),
+    jobs: () => budgetJobs({ db, clock, settings: deps.settings, expire: (limit) => closing.expire(limit) }),
+  };
+}
+
+const EXPIRED_AT_ONCE = 200;
+
+function lifetimeOf(seconds: number): number {
+  if (Number.isInteger(seconds) && seconds >= 1 && seconds <= LONGEST_RESERVATION_SECONDS) return seconds;
+  const told = `A whole number from 1 to ${LONGEST_RESERVATION_SECONDS}.`;
+  throw failure('request_invalid', { fields: { expiresInSeconds: told } });
+}
+
+/** 402 with what is used up: which budget, how much, and when it begins anew. */
+export function budgetExceeded(state: BudgetState): AppError {
+  const { budgetId, scope, meter, window, limit, used, reserved, resetAt } = state;
+  return failure('budget_exceeded', {
+    budgetId,
+    scope,
+    meter,
+    window,
+    limit: Number(limit ?? 0n),
+    usage: Number(used),
+    reserved: Number(reserved),
+    resetAt: resetAt?.toISOString() ?? null,
+  });
 }

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import type { BudgetId, OrganizationId } from '../lib/ids.ts';
 import { instant } from '../lib/instant.ts';
+import { failure } from '../platform/errors.ts';
 
 export const scopeKinds = ['organization', 'team', 'account', 'client', 'api-key', 'token'] as const;
 export type ScopeKind = (typeof scopeKinds)[number];
@@ -73,6 +74,32 @@ const Amount = z
   })
   .transform(BigInt)
   .refine((amount) => amount <= MAXIMUM_AMOUNT, NOT_AMOUNT);
+
+const MOST_METERS = 20;
+
+/** Throws amount_invalid, with the name of the meter. */
+export function amountsOf(given: Readonly<Record<string, unknown>>): Amounts {
+  const amounts = Object.entries(given).map(([meter, amount]) => [meter, amountOf(amount, meter)]);
+  if (amounts.length > MOST_METERS) {
+    throw failure('request_invalid', { fields: { amounts: `At most ${MOST_METERS} meters at once.` } });
+  }
+  return Object.fromEntries(amounts);
+}
+
+/** A bigint, a whole number, or its digits. Throws amount_invalid. */
+export function amountOf(given: unknown, field: string): bigint {
+  const amount = wholeOf(given);
+  if (amount === undefined || amount < 0n || amount > MAXIMUM_AMOUNT) {
+    throw failure('amount_invalid', { fields: { [field]: 'is no amount' } });
+  }
+  return amount;
+}
+
+function wholeOf(given: unknown): bigint | undefined {
+  if (typeof given === 'bigint') return given;
+  if (typeof given === 'number') return Number.isSafeInteger(given) ? BigInt(given) : undefined;
+  return typeof given === 'string' && /^\d{1,16}$/.test(given) ? BigInt(given) : undefined;
+}
 
 export const ScopeInput = z.object({ kind: z.enum(scopeKinds), id: z.string().min(1).max(256) });
 export const NewBudget = z
