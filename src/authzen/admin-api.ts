@@ -44,12 +44,9 @@ export function resourceRoutes(deps: {
 }): Route[] {
   const { resources, organizations } = deps;
 
-  /** Of a caller that is bound to an organization its own; another one is not there for it. */
+  /** A caller that is bound to an organization names no other one: the pipeline sees to that. */
   async function organizationOf(caller: Caller, asked: string | undefined): Promise<string | null> {
-    if (caller.organizationId !== null) {
-      if (asked === undefined || asked === caller.organizationId) return caller.organizationId;
-      throw failure('organization_not_found');
-    }
+    if (caller.organizationId !== null) return caller.organizationId;
     if (asked === undefined) return null;
     if ((await organizations.known(asked)) === undefined) throw failure('organization_not_found');
     return asked;

@@ -143,6 +143,29 @@ describe('an evaluation', () => {
   });
 });
 
+describe('a question that was asked before', () => {
+  it('is answered without a statement, alone and among many', async () => {
+    const { db } = world.database;
+    const subject = { type: 'user', id: 'alice@example.com' };
+    const questions = [
+      { path: EVALUATION, body: { ...permit, subject } },
+      { path: EVALUATION, body: { ...deny, subject: { type: 'user', id: 'bob' } } },
+      { path: EVALUATIONS, body: { subject, evaluations: [permit, { ...permit, resource: record2 }] } },
+    ];
+    const askAll = async () => {
+      for (const { path, body } of questions) expect((await ask(world, path, body)).status).toBe(200);
+    };
+    await askAll();
+    const statements: string[] = [];
+    const note = ({ sql }: { sql: string }) => statements.push(sql);
+    db.on('query', note);
+    await askAll();
+    db.removeListener('query', note);
+    // The look at the changes of other nodes comes each second, whoever asks.
+    expect(statements.filter((sql) => !sql.includes('change_counters'))).toEqual([]);
+  });
+});
+
 describe('a request that is not as it should be', () => {
   const without = (field: string) =>
     Object.fromEntries(Object.entries(permit).filter(([name]) => name !== field));

@@ -52,7 +52,7 @@ beforeAll(async () => {
     },
     operator,
   );
-  const people = [];
+  const people: Awaited<ReturnType<typeof person>>[] = [];
   for (let at = 0; at < 14; at += 1) {
     const email = at % 3 === 0 ? { email: `p${at}@example.com` } : {};
     people.push(await person(world, { username: `p${at}`, ...email }));
@@ -279,7 +279,8 @@ describe('pages', () => {
     ['other properties of the page', { page: { properties: { sort: 'name' } } }],
     ['a token that is none', { page: { token: 'made-up' } }],
     ['a token that was changed', { page: { token: 'AAAA' } }],
-  ])('are refused with 400 for %s', async (_what, { page, ...more }: { page?: object }) => {
+  ])('are refused with 400 for %s', async (_what, changed) => {
+    const { page, ...more }: { page?: object } = changed;
     const token = await first();
     const { status, body } = await search('subject', { ...question, ...more, page: { token, ...page } });
     expect([status, body]).toEqual([400, expect.stringContaining('page.token')]);

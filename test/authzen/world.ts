@@ -51,7 +51,12 @@ export function useDecisions(): DecisionWorld {
     secretKey: randomBytes(32),
     endClientState: async () => {},
   });
-  const organizations = createOrganizations({ ...deps, forgetAssignments: async () => {} });
+  const organizations = createOrganizations({
+    ...deps,
+    forgetAssignments: async () => {},
+    permissionsOfTeam: async () => [],
+    permissionsOfTeam: async () => compilePermissions([]),
+  });
   const resources = createResources(deps);
   const access = createAccess({
     ...deps,
