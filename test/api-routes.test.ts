@@ -104,7 +104,7 @@ const delivery = async () => {
 
 const everything = asOperator(operator);
 const role = async () => {
-  const input = { name: `role-${next()}`, permissions: ['notes:read'] };
+  const input = { name: `role-${next()}`, permissions: ['apis:read'] };
   return { roleId: (await gatehouse.services.access.createRole(input, everything)).id };
 };
 const assigned = async () => {
@@ -350,7 +350,7 @@ describe('every route', () => {
   });
 
   it('answers 400 to pages of no size, and to cursors and limits that are none', async () => {
-    const lists = routes().filter(({ query }) => query !== undefined);
+    const lists = routes().filter(({ method, query }) => method === 'GET' && query !== undefined);
     for (const query of ['?limit=0', '?limit=101', '?limit=1.5', '?limit=many', '?cursor=made-up']) {
       const outcomes = await each(lists, async (route) =>
         statusAndCode(await call('GET', `${route.path}${query}`)),
@@ -397,9 +397,14 @@ describe('every route', () => {
   });
 });
 
+/** A question that does not fit into an address. */
+const onlyAsk: Record<string, string> = {
+  verifyCredential: 'good ones are counted as usage, refusals have events of their own (test/gateway)',
+};
+
 describe('every route that changes something', () => {
   it('writes down in the ledger who did it', async () => {
-    const some = routes().filter(({ method }) => method !== 'GET');
+    const some = routes().filter(({ method, operation }) => method !== 'GET' && !(operation in onlyAsk));
     const quiet: string[] = [];
     for (const route of some) {
       const reply = await send(route, await example(route));

@@ -136,9 +136,7 @@ const InactiveView = z.object({
   ...counted,
 });
 
-export const VerifyView = z
-  .discriminatedUnion('active', [ActiveView, InactiveView])
-  .meta({ id: 'VerifyAnswer' });
+export const VerifyView = z.union([ActiveView, InactiveView]).meta({ id: 'VerifyAnswer' });
 export type VerifyView = z.input<typeof VerifyView>;
 
 /** Whole numbers or their digits. Throws amount_invalid for what is negative, fractional, too large or no number. */
