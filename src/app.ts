@@ -5,6 +5,7 @@ import packageFile from '../package.json' with { type: 'json' };
 import { accessRoutes } from './access/admin-api.ts';
 import { accountRoutes } from './accounts/admin-api.ts';
 import { apiKeyRoutes } from './api-keys/admin-api.ts';
+import { createExposedKeys } from './api-keys/api-keys.ts';
 import { apiRoutes } from './apis/admin-api.ts';
 import { auditRoutes } from './audit/admin-api.ts';
 import { recordRefusedCalls } from './audit/counted.ts';
@@ -22,10 +23,11 @@ import { allowMethods, mountRoutes } from './platform/api/mount-routes.ts';
 import { plainMiddleware } from './platform/api/plain.ts';
 import { reflectionMiddleware } from './platform/api/reflection.ts';
 import type { Route } from './platform/api/route.ts';
+import { failure } from './platform/errors.ts';
 import { areasOf, type ErrorDeps, renderErrors, takeOverKoaErrors } from './platform/http/errors.ts';
 import { securityHeaders } from './platform/http/headers.ts';
 import { createHealth, type Health } from './platform/http/health.ts';
-import { limitMiddleware } from './platform/http/limit.ts';
+import { limitMiddleware, takeFromLimit } from './platform/http/limit.ts';
 import { mountPages } from './platform/http/mount-pages.ts';
 import { observeRequests, requestContext } from './platform/http/request-id.ts';
 import { wellKnownAtRoot, withinBasePath } from './platform/http/site.ts';
@@ -126,6 +128,13 @@ export function createApp(services: Services): App {
   app.use(wellKnownAtRoot(site));
   // Before the line: one address cannot fill it with what its limit would refuse.
   app.use(limitMiddleware({ site, limits, paths: protocolLimits, bodyLimitBytes: ENGINE_BODY_BYTES }));
+  const exposed = createExposedKeys(services);
+  app.use(async (ctx, next) => {
+    if (!ctx.querystring.includes('gth_')) return next();
+    await takeFromLimit(ctx, limits, 'api-credential');
+    if (await exposed.in(ctx.querystring, ctx.path)) throw failure('credential_in_url');
+    return next();
+  });
   const crowd = createCrowd(CROWD);
   const shown = pagePaths.map((path) => `${site.basePath}${path}`);
   app.use(async (ctx, next) => {

@@ -40,6 +40,7 @@ export type {
   ShownKey,
 } from './schema.ts';
 export type { Authenticated } from './use/authenticate.ts';
+export { createExposedKeys } from './use/exposed.ts';
 export type { Facts, Owners } from './use/rights.ts';
 
 export interface ApiKeys extends Authenticating, Omit<Managing, 'insert'>, PepperRotation {

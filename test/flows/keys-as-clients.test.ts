@@ -269,3 +269,35 @@ describe('one answer for every key that is not good', () => {
     expect(refusalOf(await token({}, basic(client, secret)))).toEqual([401, 'invalid_client']);
   });
 });
+
+describe('a key in the address', () => {
+  it.each(['/token', '/introspect', '/api/v1/accounts', '/authorize', '/userinfo'])(
+    'is refused at %s whatever comes with it, and the leak is told',
+    async (path) => {
+      const { key, secret } = await world().key();
+      const method = path === '/token' || path === '/introspect' ? 'POST' : 'GET';
+      const address = `${gatehouse.issuer}${path}?a=b&api_key=${secret}`;
+      const answers = await Promise.all(
+        [address, address.replace(secret, newApiKey(newId('key')))].map((url) =>
+          fetch(url, { method, headers: { accept: 'application/json', 'x-api-key': secret } }),
+        ),
+      );
+      const bodies = await Promise.all(answers.map((answer) => answer.json()));
+
+      expect(answers.map(({ status }) => status)).toEqual([400, 400]);
+      // Whether there is such a key is not told.
+      for (const body of bodies) expect(body).toMatchObject({ code: 'credential_in_url' });
+      expect(JSON.stringify(bodies)).toContain('replace it');
+      expect(JSON.stringify(bodies)).not.toContain(secret);
+      expect(await eventsOf(gatehouse.services, { type: 'api-key.exposed', clientId: key.id })).toMatchObject(
+        [{ target: { kind: 'api-key', id: key.id }, details: { path } }],
+      );
+    },
+  );
+
+  it('is no matter when it only looks like one', async () => {
+    const answer = await fetch(`${gatehouse.issuer}/jwks?x=gth_0123`);
+
+    expect(answer.status).toBe(200);
+  });
+});
