@@ -280,7 +280,7 @@ describe('pages', () => {
     ['a token that is none', { page: { token: 'made-up' } }],
     ['a token that was changed', { page: { token: 'AAAA' } }],
   ])('are refused with 400 for %s', async (_what, changed) => {
-    const { page, ...more }: { page?: object } = changed;
+    const { page, ...more }: { page?: object | undefined } = { page: undefined, ...changed };
     const token = await first();
     const { status, body } = await search('subject', { ...question, ...more, page: { token, ...page } });
     expect([status, body]).toEqual([400, expect.stringContaining('page.token')]);

@@ -55,7 +55,6 @@ export function useDecisions(): DecisionWorld {
     ...deps,
     forgetAssignments: async () => {},
     permissionsOfTeam: async () => [],
-    permissionsOfTeam: async () => compilePermissions([]),
   });
   const resources = createResources(deps);
   const access = createAccess({
