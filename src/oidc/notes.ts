@@ -4,7 +4,7 @@ import type { Context } from 'koa';
 import type { Configuration, KoaContextWithOIDC } from 'oidc-provider';
 import type { Audit } from '../audit/audit.ts';
 import { requestOf } from '../platform/http/request-id.ts';
-import { organizationOf } from './consent/grants.ts';
+import { organizationOf } from './consent/grant-organization.ts';
 import type { SignedToken } from './tokens/token-claims.ts';
 
 /** Whom the engine found to be asking, for the request log; a name that nobody has is not noted. */

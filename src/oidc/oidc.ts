@@ -30,8 +30,7 @@ import { createSealing } from './adapter/sealing.ts';
 import type { EndedParticipant } from './adapter/session-clients.ts';
 import { createBrowserAccounts } from './browser-accounts.ts';
 import { createClientSource, noClientAdapter } from './client-source.ts';
-import { keepOrganization } from './consent/grants.ts';
-import { createOrganizationChoices } from './consent/organizations.ts';
+import { keepOrganization } from './consent/grant-organization.ts';
 import { type Cutoffs, createCutoffs } from './cutoffs.ts';
 import { createDeviceGuesses } from './device-guesses.ts';
 import { createDirect } from './direct/direct.ts';
@@ -46,12 +45,11 @@ import { createEnginePages } from './pages/pages.ts';
 import { drawPassingOn } from './pages/passing-on.ts';
 import { type EngineDeps, engineConfiguration, routes, subjectOf } from './settings.ts';
 import { createEntitlements } from './tokens/entitlements.ts';
-import { createGrantable } from './tokens/grantable.ts';
 import type { Tokens } from './tokens/inspect.ts';
 import { longestTransientSeconds } from './tokens/lifetimes.ts';
-import { createResources } from './tokens/resources.ts';
 import { createRevokedTokens } from './tokens/revoked.ts';
 import { createRights } from './tokens/rights.ts';
+import { createScopes } from './tokens/scopes.ts';
 import { engineKeys } from './tokens/signing.ts';
 import { createHandles } from './tokens/token-claims.ts';
 import { createTokens } from './tokens/tokens.ts';
@@ -114,7 +112,6 @@ const EXPIRED_BATCH = 1000;
 
 export function createOidc(deps: OidcDeps): Oidc {
   const { config, accounts, apis, clients, serverSecrets } = deps;
-  const { membershipsOf } = deps.organizations;
   const { db } = deps.postgres;
   const cutoffs = createCutoffs({
     db,
@@ -203,27 +200,10 @@ export function createOidc(deps: OidcDeps): Oidc {
     rows: store.factory('ClientCredentials'),
   });
 
-  const factsOf = (id: string, organizationId: string | null) =>
-    deps.access.factsOf({ kind: 'account', id }, organizationId);
-  const grantable = createGrantable({
-    apis,
-    entitlements,
-    heldBy: async (accountId, organizationId) => (await factsOf(accountId, organizationId))?.permissions,
-  });
-  const organizations = createOrganizationChoices({
-    grantable,
-    clientSource,
-    membershipsOf,
-    isServersOwn: (audience) => apis.known(audience)?.system ?? false,
-  });
+  const scopes = createScopes({ ...deps, clientSource, entitlements });
 
   const engineDeps: EngineDeps = {
-    organizations,
-    async isMember(accountId, organizationId) {
-      return (await membershipsOf(accountId)).some((one) => one.organizationId === organizationId);
-    },
-    factsOf,
-    apiOf: apis.known,
+    ...scopes,
     browser,
     isCutOff: cutoffs.isOver,
     config,
@@ -231,7 +211,6 @@ export function createOidc(deps: OidcDeps): Oidc {
     serverSecrets,
     accounts,
     clientSource,
-    resources: createResources({ apis, clientSource, entitlements, grantable, organizations }),
     store,
     pages: createEnginePages({ renderer: deps.renderer, i18n: deps.i18n, accounts }),
     locales: deps.i18n.locales,
@@ -281,14 +260,11 @@ export function createOidc(deps: OidcDeps): Oidc {
     },
 
     interactions: createInteractions({
+      ...deps,
+      ...scopes,
       provider,
       browser,
       clientSource,
-      apis,
-      grantable,
-      membershipsOf,
-      postgres: deps.postgres,
-      audit: deps.audit,
       tokens: config.tokens,
       cutoffs,
     }),

@@ -20,8 +20,13 @@ import { cookieNames, cookieOptions } from './cookies.ts';
 import type { Cutoffs } from './cutoffs.ts';
 import type { EnginePages } from './pages/pages.ts';
 import { prompts } from './prompts.ts';
-import { type AccessTokenDeps, claimsOfToken } from './tokens/access-token-claims.ts';
-import { claimsByScope, findAccount, pairwiseSubject } from './tokens/claims.ts';
+import {
+  type AccessTokenDeps,
+  claimsByScope,
+  claimsOfToken,
+  findAccount,
+  pairwiseSubject,
+} from './tokens/claims.ts';
 import { lifetimes } from './tokens/lifetimes.ts';
 import type { Resources } from './tokens/resources.ts';
 import { authenticationClaims } from './tokens/token-claims.ts';

@@ -2,7 +2,7 @@
 import Provider, { type AdapterPayload } from 'oidc-provider';
 import type { NewEvent } from '../../audit/audit.ts';
 import type { EventType } from '../../vocabulary/events.ts';
-import { organizationOf } from '../consent/grants.ts';
+import { organizationOf } from '../consent/grant-organization.ts';
 import type { ModelName } from './models.ts';
 
 const tokenKinds: Partial<Record<ModelName, string>> = {

@@ -92,7 +92,7 @@ function grantEvent(type: 'grant.created' | 'grant.revoked', id: string, payload
     accountId: payload.accountId ?? null,
     clientId: payload.clientId ?? null,
     target: { kind: 'grant', id },
-    // A field of our own (consent/grants.ts), which the typings of the payload do not know.
+    // A field of our own (consent/grant-organization.ts), which the typings of the payload do not know.
     ...('organizationId' in payload && { details: { organizationId: payload.organizationId } }),
     reason: type === 'grant.revoked' ? (Provider.ctx?.oidc?.route ?? null) : null,
   };

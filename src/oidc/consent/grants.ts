@@ -6,41 +6,20 @@ import type { Config } from '../../platform/config/schema.ts';
 import type { Db } from '../../platform/database/postgres.ts';
 import type { ClientSource } from '../client-source.ts';
 import { asksNativeClient } from '../prompts.ts';
-import type { Resources } from '../tokens/resources.ts';
 import type { OrganizationChoice } from './choice.ts';
 import { type Consent, covers, findConsent } from './consents.ts';
+import { chooseFor, organizationChosenFor, organizationOf } from './grant-organization.ts';
 import type { OrganizationChoices } from './organizations.ts';
 
 type Grant = InstanceType<Provider['Grant']>;
-
-/** The engine's grants keep, beside what was allowed, in which organization. */
-export function keepOrganization(provider: Provider): void {
-  // The list of what is stored is a static getter of the model that the typings do not show.
-  const model = provider.Grant as unknown as { readonly IN_PAYLOAD: readonly string[] };
-  Object.defineProperty(model, 'IN_PAYLOAD', { value: [...model.IN_PAYLOAD, 'organizationId'] });
-}
-
-/** null when somebody chose none; undefined when it was no question. */
-export function organizationChosenFor(grant: object): OrganizationChoice | undefined {
-  const id: unknown = Reflect.get(grant, 'organizationId');
-  return typeof id === 'string' || id === null ? id : undefined;
-}
-
-/** The organization in which whatever comes from this grant acts. */
-export function organizationOf(grant: object | undefined): OrganizationChoice {
-  return (grant && organizationChosenFor(grant)) ?? null;
-}
-
-export function chooseFor(grant: Grant, organizationId: OrganizationChoice | undefined): void {
-  if (organizationId !== undefined) Object.assign(grant, { organizationId });
-}
 
 interface GrantDeps {
   db: Db;
   clientSource: ClientSource;
   tokens: Config['tokens'];
   organizations: OrganizationChoices;
-  resources: Pick<Resources, 'refuseEmpty'>;
+  /** Throws when nothing of what is asked can be granted. */
+  resources: { refuseEmpty(ctx: KoaContextWithOIDC): Promise<void> };
 }
 
 export function loadExistingGrant(deps: GrantDeps): NonNullable<Configuration['loadExistingGrant']> {

@@ -4,7 +4,7 @@ import { openidScopes } from '../../clients/schema.ts';
 import type { ClientSource } from '../client-source.ts';
 import type { Grantable, Holder } from '../tokens/grantable.ts';
 import { type Chosen, chooseOrganization, type OrganizationChoice } from './choice.ts';
-import { organizationChosenFor } from './grants.ts';
+import { organizationChosenFor } from './grant-organization.ts';
 
 export interface Membership {
   readonly organizationId: string;

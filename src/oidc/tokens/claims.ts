@@ -1,8 +1,19 @@
-// Subject -> account, scope -> claims (OpenID Connect Core §5.4), and pairwise subjects (§8.1).
-import type { Account as EngineAccount, FindAccount } from 'oidc-provider';
+// Subject -> account, scope -> claims (OpenID Connect Core §5.4), pairwise subjects (§8.1), and what access tokens say.
+import type {
+  AccessToken,
+  ClientCredentials,
+  Account as EngineAccount,
+  FindAccount,
+  KoaContextWithOIDC,
+} from 'oidc-provider';
+import type { Facts } from '../../access/access.ts';
 import type { Account, Accounts } from '../../accounts/accounts.ts';
+import type { Api } from '../../apis/apis.ts';
+import type { TokenClaim } from '../../apis/schema.ts';
+import { reservedClaims } from '../../lib/static-claims.ts';
 import { keyedHash } from '../../platform/secrets/tokens.ts';
-import { organizationOf } from '../consent/grants.ts';
+import type { ClientSource } from '../client-source.ts';
+import { organizationOf } from '../consent/grant-organization.ts';
 import type { Cutoffs } from '../cutoffs.ts';
 
 export const claimsByScope = {
@@ -81,48 +92,8 @@ export function pairwiseSubject(salt: Buffer, accountId: string, sector: string)
   return keyedHash(salt, `${sector} ${accountId}`).toString('base64url');
 }
 
-/** What an API, a client or a key says about itself in every token: free names, apart from the ones below. */
+/** What an API, a client or a key says in every token, under names that neither the protocol nor the server uses. */
 export type StaticClaims = Readonly<Record<string, unknown>>;
-
-/**
- * Names that the protocol or the server gives a meaning: whoever reads a token decides by them, so that no registration
- * may say them. RFC 9068 §2.2, RFC 7662 §2.2, RFC 9449 §6, RFC 8693 §4, OpenID Connect Core §2.
- */
-export const protocolClaims: ReadonlySet<string> = new Set([
-  ...[
-    'iss',
-    'sub',
-    'aud',
-    'exp',
-    'nbf',
-    'iat',
-    'jti',
-    'typ',
-    'client_id',
-    'azp',
-    'scope',
-    'cnf',
-    'act',
-    'may_act',
-  ],
-  ...['authorization_details', 'auth_time', 'acr', 'amr', 'sid', 'nonce', 'at_hash', 'c_hash', 's_hash'],
-  ...[
-    'active',
-    'token_type',
-    'username',
-    'permissions',
-    'roles',
-    'groups',
-    'entitlements',
-    'org_id',
-    'owner',
-  ],
-  ...['handle', '__proto__'],
-]);
-
-/** What an API may want to read in its tokens beside `scope`. */
-export const tokenClaimNames = ['permissions', 'roles', 'org_id'] as const;
-export type TokenClaimName = (typeof tokenClaimNames)[number];
 
 export interface TokenSaying {
   readonly api: { readonly tokenClaims: readonly string[]; readonly claims: StaticClaims };
@@ -142,10 +113,36 @@ export interface TokenSaying {
 export function accessTokenClaims(saying: TokenSaying): Record<string, unknown> {
   const { api, client, key, facts, organizationId, scope } = saying;
   const fixed = { ...api.claims, ...client?.claims, ...key?.claims };
-  const claims = Object.fromEntries(Object.entries(fixed).filter(([name]) => !protocolClaims.has(name)));
-  const wants = (name: TokenClaimName) => api.tokenClaims.includes(name);
+  const claims = Object.fromEntries(Object.entries(fixed).filter(([name]) => !reservedClaims.has(name)));
+  const wants = (name: TokenClaim) => api.tokenClaims.includes(name);
   if (wants('permissions')) claims.permissions = scope?.split(' ') ?? [];
   if (wants('roles')) claims.roles = facts?.roles ?? [];
   if (wants('org_id') && organizationId !== null) claims.org_id = organizationId;
   return claims;
+}
+
+export interface AccessTokenDeps {
+  readonly clientSource: Pick<ClientSource, 'registered'>;
+  readonly apiOf: (audience: string) => Api | undefined;
+  readonly factsOf: (accountId: string, organizationId: string | null) => Promise<Facts | undefined>;
+}
+
+/** Nothing for a token without an audience: that one is for userinfo, which says what there is to say. */
+export async function claimsOfToken(
+  ctx: KoaContextWithOIDC,
+  token: AccessToken | ClientCredentials,
+  deps: AccessTokenDeps,
+): Promise<Record<string, unknown>> {
+  const { client: engineClient, entities } = ctx.oidc;
+  const api = typeof token.aud === 'string' ? deps.apiOf(token.aud) : undefined;
+  if (!api || !engineClient) return {};
+  const accountId = 'accountId' in token ? token.accountId : undefined;
+  const organizationId = accountId ? organizationOf(entities.Grant) : null;
+  return accessTokenClaims({
+    api,
+    client: deps.clientSource.registered(engineClient),
+    facts: accountId ? await deps.factsOf(accountId, organizationId) : undefined,
+    organizationId,
+    scope: token.scope,
+  });
 }

@@ -2,7 +2,7 @@
 import { errors, type KoaContextWithOIDC, type ResourceServer } from 'oidc-provider';
 import type { Apis } from '../../apis/apis.ts';
 import type { ClientSource } from '../client-source.ts';
-import { organizationOf } from '../consent/grants.ts';
+import { organizationOf } from '../consent/grant-organization.ts';
 import { apiScopesIn, audiencesOf, type OrganizationChoices } from '../consent/organizations.ts';
 import type { Entitlements } from './entitlements.ts';
 import type { Grantable, Holder } from './grantable.ts';

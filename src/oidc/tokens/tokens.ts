@@ -7,7 +7,7 @@ import type { Changes } from '../../platform/changes.ts';
 import type { Seal } from '../../platform/secrets/seal.ts';
 import type { SigningKeys } from '../../signing-keys/signing-keys.ts';
 import type { StateStore } from '../adapter/adapter.ts';
-import { organizationOf } from '../consent/grants.ts';
+import { organizationOf } from '../consent/grant-organization.ts';
 import type { Cutoffs } from '../cutoffs.ts';
 import { createInspection, type Tokens } from './inspect.ts';
 import type { IssuedToken } from './issued.ts';
