@@ -264,7 +264,7 @@ function subjectRoutes({ access }: { access: Access }): Route[] {
       operation: 'explainAccess',
       method: 'GET',
       path: '/subjects/:subjectKind/:subjectId/decisions/:action/:resource',
-      permission: 'access:execute',
+      permission: 'roles:read',
       tenancy: 'organization',
       limit: 'admin-read',
       summary: 'Whether an account, a client or an API key may do something, and why.',

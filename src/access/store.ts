@@ -116,7 +116,7 @@ export async function setParents(trx: Db, id: RoleId, parents: readonly RoleId[]
 export async function inheritingAmong(trx: Db, id: RoleId, ids: readonly RoleId[]): Promise<RoleId[]> {
   const { rows } = await trx.raw<{ rows: { id: RoleId }[] }>(
     `with recursive heirs (id) as (
-       select cast(:id as text) union
+       select id from roles where id = :id union
        select p.role_id from heirs join role_parents p on p.parent_id = heirs.id
      )
      select id from heirs where id = any(:ids::text[])`,
