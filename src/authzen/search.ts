@@ -7,6 +7,8 @@ export interface Gathered<T> {
 }
 
 export interface Haystack<Candidate, T> {
+  /** How many candidates one request looks at, at most: a page that is not full by then says that there is more. */
+  readonly mostLooks: number;
   /** The next candidates in their order, and where those after them begin; null: there are none after them. */
   next(after: string): Promise<{ candidates: readonly Candidate[]; last: string | null }>;
   /** The order of candidates. */
@@ -15,15 +17,14 @@ export interface Haystack<Candidate, T> {
   look(candidate: Candidate): Promise<T | undefined>;
 }
 
-/** What one request looks at, at most: a page that is not full by then says that there is more. */
-const MOST_LOOKS = 2_000;
+/** How often one request asks for more candidates, at most, where few of them are worth a look. */
 const MOST_STEPS = 20;
 /** How many are looked at side by side; their facts are read in one statement. */
 const TOGETHER = 100;
 
 /** Finds no more than `limit`, and one more only to know whether there is a next page. */
 export async function gather<Candidate, T>(
-  { next, keyOf, look }: Haystack<Candidate, T>,
+  { mostLooks, next, keyOf, look }: Haystack<Candidate, T>,
   place: { after: string; limit: number },
 ): Promise<Gathered<T>> {
   const found: { key: string; item: T }[] = [];
@@ -46,7 +47,7 @@ export async function gather<Candidate, T>(
       if (found.length > place.limit) return cut();
       looks += some.length;
       const lastLooked = some.at(-1);
-      if (looks >= MOST_LOOKS && lastLooked !== undefined) {
+      if (looks >= mostLooks && lastLooked !== undefined) {
         return { found: found.map(({ item }) => item), after: keyOf(lastLooked) };
       }
     }

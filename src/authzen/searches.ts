@@ -40,7 +40,10 @@ export interface SearchesDeps {
 const DEFAULT_LIMIT = 100;
 const MOST_RESULTS = 1_000;
 const SUBJECT_WINDOW = 5_000;
-const RESOURCE_WINDOW = 500;
+const RESOURCE_WINDOW = 1_000;
+// The facts of a subject may have to be read; a thing is decided about from what is at hand.
+const SUBJECTS_LOOKED_AT = 2_000;
+const THINGS_LOOKED_AT = 20_000;
 
 export function createSearches(deps: SearchesDeps): Searches {
   const { db, resources, subjects, asRegistered } = deps;
@@ -90,6 +93,7 @@ export function createSearches(deps: SearchesDeps): Searches {
       const wanted = { organizationId, onlyThere: bound !== null, type: resource.type, action: action.name };
       const gathered = await gather(
         {
+          mostLooks: SUBJECTS_LOOKED_AT,
           async next(from) {
             const { ids, last } = await subjectWindow(db, kind, wanted, {
               after: from,
@@ -122,6 +126,7 @@ export function createSearches(deps: SearchesDeps): Searches {
       if (organizationId === undefined || facts === undefined) return nothing;
       const gathered = await gather(
         {
+          mostLooks: THINGS_LOOKED_AT,
           async next(from) {
             const asked = { organizationId, type, after: from, limit: RESOURCE_WINDOW };
             const candidates = await resources.ofType(asked);
@@ -154,6 +159,7 @@ export function createSearches(deps: SearchesDeps): Searches {
       const names = [...new Set([...named, ...actionsOf(facts, resource.type)])].sort();
       const gathered = await gather(
         {
+          mostLooks: THINGS_LOOKED_AT,
           next: async (from) => ({ candidates: names.filter((name) => name > from), last: null }),
           keyOf: (name) => name,
           look: async (name) => (decide(facts, name, thing).allowed ? { name } : undefined),
