@@ -1,5 +1,6 @@
 // The options of `gatehouse key create` and `key change`, and what they say in the words of the API.
 import { definedFields } from '../lib/fields.ts';
+import { parseRateLimit, type RateLimit } from '../lib/rate-limits.ts';
 import { type CommandOption, type Options, UsageMistake } from '../platform/command.ts';
 import type { NewApiKey } from './schema.ts';
 
@@ -77,16 +78,12 @@ function nullIfEmpty(list: string[] | undefined): string[] | null | undefined {
   return list?.length === 0 ? null : list;
 }
 
-function rateOf(text: string): NonNullable<NewApiKey['rateLimits']>[number] {
-  const [, permits, per, burst] = /^(\d+)\/(second|minute|hour)(?:\+(\d+))?$/.exec(text) ?? [];
-  if (permits === undefined)
+function rateOf(text: string): RateLimit {
+  const rate = parseRateLimit(text);
+  if (rate === undefined)
     throw new UsageMistake('--limit takes a rate: 100/second, 600/minute or 5000/hour+50.');
-  const window = windows.find((name) => name === per) ?? 'minute';
-  const more = burst === undefined ? {} : { burst: Number(burst) };
-  return { permits: Number(permits), per: window, ...more };
+  return rate;
 }
-
-const windows = ['second', 'minute', 'hour'] as const;
 
 function pairOf(option: string, text: string): [name: string, value: string] {
   const at = text.indexOf('=');

@@ -3,6 +3,8 @@ import { z } from 'zod';
 import type { AccountId, ApiKeyId, ApiKeySecretId, ClientId, OrganizationId } from '../lib/ids.ts';
 import { addressRanges } from '../lib/ip.ts';
 import { type PermissionSet, parsePermission } from '../lib/permission.ts';
+import { rateLimits } from '../lib/rate-limits.ts';
+import { staticClaims } from '../lib/static-claims.ts';
 import type { KeyLimit } from '../platform/limits/key-limits.ts';
 
 export const ownerKinds = ['account', 'organization', 'client'] as const;
@@ -145,32 +147,6 @@ const address = z
   .string()
   .refine(isRange, 'must be an address or a range such as 192.0.2.0/24 or 2001:db8::/32');
 
-const WINDOW_SECONDS = { second: 1, minute: 60, hour: 3600 } as const;
-/** The counters remember no longer (platform/limits/key-limits.ts). */
-const LONGEST_BURST_SECONDS = 7200;
-
-const rateLimit = z
-  .strictObject({
-    permits: z.int().min(1).max(10_000_000).describe('How many in one window.'),
-    per: z.enum(['second', 'minute', 'hour']),
-    burst: z
-      .int()
-      .min(1)
-      .max(10_000_000)
-      .optional()
-      .describe('How many at once after a pause; permits unless told.'),
-  })
-  .refine(
-    ({ permits: limit, per, burst = limit }) =>
-      (burst / limit) * WINDOW_SECONDS[per] <= LONGEST_BURST_SECONDS,
-    'has a burst that takes longer than two hours to come back',
-  );
-
-const rateLimits = z
-  .array(rateLimit)
-  .max(3)
-  .refine((list) => distinct(list.map(({ per }) => per)), 'must not have two for the same window');
-
 const WORD = /^[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?$/i;
 
 const constraints = z
@@ -179,10 +155,6 @@ const constraints = z
     z.array(plainText(200)).max(100).refine(distinct, 'must not name one twice'),
   )
   .refine((lists) => Object.keys(lists).length <= 20, 'must not be more than 20 lists');
-
-const claims = z
-  .record(z.string().regex(/^[^\p{Cc}\p{Cs}]{1,200}$/u), z.json())
-  .refine((values) => JSON.stringify(values).length <= 4096, 'must not be larger than 4096 characters');
 
 const time = z.iso.datetime({ offset: true }).pipe(z.coerce.date());
 const date = z.union([z.date(), time]);
@@ -205,7 +177,7 @@ const fields = {
     .describe('Addresses and CIDR ranges that it may be used from; null: anywhere.'),
   rateLimits: rateLimits.describe('How often it may be used, beside the limits of the keys above it.'),
   constraints: constraints.describe('Free allow-lists, such as endpoint, provider or model.'),
-  claims: claims.describe('What tokens made from it say beside what the server says.'),
+  claims: staticClaims.describe('What tokens made from it say beside what the server says.'),
   notes: plainText(2000).nullable(),
   expiresAt: date.nullable().describe('When it ends; without it after API_KEY_LIFETIME_DAYS.'),
 };

@@ -1,5 +1,6 @@
 // The options of `client create` and `client change`, and how they become a registration.
 import { definedFields } from '../lib/fields.ts';
+import { parseRateLimit, type RateLimit } from '../lib/rate-limits.ts';
 import { type CommandOption, type Options, UsageMistake } from '../platform/command.ts';
 import { grantTypes, openidScopes } from './schema.ts';
 
@@ -68,6 +69,13 @@ const rest: CommandOption[] = [
   },
   { name: 'auth-method', value: 'method', choices: authMethods, summary: 'How it proves who it is.' },
   { name: 'jwks', value: 'json', summary: 'Its public keys, as a JSON Web Key Set.' },
+  {
+    name: 'limit',
+    value: 'rate',
+    repeat: true,
+    summary:
+      "How often its tokens are good: 100/second, 600/minute+50, 5000/hour; '' for no limit of its own.",
+  },
   { name: 'claims', value: 'json', summary: 'An object of claims that every access token of it says.' },
   {
     name: 'subject-type',
@@ -132,6 +140,7 @@ export function registrationOf(options: Options) {
     refreshIdleSeconds: number('refresh-idle'),
     refreshAbsoluteSeconds: number('refresh-absolute'),
     claims: options.object('claims'),
+    rateLimits: list(options, 'limit')?.map(rateOf),
   });
 }
 
@@ -149,6 +158,13 @@ function switched(options: Options, name: string): boolean | undefined {
   const value = options.text(name);
   if (value !== undefined) return value === 'yes';
   return options.flag(name) ? true : undefined;
+}
+
+function rateOf(text: string): RateLimit {
+  const rate = parseRateLimit(text);
+  if (rate === undefined)
+    throw new UsageMistake('--limit takes a rate: 100/second, 600/minute or 5000/hour+50.');
+  return rate;
 }
 
 /** An audience may hold an equals sign in its query; the last one separates. */

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import type { ClientId, ClientSecretId } from '../lib/ids.ts';
 import { instant } from '../lib/instant.ts';
+import { type RateLimit, rateLimits } from '../lib/rate-limits.ts';
 import { staticClaims } from '../lib/static-claims.ts';
 import { originProblem, webAddressProblem } from '../lib/url.ts';
 
@@ -53,6 +54,8 @@ export interface Client {
   refreshAbsoluteSeconds: number | null;
   /** What every access token of this client says, word for word. */
   claims: Record<string, unknown>;
+  /** How often it may have tokens checked; a service account that may more, or less, than others. */
+  rateLimits: RateLimit[];
   system: boolean;
   version: number;
   createdAt: Date;
@@ -132,6 +135,7 @@ const fields = {
   refreshIdleSeconds: seconds,
   refreshAbsoluteSeconds: seconds,
   claims: staticClaims.describe('What every access token of this client says, word for word.'),
+  rateLimits: rateLimits.describe('How often its tokens are good for a request.'),
 };
 
 /** Every field but name and kind has a default, which may depend on the kind: see withDefaults in metadata.ts. */
@@ -190,6 +194,7 @@ export const ClientView = z
     refreshIdleSeconds: z.int().nullable(),
     refreshAbsoluteSeconds: z.int().nullable(),
     claims: z.record(z.string(), z.unknown()),
+    rateLimits,
     system: z.boolean(),
     version: z.int(),
     createdAt: instant,

@@ -68,7 +68,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
     identities,
     checks: createChecks(deps),
     refusals: createRefusals(deps),
-    clientLimits: async () => NO_LIMITS,
+    clientLimits: async (clientId) => (await deps.clients.known(clientId))?.client.rateLimits ?? NO_LIMITS,
     noteUse({ chain: [key] }, from) {
       if (key !== undefined) deps.apiKeys.used(key, from);
     },

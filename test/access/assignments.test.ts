@@ -33,7 +33,6 @@ async function key(organizationId: string | null = null): Promise<ApiKeyId> {
     account_id: accountId,
     name: 'k',
     created_at: new Date(),
-    pepper_version: 1,
   };
   await db('api_keys').insert({ ...row, organization_id: organizationId });
   return id;
