@@ -74,7 +74,9 @@ export async function up(knex: Knex): Promise<void> {
       organization_id text collate "C",
       state text not null default 'open' check (state in ('open', 'settled', 'released', 'expired')),
       budget_ids text[] not null,
+      amounts jsonb not null,
       holds jsonb not null,
+      used_by jsonb,
       created_at timestamptz not null,
       expires_at timestamptz not null,
       closed_at timestamptz

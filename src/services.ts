@@ -9,6 +9,7 @@ import { type Audit, createAudit } from './audit/audit.ts';
 import { countRefusedForms, countRefusedRequests, recordRefusedCalls } from './audit/counted.ts';
 import { auditJobs } from './audit/jobs.ts';
 import { type Authzen, createAuthzen } from './authzen/authzen.ts';
+import { type Budgets, createBudgets } from './budgets/budgets.ts';
 import { type Clients, clientsUseApi, createClients } from './clients/clients.ts';
 import { createBreachCheck } from './credentials/breached.ts';
 import { type Credentials, createCredentials } from './credentials/credentials.ts';
@@ -50,6 +51,7 @@ import { createLogoutNotices, createSessions, type Sessions } from './sessions/s
 import { createOwner, type Owner } from './setup/owner.ts';
 import { createSetup, type Setup } from './setup/setup.ts';
 import { createSigningKeys, type SigningKeys } from './signing-keys/signing-keys.ts';
+import { createUsage, type Usage } from './usage/usage.ts';
 import { everyone, permissions } from './vocabulary/permissions.ts';
 
 export interface Services {
@@ -85,6 +87,8 @@ export interface Services {
   resources: Resources;
   credentials: Credentials;
   apiKeys: ApiKeys;
+  budgets: Budgets;
+  usage: Usage;
   oidc: Oidc;
   sessions: Sessions;
   gateway: Gateway;
@@ -225,6 +229,8 @@ export async function createServices(
   });
   keys.permissionsOf = apiKeys.permissionsOf;
   await apiKeys.start();
+  const usage = createUsage({ db, clock, log, settings: config.retention });
+  const budgets = createBudgets({ postgres, audit, changes, clock, usage, settings: config.retention });
   const handleSeal = createSeal(serverSecrets.get('handle'));
   const logoutNotices = createLogoutNotices({ wanted: clients.wantLogout });
   const oidc = createOidc({
@@ -248,6 +254,7 @@ export async function createServices(
     changes,
     redis,
     logoutNotices,
+    usage,
   });
   await oidc.start();
   ended.state = oidc.state;
@@ -265,12 +272,8 @@ export async function createServices(
     apis,
     clients,
     organizations,
-    budgets: {
-      hasAny: async () => false,
-      reserve: async () => ({ reservationId: null, remaining: [] }),
-      spend: async () => ({ remaining: [] }),
-    },
-    usage: { count: () => undefined },
+    budgets,
+    usage,
     limits: counted,
     keyLimits,
     audit,
@@ -308,6 +311,8 @@ export async function createServices(
     ...sessions.jobs(),
     ...idempotency.jobs(),
     ...apiKeys.jobs(),
+    ...budgets.jobs(),
+    ...usage.jobs(),
   ];
 
   const services = {
@@ -337,6 +342,8 @@ export async function createServices(
     resources,
     credentials,
     apiKeys,
+    budgets,
+    usage,
     oidc,
     sessions,
     gateway,

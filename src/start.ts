@@ -64,6 +64,7 @@ async function bringUp(parts: Parts, { prepare, signal, worker }: StartOptions):
   await services.masterKey.start();
   services.scheduler.start();
   services.sessions.start();
+  services.usage.start();
   const { host, port } = config.metrics;
   if (port !== null && worker === undefined)
     parts.metrics = await metricsListener({ metrics: services.metrics, host, port });

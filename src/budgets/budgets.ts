@@ -8,6 +8,7 @@ import type { Clock } from '../platform/clock.ts';
 import type { Db, Postgres } from '../platform/database/postgres.ts';
 import { type AppError, failure } from '../platform/errors.ts';
 import type { Job } from '../platform/jobs/jobs.ts';
+import type { Usage, UsageKind, Used } from '../usage/usage.ts';
 import { createClosing } from './closing.ts';
 import { numbersOf, reservationEvent } from './events.ts';
 import { createKnownBudgets } from './known.ts';
@@ -36,6 +37,8 @@ export interface Ask {
   /** Of the one who asks and of all above: the key, its parents, its owner, teams, organization (see `chainOf`). */
   readonly scopes: readonly BudgetScope[];
   readonly amounts: Amounts;
+  /** Who is counted in the reports of usage when it is settled; the request itself is counted by who asks. */
+  readonly usedBy?: { readonly used: Used; readonly kind: UsageKind };
   /** Only budgets of this organization, for callers that are bound to it. */
   readonly within?: string | null;
   /** Who asks by name: then it is written to the ledger, in the same commit. */
@@ -116,6 +119,7 @@ export interface BudgetsDeps {
   audit: Pick<Audit, 'record'>;
   changes: Pick<Changes, 'bump' | 'on' | 'poll' | 'silence'>;
   clock: Clock;
+  usage: Pick<Usage, 'add'>;
   settings: { budgetDays: number };
   /** Instead of the clock of the database, which all nodes share: for tests. */
   now?: () => Date;
@@ -137,15 +141,18 @@ export function createBudgets(deps: BudgetsDeps): Budgets {
     },
   });
 
-  async function ask({ scopes, amounts, within = null, by }: Ask, expiresInSeconds: number | null) {
-    const checked = amountsOf(amounts);
+  async function ask({ within = null, ...asked }: Ask, expiresInSeconds: number | null) {
+    const { scopes, by } = asked;
+    const checked = amountsOf(asked.amounts);
     const unknown = await known.unknownMeter(Object.keys(checked));
     if (unknown !== undefined) throw failure('meter_unknown', { meter: unknown });
+    if (by === undefined && !(await known.hasAny(scopes))) return { reservationId: null, remaining: [] };
+    const usedBy = asked.usedBy ?? null;
     const event =
       by &&
       (({ reservationId }: { reservationId: ReservationId | null }) =>
         reservationEvent('budget.reserved', reservationId, { scopes, amounts: numbersOf(checked) }, by));
-    return reserving.reserve({ scopes, amounts: checked, within, expiresInSeconds, event });
+    return reserving.reserve({ scopes, amounts: checked, within, expiresInSeconds, usedBy, event });
   }
 
   return {
@@ -161,7 +168,11 @@ export function createBudgets(deps: BudgetsDeps): Budgets {
     async settle(id, amounts, { within = null, by } = {}) {
       const checked = amountsOf(amounts);
       const event = by && reservationEvent('budget.settled', id, { amounts: numbersOf(checked) }, by);
-      return closing.close({ id, amounts: checked, within, event });
+      const { states, used, usedBy } = await closing.close({ id, amounts: checked, within, event });
+      // `as`: what `reserve` stored.
+      const counted = usedBy as Ask['usedBy'] | null;
+      if (counted) deps.usage.add(counted.used, counted.kind, used);
+      return states;
     },
     async release(id, { within = null, by } = {}) {
       const event = by && reservationEvent('budget.released', id, {}, by);

@@ -18,7 +18,7 @@ export interface Closed {
 }
 
 export interface ClosingReservations {
-  close(closed: Closed): Promise<BudgetState[]>;
+  close(closed: Closed): Promise<Ended>;
   /** Gives back what has expired: under these budgets, or all of it in batches. Answers how many reservations. */
   expire(limit: number, budgetIds?: readonly string[]): Promise<number>;
 }
@@ -27,12 +27,21 @@ interface Row {
   id: string;
   state: 'open' | 'settled' | 'released' | 'expired';
   organization_id: string | null;
+  amounts: Record<string, string>;
   holds: Hold[];
+  used_by: unknown;
   lapsed: boolean;
 }
 
 type Asked = Omit<Closed, 'event'> & { readonly row: EventRow | undefined };
-type Outcome = BudgetState[] | { readonly refused: ErrorCode };
+export interface Ended {
+  readonly states: BudgetState[];
+  /** What was used in the end, on every meter that was asked for; and for whom it is counted. */
+  readonly used: Amounts;
+  readonly usedBy: unknown;
+}
+
+type Outcome = Ended | { readonly refused: ErrorCode };
 
 const COMPANY_MILLISECONDS = 2;
 
@@ -81,10 +90,15 @@ async function closeAll(trx: Db, asked: readonly Asked[], at: Date | null): Prom
     if (row === undefined) continue;
     if (refused === undefined) endings.push({ id: one.id, holds: row.holds, row: one.row, ...asOf(one) });
     else if (refused === 'reservation_expired' && row.state === 'open')
-      endings.push({ ...row, as: 'expired' });
+      endings.push({ id: row.id, holds: row.holds, as: 'expired' });
   }
   const ended = await end(trx, endings, at);
-  return ids.map((id) => refusals.get(id) ?? ended.get(id) ?? []);
+  return asked.map((one) => {
+    const states = ended.get(one.id) ?? [];
+    if ('refused' in states) return states;
+    const row = rows.get(one.id);
+    return refusals.get(one.id) ?? { states, used: usedOf(row, one.amounts), usedBy: row?.used_by ?? null };
+  });
 }
 
 const asOf = ({ amounts }: Asked) =>
@@ -96,17 +110,27 @@ function refusalOf(asked: Asked, row: Row | undefined): ErrorCode | undefined {
     return 'reservation_not_found';
   if (row.state !== 'open') return `reservation_${row.state}`;
   if (row.lapsed) return 'reservation_expired';
-  const reserved = new Set(row.holds.map(({ meter }) => meter));
-  return Object.keys(asked.amounts ?? {}).some((meter) => !reserved.has(meter))
-    ? 'meter_not_reserved'
-    : undefined;
+  const isStrange = Object.keys(asked.amounts ?? {}).some((meter) => !Object.hasOwn(row.amounts, meter));
+  return isStrange ? 'meter_not_reserved' : undefined;
 }
 
-async function end(trx: Db, endings: readonly Ending[], at: Date | null): Promise<Map<string, Outcome>> {
+function usedOf(row: Row | undefined, amounts: Amounts | undefined): Amounts {
+  const used = Object.entries(row?.amounts ?? {}).map(([meter, reserved]) => [
+    meter,
+    amounts === undefined ? 0n : (amounts[meter] ?? BigInt(reserved)),
+  ]);
+  return Object.fromEntries(used);
+}
+
+async function end(
+  trx: Db,
+  endings: readonly Ending[],
+  at: Date | null,
+): Promise<Map<string, BudgetState[] | { readonly refused: ErrorCode }>> {
   if (endings.length === 0) return new Map();
   const holds = endings.flatMap((ending) => ending.holds);
   const counters = new Map((await lockWindows(trx, holds)).map((counter) => [keyOf(counter), counter]));
-  const outcomes = new Map<string, Outcome>();
+  const outcomes = new Map<string, BudgetState[] | { readonly refused: ErrorCode }>();
   const entries: Entry[] = [];
   const events: EventRow[] = [];
   const done: (Ending & { own: Counter[] })[] = [];
@@ -167,7 +191,7 @@ const AT = 'coalesce(?::timestamptz, now())';
 async function lockReservations(trx: Db, ids: readonly string[], at: Date | null): Promise<Map<string, Row>> {
   const { rows } = await trx
     .raw<{ rows: Row[] }>(
-      `select id, state, organization_id, holds, expires_at <= ${AT} as lapsed
+      `select id, state, organization_id, amounts, holds, used_by, expires_at <= ${AT} as lapsed
        from budget_reservations where id = any(?::text[]) order by id for update`,
       [at, [...ids]],
     )

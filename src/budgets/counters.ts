@@ -194,7 +194,10 @@ export async function windowsOf(
 export interface Reservation {
   readonly id: string;
   readonly organizationId: string | null;
+  /** What was asked for, on meters with budgets and without. */
+  readonly amounts: Readonly<Record<string, string>>;
   readonly holds: readonly Hold[];
+  readonly usedBy: unknown;
   readonly expiresInSeconds: number;
 }
 
@@ -222,11 +225,11 @@ const WRITE = `
           group by budget_id, window_start) c
     where w.budget_id = c.budget_id and w.window_start = c.window_start
   ), reserved as (
-    insert into budget_reservations (id, organization_id, budget_ids, holds, created_at, expires_at)
-    select r.id, r."organizationId", array(select hold ->> 'budgetId' from jsonb_array_elements(r.holds) as hold), r.holds,
-      ${AT}, ${AT} + make_interval(secs => r."expiresInSeconds")
+    insert into budget_reservations (id, organization_id, budget_ids, amounts, holds, used_by, created_at, expires_at)
+    select r.id, r."organizationId", array(select hold ->> 'budgetId' from jsonb_array_elements(r.holds) as hold), r.amounts, r.holds,
+      r."usedBy", ${AT}, ${AT} + make_interval(secs => r."expiresInSeconds")
     from jsonb_to_recordset(?::jsonb)
-      as r(id text, "organizationId" text, holds jsonb, "expiresInSeconds" float)
+      as r(id text, "organizationId" text, amounts jsonb, holds jsonb, "usedBy" jsonb, "expiresInSeconds" float)
   ), told as (
     insert into audit_events (${eventJson.columns})
     select ${eventJson.columns} from json_to_recordset(?::json) as row(${eventJson.record})

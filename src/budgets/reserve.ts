@@ -12,6 +12,8 @@ import type { BudgetState } from './schema.ts';
 export interface Request extends Wanted {
   /** Null: counted as used at once. */
   readonly expiresInSeconds: number | null;
+  /** For whom it is counted when it is settled. */
+  readonly usedBy: unknown;
   /** Written with it when it is let through; made where the request is known. */
   readonly event: ((outcome: Admitted) => NewEvent) | undefined;
 }
@@ -191,6 +193,13 @@ function enter(
     return { budgetId: counter.budgetId, windowStart, meter: counter.meter, amount: String(amount) };
   });
   if (reservationId === null) return;
-  const expiresInSeconds = request.expiresInSeconds ?? 0;
-  gathered.reservations.push({ id: reservationId, organizationId: request.within, holds, expiresInSeconds });
+  const amounts = Object.entries(request.amounts).map(([meter, amount]) => [meter, String(amount)]);
+  gathered.reservations.push({
+    id: reservationId,
+    organizationId: request.within,
+    amounts: Object.fromEntries(amounts),
+    holds,
+    usedBy: request.usedBy,
+    expiresInSeconds: request.expiresInSeconds ?? 0,
+  });
 }

@@ -126,17 +126,22 @@ export function createVerify(deps: VerifyDeps): Verify {
     }
     const checked = checks.check(identity, question);
     if ('code' in checked) return denied(checked.code, { identity, details: checked.details ?? {} });
-    return take(question, identity, checked.granted);
+    return take(question, identity, checked.granted, asker.kind);
   }
 
-  async function take(question: Question, identity: Identity, granted: PermissionSet): Promise<Verdict> {
+  async function take(
+    question: Question,
+    identity: Identity,
+    granted: PermissionSet,
+    kind: UsageKind,
+  ): Promise<Verdict> {
     const taken = await takeLimits(identity);
     const last = taken.at(-1);
     if (last?.allowed === false) {
       const details = { retryAfterSeconds: last.resetSeconds, limit: last.limit, window: last.per };
       return denied('rate_limited', { identity, limits: taken, details });
     }
-    const spent = await takeBudgets(question, identity);
+    const spent = await takeBudgets(question, identity, kind);
     if ('exceeded' in spent) {
       const { exceeded } = spent;
       const details = exceededDetails(exceeded);
@@ -160,11 +165,15 @@ export function createVerify(deps: VerifyDeps): Verify {
     return taken;
   }
 
-  async function takeBudgets({ amounts, reservationSeconds }: Question, identity: Identity) {
+  async function takeBudgets({ amounts, reservationSeconds }: Question, identity: Identity, kind: UsageKind) {
     const scopes = await scopesOf(identity);
     // One request is known to be one: what else is used is known only afterwards.
     if (Object.keys(amounts).length > 0) {
-      const asked = { scopes, amounts: { ...ONE_REQUEST, ...amounts } };
+      const asked = {
+        scopes,
+        amounts: { ...ONE_REQUEST, ...amounts },
+        usedBy: { used: usedBy(identity, true), kind },
+      };
       return budgets.reserve({ ...asked, expiresInSeconds: reservationSeconds });
     }
     if (!(await budgets.hasAny(scopes))) return { reservationId: null, remaining: [] };
@@ -190,15 +199,7 @@ export function createVerify(deps: VerifyDeps): Verify {
   }
 
   function noteAllowed(question: Question, { identity, reservationId }: Allowed, kind: UsageKind): void {
-    const { chain, clientId, accountId, organizationId, tokenId } = identity;
-    const used = {
-      apiKeyId: chain[0]?.id ?? null,
-      clientId: chain.length === 0 ? clientId : null,
-      accountId,
-      organizationId,
-      // A row for every token an hour is worth it only where its use is limited.
-      tokenId: reservationId === null ? null : tokenId,
-    };
+    const used = usedBy(identity, reservationId !== null);
     // What is reserved is counted when it is settled.
     deps.usage.count(used, kind, reservationId === null ? question.amounts : {});
     deps.noteUse(identity, question);
@@ -225,6 +226,20 @@ export function createVerify(deps: VerifyDeps): Verify {
     // The ledger knows; whoever is bound to an organization is not told of what belongs to others.
     const mayKnow = asker.organizationId === null || identity?.organizationId === asker.organizationId;
     return mayKnow ? verdict : { ...verdict, identity: undefined, keyId: null };
+  };
+}
+
+/** A row for every token an hour is worth it only where its use is limited. */
+function usedBy(
+  { chain, clientId, accountId, organizationId, tokenId }: Identity,
+  isLimited: boolean,
+): Parameters<Usage['count']>[0] {
+  return {
+    apiKeyId: chain[0]?.id ?? null,
+    clientId: chain.length === 0 ? clientId : null,
+    accountId,
+    organizationId,
+    tokenId: isLimited ? tokenId : null,
   };
 }
 

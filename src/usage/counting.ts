@@ -16,6 +16,8 @@ export interface CountedRow {
 
 export interface Counting {
   count(used: Used, kind: UsageKind, amounts?: Readonly<Record<string, bigint>>): void;
+  /** Without a request of its own. */
+  add(used: Used, kind: UsageKind, amounts: Readonly<Record<string, bigint>>): void;
   /** Writes what is counted so far; one at a time. What cannot be written is kept for the next time. */
   flush(): Promise<void>;
   /** How many subjects wait to be written. */
@@ -63,12 +65,13 @@ export function createCounting(deps: {
 
   const waiting = () => past.reduce((sum, hour) => sum + hour.subjects, current.subjects);
 
-  function add(
+  function addTo(
     subject: UsageSubject,
     id: string | null | undefined,
     organizationId: string,
     kind: UsageKind,
     amounts: Readonly<Record<string, bigint>> | undefined,
+    requests: 0 | 1,
   ): void {
     if (id === null || id === undefined) return;
     const subjects = current.counted[kind][subject];
@@ -84,7 +87,7 @@ export function createCounting(deps: {
       subjects.set(id, counter);
       current.subjects += 1;
     }
-    counter.requests += 1;
+    counter.requests += requests;
     if (amounts !== undefined) addAmounts(counter, amounts);
   }
 
@@ -117,21 +120,30 @@ export function createCounting(deps: {
     return flushing;
   }
 
+  function addAll(
+    used: Used,
+    kind: UsageKind,
+    amounts: Readonly<Record<string, bigint>> | undefined,
+    requests: 0 | 1,
+  ): void {
+    const hour = hourOf(clock);
+    if (hour !== current.number) {
+      if (current.subjects > 0) past.push(current);
+      current = emptyHour(hour);
+    }
+    const organizationId = used.organizationId ?? '';
+    addTo('api-key', used.apiKeyId, organizationId, kind, amounts, requests);
+    // A token of a key names the key as its client.
+    if (used.clientId !== used.apiKeyId)
+      addTo('client', used.clientId, organizationId, kind, amounts, requests);
+    addTo('token', used.tokenId, organizationId, kind, amounts, requests);
+    addTo('account', used.accountId, organizationId, kind, amounts, requests);
+    if (current.subjects >= atOnce && flushing === undefined) void flush();
+  }
+
   return {
-    count(used, kind, amounts) {
-      const hour = hourOf(clock);
-      if (hour !== current.number) {
-        if (current.subjects > 0) past.push(current);
-        current = emptyHour(hour);
-      }
-      const organizationId = used.organizationId ?? '';
-      add('api-key', used.apiKeyId, organizationId, kind, amounts);
-      // A token of a key names the key as its client.
-      if (used.clientId !== used.apiKeyId) add('client', used.clientId, organizationId, kind, amounts);
-      add('token', used.tokenId, organizationId, kind, amounts);
-      add('account', used.accountId, organizationId, kind, amounts);
-      if (current.subjects >= atOnce && flushing === undefined) void flush();
-    },
+    count: (used, kind, amounts) => addAll(used, kind, amounts, 1),
+    add: (used, kind, amounts) => addAll(used, kind, amounts, 0),
     async flush() {
       // What was counted after a flush began is not in it.
       await flushing;
@@ -174,7 +186,7 @@ function rowsOf({ number, counted }: Hour): CountedRow[] {
         for (let one: Counter | undefined = first; one !== undefined; one = one.other) {
           const { organizationId } = one;
           const about = { hour, subjectKind, subjectId, organizationId, kind };
-          rows.push({ ...about, meter: 'requests', amount: String(one.requests) });
+          if (one.requests > 0) rows.push({ ...about, meter: 'requests', amount: String(one.requests) });
           for (const [meter, amount] of one.amounts ?? [])
             rows.push({ ...about, meter, amount: String(amount) });
         }

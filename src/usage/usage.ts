@@ -16,6 +16,8 @@ export type { UsageFilter, UsageKind, UsageRow, Used } from './schema.ts';
 export interface Usage {
   /** One request of each that is named, and the amounts beside it. Costs one look into a map; never fails, never waits. */
   count(used: Used, kind: UsageKind, amounts?: Readonly<Record<string, bigint>>): void;
+  /** Amounts of what was counted before as a request. */
+  add(used: Used, kind: UsageKind, amounts: Readonly<Record<string, bigint>>): void;
   /** The newest first. Throws request_invalid for a cursor that is not ours. */
   report(filter: UsageFilter, page: PageRequest): Promise<Page<UsageRow>>;
   /** All of it as CSV, line by line, the newest first. */
@@ -62,6 +64,7 @@ export function createUsage(deps: UsageDeps): Usage {
 
   return {
     count: counting.count,
+    add: counting.add,
     flush: counting.flush,
     report,
     csv: (filter) => csvOf(rows(filter)),

@@ -76,6 +76,7 @@ async function startInProcess(database: TestDatabase, settings: Record<string, s
   await services.changes.start();
   services.audit.start();
   services.sessions.start();
+  services.usage.start();
   const listener: Listener = await listen(app.callback, { host: '127.0.0.1', port, log });
   return {
     services,
@@ -83,6 +84,7 @@ async function startInProcess(database: TestDatabase, settings: Record<string, s
     async stop() {
       await listener.stop(1);
       await services.sessions.stop();
+      await services.usage.stop();
       await services.apiKeys.stop();
       await services.audit.stop();
       await services.changes.stop();
