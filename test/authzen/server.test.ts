@@ -1,6 +1,7 @@
 // The decision API in the whole server: real tokens ask.
 import { beforeAll, describe, expect, it } from 'vitest';
 import { asOperator } from '../../src/access/access.ts';
+import { asOperator as asKeyOperator } from '../../src/api-keys/api-keys.ts';
 import { useGatehouse } from '../support/gatehouse.ts';
 import { type Machine, machine } from '../support/management.ts';
 import { createPerson, operator } from '../support/people.ts';
@@ -73,5 +74,66 @@ describe('a service with a token of the server', () => {
       policy_decision_point: gatehouse.issuer,
       access_evaluation_endpoint: `${gatehouse.issuer}/access/v1/evaluation`,
     });
+  });
+});
+
+describe('a service with a key of an organization', () => {
+  it('asks within that organization, about people and keys of it, and about nothing else', async () => {
+    const { access, organizations, apiKeys, resources } = gatehouse.services;
+    const acting = asOperator(operator);
+    const gardens = await organizations.create({ slug: 'gardens', name: 'Gardens' }, operator);
+    const member = await createPerson(gatehouse.services);
+    const subject = { kind: 'account', id: member.id } as const;
+    await organizations.addMember(gardens.id, member.id, operator);
+    const inThere = { organizationId: gardens.id };
+    const role = await access.createRole(
+      { ...inThere, name: 'digger', permissions: ['garden:dig', 'access:execute', 'access:search'] },
+      acting,
+    );
+    await access.assign({ roleId: role.id, subject, ...inThere }, acting);
+    await resources.put({ ...inThere, type: 'garden', id: 'g' }, {}, operator);
+    const { key, secret } = await apiKeys.create(
+      {
+        name: 'PEP',
+        owner: { kind: 'account', id: member.id },
+        ...inThere,
+        permissions: ['access:execute', 'access:search'],
+      },
+      asKeyOperator(operator),
+    );
+    const asked = async (path: string, body: object) => {
+      const answer = await fetch(`${gatehouse.issuer}/access/v1/${path}`, {
+        method: 'POST',
+        headers: { 'X-API-Key': secret, 'Content-Type': 'application/json' },
+        body: JSON.stringify(body),
+      });
+      return [answer.status, await answer.json()];
+    };
+    const action = { name: 'dig' };
+    const resource = { type: 'garden', id: 'g' };
+    const decides = async (one: object) => {
+      const [status, answer] = await asked('evaluation', { subject: one, action, resource });
+      return [status, (answer as { decision: boolean }).decision];
+    };
+    expect(await decides({ type: 'user', id: member.id })).toEqual([200, true]);
+    expect(await decides({ type: 'user', id: made.email })).toEqual([200, false]);
+    // The key itself may ask, and not dig.
+    const itself = { type: 'api-key', id: key.id };
+    expect(await decides(itself)).toEqual([200, false]);
+    expect(await asked('search/action', { subject: itself, resource: { type: 'access', id: '1' } })).toEqual([
+      200,
+      { page: { next_token: '', count: 2 }, results: [{ name: 'execute' }, { name: 'search' }] },
+    ]);
+    expect(await asked('search/subject', { subject: { type: 'account' }, action, resource })).toMatchObject([
+      200,
+      { results: [{ type: 'account', id: member.id }] },
+    ]);
+    await access.unassign({ roleId: role.id, subject, ...inThere }, acting);
+    const gone = await fetch(`${gatehouse.issuer}/access/v1/evaluation`, {
+      method: 'POST',
+      headers: { 'X-API-Key': secret, 'Content-Type': 'application/json' },
+      body: JSON.stringify({ subject: itself, action, resource }),
+    });
+    expect(gone.status).toBe(403);
   });
 });
