@@ -4,6 +4,7 @@ import type { Db } from '../platform/database/postgres.ts';
 import type { Sealing } from './adapter/sealing.ts';
 import { sessionId } from './adapter/sessions.ts';
 import { createReadBatch } from './adapter/together.ts';
+import { organizationOf } from './consent/grant-organization.ts';
 import { createEnds, type Ends, type EndsDeps } from './ends.ts';
 
 export interface BrowserSession {
@@ -24,6 +25,8 @@ export interface Grant {
   scopes: string[];
   /** Audience of an API -> the permissions allowed there. */
   resourceScopes: Record<string, string[]>;
+  /** In which organization; null where there is none. */
+  organizationId: string | null;
   createdAt: Date;
   expiresAt: Date;
 }
@@ -151,6 +154,7 @@ function grantOf(row: GrantRow, sealing: Sealing): Grant {
     clientId: row.client_id,
     scopes: openidScopes(payload),
     resourceScopes: resourceScopesOf(payload),
+    organizationId: organizationOf(payload),
     createdAt: row.created_at,
     expiresAt: row.expires_at,
   };

@@ -200,7 +200,7 @@ export function createOidc(deps: OidcDeps): Oidc {
     rows: store.factory('ClientCredentials'),
   });
 
-  const scopes = createScopes({ ...deps, clientSource, entitlements });
+  const scopes = createScopes({ ...deps, clientSource, entitlements, rights });
 
   const engineDeps: EngineDeps = {
     ...scopes,

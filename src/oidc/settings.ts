@@ -44,6 +44,7 @@ export interface EngineDeps {
   readonly isMember: (accountId: string, organizationId: string) => Promise<boolean>;
   /** Roles, and with them permissions, of an account. */
   readonly factsOf: AccessTokenDeps['factsOf'];
+  readonly factsOfClient: AccessTokenDeps['factsOfClient'];
   readonly apiOf: AccessTokenDeps['apiOf'];
   readonly store: StateStore;
   readonly pages: EnginePages;

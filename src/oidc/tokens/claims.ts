@@ -125,6 +125,7 @@ export interface AccessTokenDeps {
   readonly clientSource: Pick<ClientSource, 'registered'>;
   readonly apiOf: (audience: string) => Api | undefined;
   readonly factsOf: (accountId: string, organizationId: string | null) => Promise<Facts | undefined>;
+  readonly factsOfClient: (clientId: string) => Promise<Facts | undefined>;
 }
 
 /** Nothing for a token without an audience: that one is for userinfo, which says what there is to say. */
@@ -141,7 +142,9 @@ export async function claimsOfToken(
   return accessTokenClaims({
     api,
     client: deps.clientSource.registered(engineClient),
-    facts: accountId ? await deps.factsOf(accountId, organizationId) : undefined,
+    facts: await (accountId
+      ? deps.factsOf(accountId, organizationId)
+      : deps.factsOfClient(engineClient.clientId)),
     organizationId,
     scope: token.scope,
   });

@@ -1,13 +1,13 @@
 // Resource indicators (RFC 8707): which API a token is for, and which of the asked permissions this client and person may have.
 import { errors, type KoaContextWithOIDC, type ResourceServer } from 'oidc-provider';
 import type { Apis } from '../../apis/apis.ts';
+import type { Client } from '../../clients/clients.ts';
 import type { ClientSource } from '../client-source.ts';
 import { organizationOf } from '../consent/grant-organization.ts';
 import { apiScopesIn, audiencesOf, type OrganizationChoices } from '../consent/organizations.ts';
 import type { Entitlements } from './entitlements.ts';
-import type { Grantable, Holder } from './grantable.ts';
-
-export { type Ask, grantedScopes } from './grantable.ts';
+import { type Grantable, grantedScopes, type Holder } from './grantable.ts';
+import type { Rights } from './rights.ts';
 
 type EngineClient = Parameters<ClientSource['registered']>[0];
 
@@ -30,18 +30,27 @@ export interface ResourcesDeps {
   clientSource: Pick<ClientSource, 'registered'>;
   entitlements: Entitlements;
   grantable: Grantable;
+  rights: Pick<Rights, 'ofClient'>;
   organizations: OrganizationChoices;
 }
 
 export function createResources(deps: ResourcesDeps): Resources {
   const { apis, clientSource, entitlements, grantable, organizations } = deps;
 
+  async function grantedToMachine(client: Client, audience: string, asked: readonly string[]) {
+    const held = await deps.rights.ofClient(client, audience);
+    return held && grantedScopes({ ...held, asked });
+  }
+
   const resources: Resources = {
     async getResourceServerInfo(ctx, audience, engineClient) {
       const client = clientSource.registered(engineClient);
-      const { asked, before, holder } = await askOf(ctx, audience, organizations);
+      const ask = await askOf(ctx, audience, organizations);
+      const { asked, before, holder } = ask;
       const api = apis.known(audience);
-      const granted = await grantable.of(client, audience, asked, holder);
+      const granted = await (ask.ofMachine
+        ? grantedToMachine(client, audience, asked)
+        : grantable.of(client, audience, asked, holder));
       if (!api || !granted) {
         // One answer for "unknown" and "not yours": the registry of APIs is nobody's business (RFC 8707 §2).
         throw new errors.InvalidTarget('the requested resource is unknown or not allowed for this client');
@@ -125,6 +134,8 @@ interface AskAtApi {
   /** What was granted at this API before, when this is about a token. */
   readonly before: ReadonlySet<string>;
   readonly holder: Holder | undefined;
+  /** A client for itself. */
+  readonly ofMachine: boolean;
 }
 
 async function askOf(
@@ -135,7 +146,7 @@ async function askOf(
   const { entities, params, requestParamScopes, route } = ctx.oidc;
   if (route !== 'token') {
     const holder = await organizations.holderOf(ctx);
-    return { asked: apiScopesIn(requestParamScopes), before: new Set(), holder };
+    return { asked: apiScopesIn(requestParamScopes), before: new Set(), holder, ofMachine: false };
   }
   // What it was exchanged for may be narrowed by the request, and by whatever was taken away since.
   const source = entities.RefreshToken ?? entities.AuthorizationCode ?? entities.DeviceCode;
@@ -145,5 +156,6 @@ async function askOf(
     asked: apiScopesIn(source && !params?.scope ? source.scopes : requestParamScopes),
     before: new Set(grant?.getResourceScope(audience).split(' ')),
     holder: accountId ? { accountId, organizations: [organizationOf(grant)] } : undefined,
+    ofMachine: source === undefined,
   };
 }

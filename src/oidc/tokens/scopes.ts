@@ -7,12 +7,14 @@ import { createOrganizationChoices, type OrganizationChoices } from '../consent/
 import type { Entitlements } from './entitlements.ts';
 import { createGrantable, type Grantable } from './grantable.ts';
 import { createResources, type Resources } from './resources.ts';
+import type { Rights } from './rights.ts';
 
 export interface Scopes {
   readonly grantable: Grantable;
   readonly organizations: OrganizationChoices;
   readonly resources: Resources;
   factsOf(accountId: string, organizationId: string | null): Promise<Facts | undefined>;
+  factsOfClient(clientId: string): Promise<Facts | undefined>;
   apiOf: Apis['known'];
   membershipsOf: Organizations['membershipsOf'];
   isMember(accountId: string, organizationId: string): Promise<boolean>;
@@ -24,6 +26,7 @@ export function createScopes(deps: {
   organizations: Pick<Organizations, 'membershipsOf'>;
   clientSource: ClientSource;
   entitlements: Entitlements;
+  rights: Pick<Rights, 'ofClient'>;
 }): Scopes {
   const { apis, entitlements, clientSource } = deps;
   const { membershipsOf } = deps.organizations;
@@ -44,8 +47,9 @@ export function createScopes(deps: {
   return {
     grantable,
     organizations,
-    resources: createResources({ apis, clientSource, entitlements, grantable, organizations }),
+    resources: createResources({ ...deps, grantable, organizations }),
     factsOf,
+    factsOfClient: (id) => deps.access.factsOf({ kind: 'client', id }, null),
     apiOf: apis.known,
     membershipsOf,
     isMember: async (accountId, organizationId) =>
