@@ -2,13 +2,14 @@
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
-export type Tool = 'chromium' | 'redis-server' | 'nginx' | 'promtool';
+export type Tool = 'chromium' | 'redis-server' | 'nginx' | 'caddy' | 'promtool';
 
 /** Names under which distributions install each tool. */
 export const tools: Readonly<Record<Tool, readonly string[]>> = {
   chromium: ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'],
   'redis-server': ['redis-server', 'valkey-server'],
   nginx: ['nginx'],
+  caddy: ['caddy'],
   promtool: ['promtool'],
 };
 const SYSTEM_PLACES = ['/usr/sbin', '/sbin', '/usr/local/sbin', '/snap/bin'];
