@@ -37,6 +37,7 @@ const GrantView = z
     resourceScopes: z
       .record(z.string(), z.array(z.string()))
       .describe('Audience of an API → the permissions allowed there.'),
+    organizationId: z.string().nullable().describe('In which organization; null where there is none.'),
     createdAt: instant,
     expiresAt: instant,
   })

@@ -78,11 +78,12 @@ export const commands: Command<{ sessions: Sessions }>[] = [
       return {
         json: page,
         text: {
-          columns: ['id', 'account', 'client', 'allowed', 'until'],
+          columns: ['id', 'account', 'client', 'organization', 'allowed', 'until'],
           rows: page.items.map((grant) => [
             grant.id,
             grant.accountId,
             grant.clientId,
+            grant.organizationId ?? '',
             [...grant.scopes, ...Object.values(grant.resourceScopes).flat()].join(' '),
             grant.expiresAt.toISOString(),
           ]),

@@ -337,6 +337,17 @@ describe('what is granted in an organization', () => {
     expect(organizationIn(await refresh(app, tokens))).toBe(second);
   });
 
+  it('is listed with its organization', async () => {
+    const { person, second } = await memberOf(2);
+    await tokensOf(await appOf(), person, second);
+    const { items } = await gatehouse.services.sessions.listGrants(
+      { accountId: person.id },
+      { limit: 10, cursor: null },
+    );
+
+    expect(items.map(({ organizationId }) => organizationId)).toEqual([second]);
+  });
+
   it('is in the ledger with its organization', async () => {
     const { person, second } = await memberOf(2);
     const app = await appOf();
