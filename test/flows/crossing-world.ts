@@ -19,13 +19,16 @@ export interface Things {
   keyId: string;
   /** The string of that key. */
   secret: string;
+  /** A key by which the person of the first organization acts in this one. */
+  personKeyId: string;
   resourceId: string;
 }
 
 /** In every name that belongs to the other organization. */
 export const MARK = 'borealis';
 
-export async function organizationOf(services: Services, mark: string): Promise<Things> {
+/** `guest`: an account of elsewhere that is a member here, too, with the same rights. */
+export async function organizationOf(services: Services, mark: string, guest?: string): Promise<Things> {
   const { organizations, access, apiKeys, resources } = services;
   const { id: organizationId } = await organizations.create({ slug: mark, name: `${mark} works` }, operator);
   const account = await createPerson(services, { email: `someone@${mark}.example` });
@@ -36,8 +39,10 @@ export async function organizationOf(services: Services, mark: string): Promise<
     { name: `${mark}-everything`, organizationId, permissions: ['*:*'] },
     asOperator(operator),
   );
+  if (guest !== undefined) await organizations.addMember(organizationId, guest, operator);
   for (const subject of [
     { kind: 'account', id: account.id },
+    { kind: 'account', id: guest ?? account.id },
     { kind: 'team', id: team.id },
   ] as const) {
     await access.assign({ roleId: role.id, subject, organizationId }, asOperator(operator));
@@ -45,6 +50,11 @@ export async function organizationOf(services: Services, mark: string): Promise<
   const owner = { kind: 'organization', id: organizationId } as const;
   const { key, secret } = await apiKeys.create(
     { name: `${mark} machine`, permissions: ['*:*'], owner },
+    asKeyOperator(operator),
+  );
+  const person = { kind: 'account', id: guest ?? account.id } as const;
+  const { key: personKey } = await apiKeys.create(
+    { name: `${mark} errand`, permissions: ['*:*'], owner: person, organizationId },
     asKeyOperator(operator),
   );
   const resourceId = `${mark}-1`;
@@ -61,6 +71,7 @@ export async function organizationOf(services: Services, mark: string): Promise<
     roleId: role.id,
     keyId: key.id,
     secret,
+    personKeyId: personKey.id,
     resourceId,
   };
 }
@@ -74,6 +85,7 @@ export function nothing({ secret }: Things): Things {
     teamId: newId('team'),
     roleId: newId('role'),
     keyId: newId('key'),
+    personKeyId: newId('key'),
     // Another string of the same length, which no key ever was.
     secret: secret.replace(/[^_]{6}$/, '000000'),
     resourceId: 'nowhere-1',

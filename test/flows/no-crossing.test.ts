@@ -24,7 +24,9 @@ function ready() {
 
 beforeAll(async () => {
   const { services } = gatehouse;
-  const [own, other] = [await organizationOf(services, 'aurora'), await organizationOf(services, MARK)];
+  const own = await organizationOf(services, 'aurora');
+  // Whoever acts in the one organization is at home in the other as well; what acts for them there is bound to it.
+  const other = await organizationOf(services, MARK, own.accountId);
   Object.assign(made, { own, other, absent: nothing(other), callers: await boundTo(gatehouse, own) });
 });
 
@@ -52,7 +54,8 @@ const below =
 
 const byKey =
   (body?: unknown): Attempts =>
-  ({ keyId }) => [{ params: { id: keyId }, body }];
+  ({ keyId, personKeyId }) =>
+    [keyId, personKeyId].map((id) => ({ params: { id }, body }));
 const byRole =
   (more: Pick<Attempt, 'body'> = {}): Attempts =>
   ({ roleId }) => [{ params: { roleId }, ...more }];
@@ -71,10 +74,11 @@ const assigning: Attempts = (there, own) => {
     ...subjectsOf(there).map((other) => ({ params: { roleId: own.roleId, ...other } })),
   ];
 };
-const subjectsOf = ({ accountId, teamId, keyId }: Things) => [
+const subjectsOf = ({ accountId, teamId, keyId, personKeyId }: Things) => [
   { subjectKind: 'account', subjectId: accountId },
   { subjectKind: 'team', subjectId: teamId },
   { subjectKind: 'api-key', subjectId: keyId },
+  { subjectKind: 'api-key', subjectId: personKeyId },
 ];
 const aboutSubjects =
   (more: Record<string, string> = {}, mayPass?: true): Attempts =>
@@ -84,6 +88,7 @@ const aboutSubjects =
       params: { subjectKind: 'account', subjectId: own.accountId, ...more },
       query: { organizationId: there.organizationId },
     },
+    { params: { subjectKind: 'account', subjectId: own.accountId, ...more }, mayPass: true },
   ];
 const keyLists: Attempts = ({ organizationId, accountId, keyId }) => [
   { mayPass: true },
@@ -223,7 +228,7 @@ function shownOf(other: Things, text: string, attempt: Attempt): string[] {
 }
 
 /** All that the database holds of an organization, but for what is written about requests. */
-async function rowsOf({ organizationId, accountId, teamId, roleId, keyId, resourceId }: Things) {
+async function rowsOf({ organizationId, accountId, teamId, roleId, keyId, personKeyId, resourceId }: Things) {
   const { db } = gatehouse.database;
   const tables: string[] = await db('pg_tables')
     .where({ schemaname: 'public' })
@@ -235,7 +240,7 @@ async function rowsOf({ organizationId, accountId, teamId, roleId, keyId, resour
   )) {
     const found = await db.raw<{ rows: { row: string }[] }>(
       `select t::text as row from ?? t where t::text ~ ? order by 1`,
-      [table, [organizationId, accountId, teamId, roleId, keyId, resourceId].join('|')],
+      [table, [organizationId, accountId, teamId, roleId, keyId, personKeyId, resourceId].join('|')],
     );
     if (found.rows.length > 0) rows[table] = found.rows.map(({ row }) => row);
   }
