@@ -11,6 +11,7 @@ import { auditRoutes } from './audit/admin-api.ts';
 import { recordRefusedCalls } from './audit/counted.ts';
 import { resourceRoutes } from './authzen/admin-api.ts';
 import { AUTHZEN_ROOT, authzenRoutes } from './authzen/public-api.ts';
+import { budgetRoutes } from './budgets/admin-api.ts';
 import { clientRoutes } from './clients/admin-api.ts';
 import { credentialRoutes } from './credentials/admin-api.ts';
 import { gatewayRoutes } from './gateway/admin-api.ts';
@@ -38,6 +39,7 @@ import { sessionRoutes } from './sessions/admin-api.ts';
 import { settingRoutes } from './settings/admin-api.ts';
 import { setupPages } from './setup/pages.ts';
 import { signingKeyRoutes } from './signing-keys/admin-api.ts';
+import { usageRoutes } from './usage/admin-api.ts';
 import { permissions } from './vocabulary/permissions.ts';
 
 /** The engine's endpoints, as numbers and logs name them, and which limit counts each. */
@@ -193,12 +195,14 @@ export function managementRoutes(services: Services): Route[] {
   return [
     ...accountRoutes(services),
     ...credentialRoutes(services),
-    ...clientRoutes({ clients: services.clients, audience: services.managementAudience }),
+    ...clientRoutes({ ...services, audience: services.managementAudience }),
     ...apiRoutes(services),
     ...organizationRoutes(services),
     ...gatewayRoutes(services),
     ...apiKeyRoutes(services),
     ...sessionRoutes(services),
+    ...budgetRoutes(services),
+    ...usageRoutes(services),
     ...signingKeyRoutes(services),
     ...auditRoutes(services),
     ...jobRoutes(services),

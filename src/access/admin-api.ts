@@ -40,6 +40,9 @@ const Asked = SubjectParams.extend({
   resource: z.string().describe('A type, or type:id: `files`, `files:7`.'),
 });
 
+// What is wrong with a permission is said under a code of its own, here as everywhere.
+const asWritten = z.array(z.string().max(1000)).max(500);
+
 const deniedToAdd = ['permission_invalid', 'role_invalid', 'role_name_taken'] as const;
 
 export function accessRoutes(deps: { access: Access }): Route[] {
@@ -91,7 +94,7 @@ function roleRoutes({ access }: { access: Access }): Route[] {
       limit: 'admin-write',
       summary: 'Make a role of permissions that one holds.',
       versioned: true,
-      body: NewRole,
+      body: NewRole.extend({ permissions: asWritten.default([]) }),
       reply: { 201: RoleView },
       errors: [...deniedToAdd, 'role_not_found', 'organization_not_found'],
       async run({ body, caller }) {
@@ -124,7 +127,7 @@ function roleRoutes({ access }: { access: Access }): Route[] {
         'Change the fields that are named; permissions and parents that are given replace all of them.',
       versioned: true,
       params: RoleParams,
-      body: RoleChange.omit({ version: true }),
+      body: RoleChange.omit({ version: true }).extend({ permissions: asWritten.optional() }),
       reply: { 200: RoleView },
       errors: [...deniedToAdd, 'role_not_found', 'role_cycle', 'role_protected'],
       run: ({ params, body, caller, version }) =>

@@ -1,6 +1,7 @@
 // All SQL of what is assigned to whom: rows in, records out.
 import type { OrganizationId, RoleId } from '../lib/ids.ts';
 import type { Db } from '../platform/database/postgres.ts';
+import { findWholeRoles } from './facts-store.ts';
 import { ADMIN_ROLE, type Assignment, type SubjectKind } from './schema.ts';
 
 interface Row {
@@ -107,6 +108,16 @@ export async function listAssignments(db: Db, by: ListedBy): Promise<Assignment[
     organizationId: row.organization_id,
     createdAt: row.created_at,
   }));
+}
+
+/** Of every role that the subject was assigned, wherever, with what those inherit. */
+export async function permissionsAssigned(db: Db, kind: SubjectKind, id: string): Promise<string[]> {
+  const roleIds: string[] = await db('role_assignments')
+    .where({ subject_kind: kind, subject_id: id })
+    .distinct('role_id')
+    .pluck('role_id');
+  const whole = await findWholeRoles(db, roleIds);
+  return whole.flatMap((role) => role?.parts ?? []).flatMap(({ permissions }) => permissions);
 }
 
 /** Where a subject is, kept there until the transaction ends; undefined when there is none. */

@@ -2,10 +2,11 @@
 import type { Account, Accounts } from '../accounts/accounts.ts';
 import { type AccountId, type OrganizationId, parseId } from '../lib/ids.ts';
 import { decodeCursor, type Page, type PageRequest, pageOf } from '../lib/page.ts';
+import type { Caller } from '../platform/api/route.ts';
 import type { Db } from '../platform/database/postgres.ts';
 import { failure } from '../platform/errors.ts';
 import * as rows from './assignment-store.ts';
-import { type Acting, refuseHandingOut } from './holding.ts';
+import { type Acting, refuseHandingOut, refuseStronger } from './holding.ts';
 import { isThere, permissionsOf, type RoleDeps } from './roles.ts';
 import { ADMIN_ROLE, type Assignment, type Role, type SubjectKind } from './schema.ts';
 import * as store from './store.ts';
@@ -29,6 +30,11 @@ export interface Assignments {
   assign(wanted: WantedAssignment, acting: Acting): Promise<Assignment>;
   /** Throws as assign does, and last_admin. */
   unassign(wanted: WantedAssignment, acting: Acting): Promise<void>;
+  /** Throws permission_denied when its roles let the subject do at the management API what the caller may not. */
+  refuseStronger(
+    subject: { kind: SubjectKind; id: string },
+    caller: Pick<Caller, 'permissions'>,
+  ): Promise<void>;
   /** Who is administrator is among those who have the role admin. Throws subject_not_found for a subject that is not there. */
   listAssignments(
     filter: AssignmentFilter,
@@ -105,6 +111,10 @@ export function createAssignments(deps: AssignmentDeps): Assignments {
         return assigned;
       });
       if (isAdminship(one)) await setAdmin(one.subjectId, false, acting);
+    },
+
+    async refuseStronger({ kind, id }, caller) {
+      refuseStronger(caller, await rows.permissionsAssigned(postgres.db, kind, id));
     },
 
     async listAssignments(filter, page, acting = { organizationId: null }) {

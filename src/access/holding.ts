@@ -4,6 +4,7 @@ import type { OrganizationId } from '../lib/ids.ts';
 import { compilePermissions, type PermissionSet } from '../lib/permission.ts';
 import type { Caller } from '../platform/api/route.ts';
 import { failure } from '../platform/errors.ts';
+import { everyone, permissions } from '../vocabulary/permissions.ts';
 
 /** Who acts on roles and assignments. */
 export interface Acting {
@@ -32,8 +33,19 @@ export const asOperator = (by: Actor): Acting => ({
 });
 
 /** Throws permission_denied for what the one who acts does not hold (OWASP ASVS 8.2.3). */
-export function refuseHandingOut({ held }: Pick<Acting, 'held'>, permissions: Iterable<string>): void {
-  for (const permission of compilePermissions(permissions).texts) {
+export function refuseHandingOut({ held }: Pick<Acting, 'held'>, wanted: Iterable<string>): void {
+  for (const permission of compilePermissions(wanted).texts) {
     if (!held.covers(permission)) throw failure('permission_denied', { permission });
   }
+}
+
+/**
+ * Throws permission_denied when somebody may do at the management API what the caller may not: whoever changes their mail
+ * address or gives them a secret could act as them.
+ */
+export function refuseStronger(caller: Pick<Caller, 'permissions'>, assigned: readonly string[]): void {
+  const held = compilePermissions(assigned);
+  const own: readonly string[] = [...caller.permissions, ...everyone];
+  const more = Object.keys(permissions).find((name) => held.covers(name) && !own.includes(name));
+  if (more !== undefined) throw failure('permission_denied', { permission: more });
 }

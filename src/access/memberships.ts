@@ -1,7 +1,7 @@
 // What memberships have to do with roles: those that end with them, and those that come with a team.
 import type { AccountId, OrganizationId, TeamId } from '../lib/ids.ts';
 import type { Db } from '../platform/database/postgres.ts';
-import { findWholeRoles } from './facts-store.ts';
+import { permissionsAssigned } from './assignment-store.ts';
 
 /** Everything that was assigned in the organization; of an account or a team: to that one. */
 export async function forgetAssignments(
@@ -16,11 +16,6 @@ export async function forgetAssignments(
 }
 
 /** What whoever is in the team may do by its roles. */
-export async function permissionsOfTeam(trx: Db, teamId: TeamId): Promise<string[]> {
-  const roleIds: string[] = await trx('role_assignments')
-    .where({ subject_kind: 'team', subject_id: teamId })
-    .distinct('role_id')
-    .pluck('role_id');
-  const whole = await findWholeRoles(trx, roleIds);
-  return whole.flatMap((role) => role?.parts ?? []).flatMap(({ permissions }) => permissions);
+export function permissionsOfTeam(trx: Db, teamId: TeamId): Promise<string[]> {
+  return permissionsAssigned(trx, 'team', teamId);
 }

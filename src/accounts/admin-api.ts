@@ -36,10 +36,23 @@ const guardOf =
   (account) =>
     refuseAdminAccount(account, permissions);
 
-export function accountRoutes({ accounts }: { accounts: Accounts }): Route[] {
+export interface AccountRouteDeps {
+  accounts: Accounts;
+  /** Roles live on a higher floor: throws when those of the account let it do what the caller may not. */
+  access: { refuseStronger(subject: { kind: 'account'; id: string }, caller: Caller): Promise<void> };
+}
+
+export function accountRoutes({ accounts, access }: AccountRouteDeps): Route[] {
   async function found(id: string): Promise<Account> {
     const account = await accounts.find(id);
     if (!account) throw failure('account_not_found');
+    return account;
+  }
+
+  /** For what would let whoever does it act as the account, or keep it from acting. */
+  async function toChange(id: string, caller: Caller): Promise<Account> {
+    const account = await found(id);
+    await access.refuseStronger({ kind: 'account', id: account.id }, caller);
     return account;
   }
 
@@ -102,7 +115,7 @@ export function accountRoutes({ accounts }: { accounts: Accounts }): Route[] {
       reply: { 200: AccountView },
       errors: ['account_not_found', 'identifier_taken', 'identifier_invalid', 'last_admin'],
       async run({ params, body, caller, version }) {
-        const { id } = await found(params.id);
+        const { id } = await toChange(params.id, caller);
         if (body.admin !== undefined) needAdmin(caller.permissions);
         return accounts.change(id, { ...body, version }, caller, guardOf(caller));
       },
@@ -119,7 +132,7 @@ export function accountRoutes({ accounts }: { accounts: Accounts }): Route[] {
       reply: { 204: z.void() },
       errors: ['account_not_found', 'last_admin'],
       async run({ params, caller, version }) {
-        const { id } = await found(params.id);
+        const { id } = await toChange(params.id, caller);
         await accounts.remove(id, caller, { version, guard: guardOf(caller) });
       },
     }),
@@ -136,7 +149,7 @@ export function accountRoutes({ accounts }: { accounts: Accounts }): Route[] {
       reply: { 200: AccountView },
       errors: ['account_not_found', 'last_admin'],
       async run({ params, body, caller }) {
-        const { id } = await found(params.id);
+        const { id } = await toChange(params.id, caller);
         await accounts.suspend(id, body?.reason ?? null, caller, guardOf(caller));
         return found(id);
       },
@@ -153,7 +166,7 @@ export function accountRoutes({ accounts }: { accounts: Accounts }): Route[] {
       reply: { 200: AccountView },
       errors: ['account_not_found'],
       async run({ params, caller }) {
-        const { id } = await found(params.id);
+        const { id } = await toChange(params.id, caller);
         await accounts.reinstate(id, caller, guardOf(caller));
         return found(id);
       },

@@ -1,4 +1,5 @@
 // Resource servers: registering, changing and finding APIs, and the in-process snapshot that the token path reads.
+import { isDeepStrictEqual } from 'node:util';
 import type { z } from 'zod';
 import type { Audit } from '../audit/audit.ts';
 import type { Actor } from '../audit/schema.ts';
@@ -194,9 +195,12 @@ function isOperational(field: string): boolean {
 
 function changedFields(api: Api, change: Partial<Api>): string[] {
   const before = new Map<string, unknown>(Object.entries(api));
-  return Object.entries(change)
-    .filter(([field, value]) => JSON.stringify(before.get(field)) !== JSON.stringify(value))
-    .map(([field]) => field);
+  return (
+    Object.entries(change)
+      // The order of keys says nothing: PostgreSQL keeps its own.
+      .filter(([field, value]) => !isDeepStrictEqual(before.get(field), value))
+      .map(([field]) => field)
+  );
 }
 
 function parse<Schema extends z.ZodType>(schema: Schema, input: z.input<Schema>): z.output<Schema> {

@@ -40,6 +40,8 @@ export interface ClientRouteDeps {
   clients: Clients;
   /** The audience of the management API: what a client may do there is only given by those who may do it themselves. */
   audience: string;
+  /** Roles live on a higher floor: throws when those of the client let it do what the caller may not. */
+  access: { refuseStronger(subject: { kind: 'client'; id: string }, caller: Caller): Promise<void> };
 }
 
 export function clientRoutes(deps: ClientRouteDeps): Route[] {
@@ -119,6 +121,7 @@ function registryRoutes(deps: ClientRouteDeps): Route[] {
       errors: ['client_not_found', 'client_protected', 'client_metadata_invalid', 'redirect_uri_invalid'],
       async run({ params, body, caller, version }) {
         refuseHandingOut(caller.permissions, body.apis ?? [], audience);
+        await deps.access.refuseStronger({ kind: 'client', id: params.id }, caller);
         return clients.change(params.id, { ...body, version }, caller, guardOf(deps, caller));
       },
     }),
@@ -134,6 +137,7 @@ function registryRoutes(deps: ClientRouteDeps): Route[] {
       reply: { 204: z.void() },
       errors: ['client_not_found', 'client_protected'],
       async run({ params, caller, version }) {
+        await deps.access.refuseStronger({ kind: 'client', id: params.id }, caller);
         await clients.remove(params.id, caller, { version, guard: guardOf(deps, caller) });
       },
     }),
@@ -168,6 +172,7 @@ function secretRoutes(deps: ClientRouteDeps): Route[] {
       errors: ['client_not_found', 'client_metadata_invalid', 'client_secret_limit'],
       async run({ params, body, caller }) {
         const { expiresAt = null, retireOthersAt = null } = body ?? {};
+        await deps.access.refuseStronger({ kind: 'client', id: params.id }, caller);
         return clients.addSecret(params.id, { expiresAt, retireOthersAt }, caller, guardOf(deps, caller));
       },
     }),
@@ -182,6 +187,7 @@ function secretRoutes(deps: ClientRouteDeps): Route[] {
       reply: { 204: z.void() },
       errors: ['client_not_found', 'client_secret_not_found'],
       async run({ params, caller }) {
+        await deps.access.refuseStronger({ kind: 'client', id: params.id }, caller);
         await clients.retireSecret(params.id, params.secretId, caller, guardOf(deps, caller));
       },
     }),

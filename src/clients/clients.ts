@@ -1,4 +1,5 @@
 // OAuth clients: registering, changing and finding them, and the in-process look-up that every protocol request does.
+import { isDeepStrictEqual } from 'node:util';
 import type { Apis } from '../apis/apis.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Actor } from '../audit/schema.ts';
@@ -271,7 +272,10 @@ function isSame(previous: KnownClient, client: Client, hashes: readonly SecretHa
 
 function changedFields(client: Client, change: Partial<Client>): string[] {
   const before = new Map<string, unknown>(Object.entries(client));
-  return Object.entries(change)
-    .filter(([field, value]) => JSON.stringify(before.get(field)) !== JSON.stringify(value))
-    .map(([field]) => field);
+  return (
+    Object.entries(change)
+      // The order of keys says nothing: PostgreSQL keeps its own.
+      .filter(([field, value]) => !isDeepStrictEqual(before.get(field), value))
+      .map(([field]) => field)
+  );
 }
