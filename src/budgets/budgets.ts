@@ -41,6 +41,8 @@ export interface Ask {
   readonly usedBy?: { readonly used: Used; readonly kind: UsageKind };
   /** Only budgets of this organization, for callers that are bound to it. */
   readonly within?: string | null;
+  /** Callers that are bound to this organization may close it; `within` unless told. All its budgets are concerned. */
+  readonly heldIn?: string | null;
   /** Who asks by name: then it is written to the ledger, in the same commit. */
   readonly by?: Actor;
 }
@@ -141,7 +143,7 @@ export function createBudgets(deps: BudgetsDeps): Budgets {
     },
   });
 
-  async function ask({ within = null, ...asked }: Ask, expiresInSeconds: number | null) {
+  async function ask({ within = null, heldIn = within, ...asked }: Ask, expiresInSeconds: number | null) {
     const { scopes, by } = asked;
     const checked = amountsOf(asked.amounts);
     const unknown = await known.unknownMeter(Object.keys(checked));
@@ -152,7 +154,7 @@ export function createBudgets(deps: BudgetsDeps): Budgets {
       by &&
       (({ reservationId }: { reservationId: ReservationId | null }) =>
         reservationEvent('budget.reserved', reservationId, { scopes, amounts: numbersOf(checked) }, by));
-    return reserving.reserve({ scopes, amounts: checked, within, expiresInSeconds, usedBy, event });
+    return reserving.reserve({ scopes, amounts: checked, within, heldIn, expiresInSeconds, usedBy, event });
   }
 
   return {

@@ -12,6 +12,7 @@ import type { BudgetState } from './schema.ts';
 export interface Request extends Wanted {
   /** Null: counted as used at once. */
   readonly expiresInSeconds: number | null;
+  readonly heldIn: string | null;
   /** For whom it is counted when it is settled. */
   readonly usedBy: unknown;
   /** Written with it when it is let through; made where the request is known. */
@@ -196,7 +197,7 @@ function enter(
   const amounts = Object.entries(request.amounts).map(([meter, amount]) => [meter, String(amount)]);
   gathered.reservations.push({
     id: reservationId,
-    organizationId: request.within,
+    organizationId: request.heldIn,
     amounts: Object.fromEntries(amounts),
     holds,
     usedBy: request.usedBy,

@@ -1,9 +1,10 @@
 // What verify tells: the verdict in the shape that callers get, and the question in the shape that is decided.
 import type { BudgetState } from '../budgets/budgets.ts';
+import { amountsOf } from '../budgets/schema.ts';
 import { normalizeAddress } from '../lib/ip.ts';
 import type { KeyLimitVerdict } from '../platform/limits/key-limits.ts';
 import { errors } from '../vocabulary/errors.ts';
-import { amountsOf, type VerifyBody, type VerifyView } from './schema.ts';
+import type { VerifyBody, VerifyView } from './schema.ts';
 import type { Question, Verdict } from './verify.ts';
 
 export function questionOf(body: VerifyBody): Question {

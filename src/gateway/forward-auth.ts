@@ -1,6 +1,7 @@
 // /forward-auth: proxies ask here about each request before they pass it on.
 import { hash, timingSafeEqual } from 'node:crypto';
 import type { Audit } from '../audit/audit.ts';
+import { amountsOf } from '../budgets/schema.ts';
 import { addressRanges } from '../lib/ip.ts';
 import { type PlainHandler, type PlainRequest, problemReply, type Reply } from '../platform/api/plain.ts';
 import { failure } from '../platform/errors.ts';
@@ -8,7 +9,7 @@ import { toAppError } from '../platform/http/errors.ts';
 import type { Log } from '../platform/telemetry/log.ts';
 import { type Asked, allowedReply, deniedReply, failedReply } from './proxy-reply.ts';
 import { type ProxyQuestion, readProxyRequest } from './proxy-request.ts';
-import { amountsOf, RESERVATION_SECONDS } from './schema.ts';
+import { RESERVATION_SECONDS } from './schema.ts';
 import type { Verify } from './verify.ts';
 
 export interface ForwardAuthSettings {

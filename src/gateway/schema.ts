@@ -1,10 +1,8 @@
 // The shapes of verify: what a gateway or service asks about a credential, and what it is told.
 import { z } from 'zod';
-import { MAXIMUM_AMOUNT } from '../budgets/schema.ts';
 import { instant } from '../lib/instant.ts';
 import { normalizeAddress } from '../lib/ip.ts';
 import { parsePermission } from '../lib/permission.ts';
-import { failure } from '../platform/errors.ts';
 
 /** Longer than anything that is issued. */
 const LONGEST_CREDENTIAL = 16_384;
@@ -138,19 +136,3 @@ const InactiveView = z.object({
 
 export const VerifyView = z.union([ActiveView, InactiveView]).meta({ id: 'VerifyAnswer' });
 export type VerifyView = z.input<typeof VerifyView>;
-
-/** Whole numbers or their digits. Throws amount_invalid for what is negative, fractional, too large or no number. */
-export function amountsOf(given: Readonly<Record<string, unknown>>): Record<string, bigint> {
-  return Object.fromEntries(Object.entries(given).map(([meter, value]) => [meter, amountOf(meter, value)]));
-}
-
-function amountOf(meter: string, value: unknown): bigint {
-  const isWhole = typeof value === 'number' ? Number.isSafeInteger(value) && value >= 0 : isDigits(value);
-  const amount = isWhole ? BigInt(String(value)) : -1n;
-  if (amount >= 0n && amount <= MAXIMUM_AMOUNT) return amount;
-  throw failure('amount_invalid', { fields: { [meter]: `A whole number from 0 to ${MAXIMUM_AMOUNT}.` } });
-}
-
-function isDigits(value: unknown): boolean {
-  return typeof value === 'string' && /^\d{1,16}$/.test(value);
-}

@@ -126,14 +126,14 @@ export function createVerify(deps: VerifyDeps): Verify {
     }
     const checked = checks.check(identity, question);
     if ('code' in checked) return denied(checked.code, { identity, details: checked.details ?? {} });
-    return take(question, identity, checked.granted, asker.kind);
+    return take(question, identity, checked.granted, asker);
   }
 
   async function take(
     question: Question,
     identity: Identity,
     granted: PermissionSet,
-    kind: UsageKind,
+    asker: Asker,
   ): Promise<Verdict> {
     const taken = await takeLimits(identity);
     const last = taken.at(-1);
@@ -141,7 +141,7 @@ export function createVerify(deps: VerifyDeps): Verify {
       const details = { retryAfterSeconds: last.resetSeconds, limit: last.limit, window: last.per };
       return denied('rate_limited', { identity, limits: taken, details });
     }
-    const spent = await takeBudgets(question, identity, kind);
+    const spent = await takeBudgets(question, identity, asker);
     if ('exceeded' in spent) {
       const { exceeded } = spent;
       const details = exceededDetails(exceeded);
@@ -165,14 +165,15 @@ export function createVerify(deps: VerifyDeps): Verify {
     return taken;
   }
 
-  async function takeBudgets({ amounts, reservationSeconds }: Question, identity: Identity, kind: UsageKind) {
+  async function takeBudgets({ amounts, reservationSeconds }: Question, identity: Identity, asker: Asker) {
     const scopes = await scopesOf(identity);
     // One request is known to be one: what else is used is known only afterwards.
     if (Object.keys(amounts).length > 0) {
       const asked = {
         scopes,
         amounts: { ...ONE_REQUEST, ...amounts },
-        usedBy: { used: usedBy(identity, true), kind },
+        usedBy: { used: usedBy(identity, true), kind: asker.kind },
+        heldIn: asker.organizationId,
       };
       return budgets.reserve({ ...asked, expiresInSeconds: reservationSeconds });
     }

@@ -218,6 +218,22 @@ function guards(proxy: Behind): void {
     expect(proxy.arrived()).toBeUndefined();
   });
 
+  it('refuses with 402 what is over a budget', async () => {
+    const { id, secret } = await proxy.world.key();
+    const budget = {
+      scope: { kind: 'api-key' as const, id },
+      meter: 'requests',
+      window: 'day' as const,
+      limit: 1,
+    };
+    await gatehouse.services.budgets.set(budget, operator);
+    expect(await fetchStatus(proxy, secret)).toBe(200);
+    const response = await proxy.call({ 'X-API-Key': secret });
+    const { code, meter } = await problemOf(response);
+    expect([response.status, code, meter]).toEqual([402, 'budget_exceeded', 'requests']);
+    expect(proxy.arrived()).toBeUndefined();
+  });
+
   it('refuses with 400 a key in the address, whatever else comes with it', async () => {
     const { secret } = await proxy.world.key();
     const response = await proxy.call({ 'X-API-Key': secret }, { path: `/notes?key=${secret}` });

@@ -206,6 +206,64 @@ describe('limits', () => {
   });
 });
 
+describe('budgets', () => {
+  const budget = (scope: { kind: 'api-key' | 'account'; id: string }, meter: string, limit: number) =>
+    gatehouse.services.budgets.set({ scope, meter, window: 'day', limit }, operator);
+  const state = async (id: string) => {
+    const [found] = await gatehouse.services.budgets.state([{ kind: 'api-key', id }]);
+    return { used: Number(found?.used), reserved: Number(found?.reserved) };
+  };
+
+  it('count each good request on the meter `requests`, until 402 says usage, limit, window and reset', async () => {
+    const key = await world().key();
+    await budget({ kind: 'api-key', id: key.id }, 'requests', 2);
+    const ask = (permissions: string[] = []) => world().ask({ credential: key.secret, permissions });
+    expect(await ask()).toMatchObject({ code: 'ok', budgets: [{ meter: 'requests', usage: 1, limit: 2 }] });
+    // Nothing is taken for what an earlier check refuses.
+    expect(await ask(['notes:write'])).toMatchObject({ code: 'permission_missing', budgets: [] });
+    expect((await ask()).code).toBe('ok');
+    expect(await ask()).toMatchObject({
+      active: false,
+      code: 'budget_exceeded',
+      status: 402,
+      budgets: [
+        { meter: 'requests', window: 'day', usage: 2, limit: 2, resetAt: expect.stringMatching(/T00:00:00/) },
+      ],
+    });
+  });
+
+  it('are reserved for what is told, of the key and of its parent, and can be settled', async () => {
+    const parent = await world().key();
+    const key = await world().key({ parentId: parent.id, owner: undefined as never });
+    await budget({ kind: 'api-key', id: parent.id }, 'tokens', 100);
+    const ask = (tokens: number) => world().ask({ credential: key.secret, meters: { tokens } });
+    const { reservationId } = await ask(60);
+    expect(reservationId).toMatch(/^rsv_/);
+    expect(await ask(60)).toMatchObject({ code: 'budget_exceeded', keyId: key.id });
+    await gatehouse.services.budgets.settle(reservationId, { tokens: 10n });
+    expect(await state(parent.id)).toEqual({ used: 10, reserved: 0 });
+    expect((await ask(60)).code).toBe('ok');
+  });
+
+  it('of a meter that nobody knows are refused', async () => {
+    const key = await world().key();
+    const reply = await world().askRaw({ credential: key.secret, meters: { smiles: 1 } });
+    expect([reply.status, reply.body.code]).toEqual([422, 'meter_unknown']);
+  });
+});
+
+describe('usage', () => {
+  it('counts good requests for the key, and none that was refused', async () => {
+    const key = await world().key();
+    for (let turn = 0; turn < 3; turn += 1) await world().ask({ credential: key.secret });
+    await world().ask({ credential: key.secret, permissions: ['notes:write'] });
+    await gatehouse.services.usage.flush();
+    const filter = { subjectKind: 'api-key' as const, subjectIds: [key.id] };
+    const { items } = await gatehouse.services.usage.report(filter, { limit: 10, cursor: null });
+    expect(items).toMatchObject([{ kind: 'verify', meter: 'requests', amount: 3n }]);
+  });
+});
+
 describe('a token', () => {
   const machineToken = async () => {
     const apis = [{ audience: world().audience, permissions: ['notes:read'] }];
