@@ -10,7 +10,9 @@ import { commands as auditCommands } from './audit/commands.ts';
 import { commands as resourceCommands } from './authzen/commands.ts';
 import type { Backup } from './backup/backup.ts';
 import { commands as backupCommands } from './backup/commands.ts';
+import { commands as budgetCommands } from './budgets/commands.ts';
 import { commands as clientCommands } from './clients/commands.ts';
+import { offlineCommands } from './compromise/offline-commands.ts';
 import { commands as credentialCommands } from './credentials/commands.ts';
 import { commands as doctorCommands } from './doctor/commands.ts';
 import type { Doctor } from './doctor/doctor.ts';
@@ -29,6 +31,7 @@ import { commands as setupCommands } from './setup/commands.ts';
 import { commands as signingKeyCommands } from './signing-keys/commands.ts';
 import { commands as terminalCommands } from './terminal/commands.ts';
 import type { Terminal } from './terminal/terminal.ts';
+import { commands as usageCommands } from './usage/commands.ts';
 
 /** Commands of the features, run on the database of the server this machine is configured for. */
 const featureCommands: Command<Services>[] = [
@@ -40,6 +43,8 @@ const featureCommands: Command<Services>[] = [
   ...organizationCommands,
   ...apiKeyCommands,
   ...accessCommands,
+  ...budgetCommands,
+  ...usageCommands,
   ...sessionCommands,
   ...signingKeyCommands,
   ...masterKeyCommands,
@@ -116,6 +121,8 @@ export const program = {
     'key pepper': 'What API keys are hashed under.',
     org: 'Organizations and their members.',
     team: 'Teams of an organization.',
+    budget: 'Limits on what keys, people and organizations use.',
+    usage: 'Who used how much.',
     session: 'Signed-in browsers.',
     'signing-keys': 'The keys that sign tokens.',
     grant: 'What accounts allowed which clients.',
@@ -129,7 +136,7 @@ export const program = {
   },
   get commands(): BoundCommand[] {
     return [
-      ...bind(ownCommands, nothing),
+      ...bind([...ownCommands, ...offlineCommands], nothing),
       ...bind(terminalCommands, openTerminal),
       ...bind(featureCommands, openFeatures),
       ...bind(backupCommands, openBackup),

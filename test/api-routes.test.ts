@@ -157,6 +157,24 @@ const teamMember = async () => {
   return params;
 };
 
+const scope = async () => ({ kind: 'account', id: (await account()).id }) as const;
+const budget = async () => {
+  const input = { scope: await scope(), meter: 'requests', window: 'day', limit: 100 } as const;
+  return { id: (await gatehouse.services.budgets.set(input, operator)).budget.id };
+};
+const reservation = async () => {
+  const { budgets } = gatehouse.services;
+  const one = await scope();
+  await budgets.set({ scope: one, meter: 'tokens', window: 'day', limit: 100 }, operator);
+  const made = await budgets.reserve({ scopes: [one], amounts: { tokens: 5n }, expiresInSeconds: 60 });
+  return { id: 'reservationId' in made ? String(made.reservationId) : '' };
+};
+const meter = async () => {
+  const name = `meter-${next()}`;
+  await gatehouse.services.budgets.addMeter({ name, sentence: 'Made.' }, operator);
+  return { name };
+};
+
 const examples: Record<string, () => Promise<Example>> = {
   createAccount: async () => ({ body: { email: `made${next()}@example.com` } }),
   getAccount: async () => ({ params: await account() }),
@@ -230,6 +248,19 @@ const examples: Record<string, () => Promise<Example>> = {
   listTeamMembers: async () => ({ params: await team() }),
   addTeamMember: async () => ({ params: await outsideTeam() }),
   removeTeamMember: async () => ({ params: await teamMember() }),
+  setBudget: async () => ({
+    body: { scope: await scope(), meter: 'money', window: 'month', limit: 5_000_000, softLimit: '4000000' },
+  }),
+  getBudget: async () => ({ params: await budget() }),
+  changeBudget: async () => ({ params: await budget(), body: { limit: 50 } }),
+  deleteBudget: async () => ({ params: await budget() }),
+  listBudgetWindows: async () => ({ params: await budget() }),
+  adjustBudget: async () => ({ params: await budget(), body: { used: 7 } }),
+  reserveBudgets: async () => ({ body: { scopes: [await scope()], amounts: { tokens: 5 } } }),
+  settleReservation: async () => ({ params: await reservation(), body: { amounts: { tokens: 3 } } }),
+  releaseReservation: async () => ({ params: await reservation() }),
+  addMeter: async () => ({ body: { name: `meter-${next()}`, sentence: 'Made.' } }),
+  removeMeter: async () => ({ params: await meter() }),
   rotateSigningKeys: async () => ({ body: { force: true } }),
   withdrawSigningKey: async () => ({ params: await nextKey() }),
   reportAccess: async () => ({

@@ -70,6 +70,18 @@ const same: Record<string, readonly string[]> = {
   'team members': ['listTeamMembers'],
   'team add-member': ['addTeamMember'],
   'team remove-member': ['removeTeamMember'],
+  'budget set': ['setBudget'],
+  'budget list': ['listBudgets'],
+  'budget show': ['getBudget', 'listBudgetWindows'],
+  'budget change': ['changeBudget'],
+  'budget adjust': ['adjustBudget'],
+  'budget remove': ['deleteBudget'],
+  'budget meters': ['listMeters'],
+  'budget add-meter': ['addMeter'],
+  'budget remove-meter': ['removeMeter'],
+  'usage list': ['listUsage'],
+  'usage export': ['exportUsage'],
+  'key usage': ['listUsage', 'exportUsage'],
   'session list': ['listSessions', 'getSession'],
   'session end': ['endSession', 'endSessions'],
   'grant list': ['listGrants'],
@@ -91,15 +103,19 @@ const same: Record<string, readonly string[]> = {
 
 /** Command → why there is no call for it. */
 const onlyCommand: Record<string, RegExp> = {
+  'budget check': /the whole ledger of amounts is read/,
   'user set-password': /nobody else chooses a person's password over the network/,
 };
 
 /** Commands of the machine itself: they start, install, repair or move the server, or sign a terminal in. */
 const ofTheMachine =
-  /^(serve|migrate|version|init|owner-key .*|login|logout|token|doctor|backup.*|restore|move|master-key .*|.*-key rotate|key pepper .*)$/;
+  /^(serve|migrate|version|init|key inspect|owner-key .*|login|logout|token|doctor|backup.*|restore|move|master-key .*|.*-key rotate|key pepper .*)$/;
 
 /** Operation → why there is no command for it. */
 const onlyOperation: Record<string, string> = {
+  reserveBudgets: 'services reserve before they work',
+  settleReservation: 'they settle with what it took',
+  releaseReservation: 'or give it back',
   reportAccess: 'reports come from services',
   verifyCredential: 'gateways and services ask, about what others present to them',
 };

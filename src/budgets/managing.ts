@@ -132,7 +132,8 @@ export function createManaging(deps: ManagingDeps): Managing {
     },
 
     async change(id, { version, ...given }, by) {
-      const change = definedFields(parse(BudgetChange, given));
+      const { limit, softLimit } = parse(BudgetChange, given);
+      const change = definedFields({ limit: amountOrNone(limit), softLimit: amountOrNone(softLimit) });
       return commit(undefined, async (trx) => {
         const budget = await lock(trx, id);
         if (version !== undefined && version !== budget.version) throw failure('version_conflict');
@@ -222,6 +223,8 @@ async function organizationOf(
 ): Promise<OrganizationId | null> {
   const place = await placeOf(trx, scope);
   if (place === undefined) throw failure('budget_scope_not_found');
+  // What an organization as a whole may use is not for itself to say.
+  if (scope.kind === 'organization' && scope.id === within) throw failure('organization_bound');
   const chosen = place.fixed ? place.organizationId : (organizationId ?? within);
   const isOther = organizationId !== undefined && organizationId !== chosen;
   if (isOther || (within !== null && chosen !== within)) throw failure('budget_scope_not_found');
@@ -242,8 +245,13 @@ async function belongsTo(
   return organizationExists(trx, organization);
 }
 
+/** Undefined stays so: a change leaves it as it is. */
+function amountOrNone(given: number | string | null | undefined): bigint | null | undefined {
+  return given === null || given === undefined ? given : amountOf(given, 'limit');
+}
+
 function newBudget(input: Parsed, organizationId: OrganizationId | null, at: Date): Budget {
-  const { scope, meter, window, limit, softLimit } = input;
+  const { scope, meter, window } = input;
   const ofToken = scope.kind === 'token' ? new Date(at.getTime() + TOKEN_MILLISECONDS) : null;
   return {
     id: newId('bud'),
@@ -251,9 +259,9 @@ function newBudget(input: Parsed, organizationId: OrganizationId | null, at: Dat
     scope,
     meter,
     window,
-    limit,
-    softLimit,
-    expiresAt: input.expiresAt ?? ofToken,
+    limit: amountOrNone(input.limit) ?? null,
+    softLimit: amountOrNone(input.softLimit) ?? null,
+    expiresAt: input.expiresAt === undefined ? ofToken : new Date(input.expiresAt),
     version: 1,
     createdAt: at,
     updatedAt: at,

@@ -67,13 +67,17 @@ export type Amounts = Readonly<Record<string, bigint>>;
 export const MAXIMUM_AMOUNT = BigInt(Number.MAX_SAFE_INTEGER);
 
 const NOT_AMOUNT = `A whole number from 0 to ${MAXIMUM_AMOUNT}.`;
-/** A whole number, or its digits as text. */
-const Amount = z
-  .union([z.int({ error: NOT_AMOUNT }).min(0, NOT_AMOUNT), z.string().regex(/^\d{1,16}$/, NOT_AMOUNT)], {
-    error: NOT_AMOUNT,
-  })
-  .transform(BigInt)
-  .refine((amount) => amount <= MAXIMUM_AMOUNT, NOT_AMOUNT);
+/** A whole number, or its digits as text; `amountOf` makes one of it. */
+export const AmountInput = z.union(
+  [
+    z.int({ error: NOT_AMOUNT }).min(0, NOT_AMOUNT),
+    z
+      .string()
+      .regex(/^\d{1,16}$/, NOT_AMOUNT)
+      .refine((digits) => BigInt(digits) <= MAXIMUM_AMOUNT, NOT_AMOUNT),
+  ],
+  { error: NOT_AMOUNT },
+);
 
 const MOST_METERS = 20;
 
@@ -112,13 +116,12 @@ export const NewBudget = z
       .describe('For accounts, clients and tokens: limits only what happens in this organization.'),
     meter: z.string().min(1).max(64),
     window: z.enum(budgetWindows),
-    limit: Amount.nullable().default(null).describe('Beyond it reservations are refused.'),
-    softLimit: Amount.nullable()
+    limit: AmountInput.nullable().default(null).describe('Beyond it reservations are refused.'),
+    softLimit: AmountInput.nullable()
       .default(null)
       .describe('Beyond it reservations are allowed, and told of once in each window.'),
     expiresAt: z.iso
       .datetime({ offset: true })
-      .pipe(z.coerce.date())
       .optional()
       .describe('For tokens: when the token ends; a day from now unless told.'),
   })
@@ -126,8 +129,8 @@ export const NewBudget = z
 export type NewBudget = z.input<typeof NewBudget>;
 
 export const BudgetChange = z.object({
-  limit: Amount.nullable().optional(),
-  softLimit: Amount.nullable().optional(),
+  limit: AmountInput.nullable().optional(),
+  softLimit: AmountInput.nullable().optional(),
 });
 export type BudgetChange = z.input<typeof BudgetChange>;
 
@@ -145,7 +148,9 @@ export interface Meter {
 }
 
 /** Amounts are checked by `budgets` itself, so that each way in refuses them with the same code. */
-export const AmountsInput = z.record(z.string().max(64), z.unknown()).describe('Meter → whole number.');
+export const AmountsInput = z
+  .record(z.string().max(64), z.unknown().meta({ type: ['integer', 'string'] }))
+  .describe('Meter → whole number, or its digits.');
 
 const amountView = z.bigint().transform(Number).pipe(z.int().min(0));
 const scopeView = z.object({ kind: z.enum(scopeKinds), id: z.string() });

@@ -51,7 +51,9 @@ export function callsBy(gatehouse: TestServer, by: () => Machine) {
     return {
       status: response.status,
       headers: response.headers,
-      body: text === '' ? undefined : JSON.parse(text),
+      body: text === '' ? undefined : isJson(response) ? JSON.parse(text) : text,
     };
   };
 }
+
+const isJson = ({ headers }: Response) => /json/.test(headers.get('content-type') ?? '');

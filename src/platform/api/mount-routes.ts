@@ -11,7 +11,7 @@ import type { Site } from '../http/site.ts';
 import type { Limits } from '../limits/rate-limit.ts';
 import { createRecognised, type Recognised } from '../limits/recognised.ts';
 import { type Idempotency, idempotencyKeyOf, takesKey } from './idempotency.ts';
-import { fixedReply, type Reply, replyOf, sendReply } from './reply.ts';
+import { fixedReply, type Reply, replyOf, sendCsv, sendReply } from './reply.ts';
 import { type Caller, pathOf, type Route, type RouteInput } from './route.ts';
 import { boundElsewhere, namesAnother } from './tenancy.ts';
 import { needsVersion, versionOf } from './versions.ts';
@@ -86,6 +86,11 @@ function pipeline(route: Route, path: string, deps: PipelineDeps) {
     if (crossing !== undefined) {
       await deps.noteRefusal(crossing, caller);
       throw crossing;
+    }
+    if (route.csv === true) {
+      // `as`: csvReply says what `run` answers.
+      sendCsv(ctx, (await route.run(input)) as AsyncIterable<string>);
+      return;
     }
     if (route.fixed === true) {
       fixed ??= fixedReply(replyOf(route, await route.run(input)));

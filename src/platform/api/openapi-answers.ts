@@ -43,11 +43,16 @@ export function repliesOf(route: Route, book: SchemaBook): Record<string, Respon
       {
         description: STATUSES[Number(status)] ?? 'Answered.',
         ...(Object.keys(headers).length > 0 ? { headers } : {}),
-        ...(hasBody ? { content: { 'application/json': { schema: book.output(schema) } } } : {}),
+        ...(hasBody ? { content: contentOf(route, schema, book) } : {}),
       },
     ];
   });
   return Object.fromEntries(replies);
+}
+
+function contentOf(route: Route, schema: z.ZodType, book: SchemaBook): Content {
+  if (route.csv === true) return { 'text/csv': { schema: { type: 'string' } } };
+  return { 'application/json': { schema: book.output(schema) } };
 }
 
 /** What the pipeline may refuse, and what the route itself says it may throw: by status, each code once. */

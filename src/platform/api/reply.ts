@@ -1,6 +1,8 @@
 // What a route answers: built through its schema, so that what the schema does not name is not sent; kept, and sent.
 import { hash } from 'node:crypto';
+import { Readable } from 'node:stream';
 import type { Context } from 'koa';
+import { z } from 'zod';
 import { isAnswer, type Route } from './route.ts';
 import { etagOf } from './versions.ts';
 
@@ -43,6 +45,16 @@ export function sendReply(ctx: Context, route: Pick<Route, 'fixed'>, reply: Repl
   }
   ctx.type = 'application/json';
   ctx.body = reply.body;
+}
+
+/** The only reply of a route with `csv`. */
+export const csvReply = z.custom<AsyncIterable<string>>();
+
+/** What fails before the first line is answered like any failure; afterwards the connection breaks off. */
+export function sendCsv(ctx: Context, lines: AsyncIterable<string>): void {
+  ctx.status = 200;
+  ctx.type = 'text/csv; charset=utf-8';
+  ctx.body = Readable.from(lines);
 }
 
 function onlyStatus(route: Route): number {

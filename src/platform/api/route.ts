@@ -105,6 +105,8 @@ interface RouteHead {
   readonly openToKeys?: true;
   /** The answer is the same for everybody as long as the process runs: made once, and browsers may keep it. */
   readonly fixed?: true;
+  /** `run` answers the lines of a table, sent as they come (RFC 4180); no schema sees them. */
+  readonly csv?: true;
   /** The failures of `run`, for the API document; those of the pipeline are added to it. */
   readonly errors?: readonly ErrorCode[];
 }

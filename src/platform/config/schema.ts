@@ -419,6 +419,12 @@ export const settings = {
       60_000,
       'Requests of one caller for decisions and searches (AuthZEN).',
     ),
+    budget: setting(
+      'LIMIT_BUDGET_PER_MINUTE',
+      perMinute,
+      600_000,
+      'Reservations that one caller makes, settles or releases.',
+    ),
     'admin-read': setting(
       'LIMIT_ADMIN_READ_PER_MINUTE',
       perMinute,

@@ -18,6 +18,7 @@ export type LimitName =
   | 'api-credential'
   | 'verify'
   | 'decision'
+  | 'budget'
   | 'admin-read'
   | 'admin-write';
 

@@ -40,6 +40,7 @@ const NO_LIMITS: Record<LimitName, number> = {
   'api-credential': 0,
   verify: 0,
   decision: 0,
+  budget: 0,
   'admin-read': 0,
   'admin-write': 0,
 };
