@@ -34,6 +34,10 @@ export const floors = {
   oidc: { floor: 8, is: 'The protocol engine, configured. The only folder that imports oidc-provider.' },
   sessions: { floor: 9, is: 'Signed-in browsers, grants and what was issued from them.' },
   gateway: { floor: 9, is: 'One question, any credential: whose token is this, and is it still good?' },
+  compromise: {
+    floor: 9,
+    is: 'A key in the wrong hands: what a string is, ending it, and reports of leaks.',
+  },
   interaction: { floor: 10, is: 'The hosted pages between /authorize and the redirect back.' },
   setup: { floor: 10, is: 'The first administrator, once, and the page that says who this server is.' },
   backup: { floor: 10, is: 'Copies of everything: backup, restore, and the move to another database.' },
