@@ -1,5 +1,6 @@
 // Puts the bench's person, clients and APIs into a fresh Gatehouse database; answers the secrets that it made.
 
+import { asOperator } from '../src/api-keys/api-keys.ts';
 import { openServices } from '../src/open-services.ts';
 import { loadConfig } from '../src/platform/config/load.ts';
 import { api, apps, emailOf, machine, password, people } from './fixture.ts';
@@ -34,8 +35,12 @@ export async function prepare(environment: Record<string, string>) {
       apis: [{ audience: api[kind], permissions: ['*'] }],
       mayIntrospectAny: true,
     });
+    const jwt = await secretOf(machineInput('jwt'));
+    const owner = { kind: 'client' as const, id: machine.jwt.id };
+    const wanted = { name: 'key', owner, permissions: ['notes:read'], apis: [api.jwt] };
     return {
-      jwt: await secretOf(machineInput('jwt')),
+      jwt,
+      key: (await services.apiKeys.create(wanted, asOperator(by))).secret,
       opaque: await secretOf(machineInput('opaque')),
       web: await secretOf({
         id: apps.web.id,

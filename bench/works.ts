@@ -6,7 +6,8 @@ import { type Answer, expectStatus, form, type Target, type Work } from './load.
 export interface Side {
   readonly target: Target;
   readonly paths: { authorize: string; token: string; introspect: string; jwks: string };
-  readonly secrets: { jwt: string; opaque: string; web: string };
+  /** `key`: an API key; undefined where there is no such thing, and a client asks in its place. */
+  readonly secrets: { jwt: string; opaque: string; web: string; key?: string };
   /** Who signs in; each loop is a person of its own otherwise. */
   readonly emailOf?: (loop: number) => string;
 }
@@ -17,6 +18,28 @@ export type Scenario = (side: Side, loop: number) => Promise<Work>;
 export const scenarios: Record<string, Scenario> = {
   'client credentials, JWT': clientCredentials('jwt', (token) => token.split('.').length === 3),
   'client credentials, opaque': clientCredentials('opaque', (token) => token.length === 43),
+
+  async 'token for an API key'(side) {
+    const fields = { grant_type: 'client_credentials', scope: 'notes:read' };
+    const { key, jwt: secret } = side.secrets;
+    const call = form(fields, key === undefined ? { id: machine.jwt.id, secret } : undefined);
+    const headers = { ...call.headers, ...(key === undefined ? {} : { 'x-api-key': key }) };
+    return async () => {
+      const answer = expectStatus(await side.target.send({ ...call, headers, path: side.paths.token }), 200);
+      if (JSON.parse(answer.body).access_token.split('.').length !== 3) throw new Error('not a JWT');
+    };
+  },
+
+  /** The engine refuses those, so it is asked about an opaque one. */
+  async 'introspection of a JWT'(side) {
+    const kind = side.secrets.key === undefined ? 'opaque' : 'jwt';
+    const token = JSON.parse((await requestToken(side, kind)).body).access_token;
+    const call = form({ token }, { id: machine[kind].id, secret: side.secrets[kind] });
+    return async () => {
+      const answer = expectStatus(await side.target.send({ ...call, path: side.paths.introspect }), 200);
+      if (!answer.body.includes('"active":true')) throw new Error(`not active: ${answer.body}`);
+    };
+  },
 
   async introspection(side) {
     const token = JSON.parse((await requestToken(side, 'opaque')).body).access_token;
