@@ -89,7 +89,8 @@ export function createApiKeys(deps: ApiKeysDeps): ApiKeys {
   const { db } = postgres;
   const known = createKnownKeys({ db, clock, silence: changes.silence });
   const find = async (id: string) => (await known.get(id))?.key;
-  const rights = createKeyRights({ owners: deps.owners, clock, find });
+  const hasRoles = async (id: string) => (await known.get(id))?.hasRoles ?? false;
+  const rights = createKeyRights({ owners: deps.owners, clock, find, hasRoles });
   const makers = createMakers({ accounts: deps.accounts, rights, find });
   const making = createMaking({ ...deps, makers, rights });
   const { insert, ...managed } = createManaging({ ...deps, making, makers, rights });
@@ -132,6 +133,8 @@ export function createApiKeys(deps: ApiKeysDeps): ApiKeys {
         known.expire(ids);
         if (ids === undefined) await peppers.load();
       });
+      // Of what is assigned to whom, what is assigned to keys.
+      changes.on('access', (ids) => known.expire(ids?.filter((id) => id.startsWith('key_'))));
       await peppers.load();
       lastUse.start();
     },

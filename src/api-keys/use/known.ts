@@ -19,6 +19,8 @@ export interface StoredKey {
   readonly key: KnownKey;
   /** Those that work, and then the newest of those that do not. */
   readonly secrets: readonly StoredSecret[];
+  /** Most have none: then nobody needs to be asked about them. */
+  readonly hasRoles: boolean;
 }
 
 export interface KnownKeys {
@@ -34,6 +36,7 @@ export interface KnownKeys {
 interface Row extends Record<string, unknown> {
   id: ApiKeyId;
   version: number;
+  has_roles: boolean;
   secrets: [id: string, hash: string, pepperVersion: number, retiresAt: string | null][];
 }
 
@@ -50,7 +53,8 @@ const SELECT = `select k.id, k.owner_kind, k.account_id, k.organization_id, k.cl
     array(
       select json_build_array(s.id, encode(s.hash, 'base64'), s.pepper_version, s.retires_at) from api_key_secrets s
       where s.key_id = k.id order by (s.retires_at is null or s.retires_at > ?) desc, s.id desc limit ${SECRET_SLOTS}
-    ) as secrets
+    ) as secrets,
+    exists (select from role_assignments r where r.subject_kind = 'api-key' and r.subject_id = k.id) as has_roles
   from api_keys k where k.id = any(?::text[])`;
 
 export function createKnownKeys(deps: { db: Db; clock: Clock; silence: Changes['silence'] }): KnownKeys {
@@ -83,7 +87,7 @@ export function createKnownKeys(deps: { db: Db; clock: Clock; silence: Changes['
       const row = await batch.run(id);
       if (row === undefined) return undefined;
       const key = previous !== undefined && isSame(previous.key, row) ? previous.key : shared.key(row);
-      return { key, secrets: row.secrets.map(secretOf) };
+      return { key, secrets: row.secrets.map(secretOf), hasRoles: row.has_roles };
     },
   });
 
