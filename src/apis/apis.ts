@@ -12,6 +12,7 @@ import type { Clock } from '../platform/clock.ts';
 import type { Db, Postgres } from '../platform/database/postgres.ts';
 import { failure } from '../platform/errors.ts';
 import type { EventType } from '../vocabulary/events.ts';
+import { heldByEveryone } from './everyone.ts';
 import { type Api, ApiChange, NewApi } from './schema.ts';
 import {
   allApis,
@@ -228,9 +229,7 @@ function createSnapshot(load: () => Promise<Api[]>) {
       if (turn < applied) return;
       applied = turn;
       byAudience = new Map(apis.map((api) => [api.audience, api]));
-      const open = compilePermissions(
-        apis.flatMap(({ permissions }) => permissions.filter((one) => one.everyone).map(({ name }) => name)),
-      );
+      const open = heldByEveryone(apis);
       if (open.texts.join(' ') !== everyone.texts.join(' ')) everyone = open;
     },
   };

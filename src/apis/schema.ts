@@ -5,6 +5,7 @@ import { instant } from '../lib/instant.ts';
 import { parsePermission } from '../lib/permission.ts';
 import { staticClaims } from '../lib/static-claims.ts';
 import { audienceProblem } from '../lib/url.ts';
+import { takesRole } from './everyone.ts';
 
 export interface ApiPermission {
   name: string;
@@ -48,16 +49,22 @@ const plainText = (maximum: number) =>
     .max(maximum, `must not be longer than ${maximum} characters`)
     .regex(/^[^\p{Cc}\p{Cs}\u2028\u2029\u202a-\u202e\u2066-\u2069]*$/u, 'must not hold control characters');
 
-const permission = z.object({
-  name: z
-    .string()
-    .refine(
-      (name) => parsePermission(name) !== undefined,
-      'has the form resource:action or resource:action:selector',
-    ),
-  sentence: plainText(300),
-  everyone: z.boolean().default(false).describe('Every account holds it, without a role.'),
-});
+const permission = z
+  .object({
+    name: z
+      .string()
+      .refine(
+        (name) => parsePermission(name) !== undefined,
+        'has the form resource:action or resource:action:selector',
+      ),
+    sentence: plainText(300),
+    everyone: z.boolean().default(false).describe('Every account holds it, without a role.'),
+  })
+  .refine(({ name, everyone }) => !everyone || !takesRole(name), {
+    path: ['everyone'],
+    message:
+      'is not for a permission that the management API has, too: choose another name, or give it by a role',
+  });
 
 const permissions = z
   .array(permission)

@@ -299,6 +299,36 @@ describe('roles at the management API', () => {
   });
 });
 
+describe('what an API gives to everyone', () => {
+  const open = (name: string) => [{ name, sentence: 'See it.', everyone: true }];
+
+  it.each(['accounts:read', 'accounts:*', '*:read', '*:*', 'accounts:read:acc_1', 'clients:delete:*:x'])(
+    'cannot be a word of the management API that takes a role: %s',
+    async (name) => {
+      const attempt = createFiles({ audience: 'https://greedy.example.com', permissions: open(name) });
+
+      await expect(attempt).rejects.toMatchObject({ code: 'api_invalid' });
+    },
+  );
+
+  it('opens nothing there, even when it was registered before that was refused', async () => {
+    const api = await createFiles({ audience: 'https://older.example.com' });
+    const { postgres, changes } = gatehouse.services;
+    await postgres.transaction(async (trx) => {
+      const permissions = JSON.stringify([...open('accounts:read'), ...open('*:*')]);
+      await trx('apis').where({ id: api.id }).update({ permissions });
+      await changes.bump(trx, 'apis');
+    });
+    await changes.poll();
+    const resource = `${gatehouse.issuer}/api`;
+    const app = await relyingParty(gatehouse, { apis: [{ audience: resource, permissions: ['*'] }] });
+    const begun = await app.begin({ resource, scope: 'openid accounts:read' });
+    const { landed } = await signInAt(begun.url, await createPerson(gatehouse.services));
+
+    expect(new URL(landed.url).searchParams.get('error')).toBe('invalid_scope');
+  });
+});
+
 describe('what a token says', () => {
   it('A8 says the static claims of its API and its client, the client over the API', async () => {
     const resource = 'https://claims.example.com';
