@@ -40,8 +40,8 @@ const BY_TEAM = `
 
 const listed = (select: string) => `
   array(select json_build_array(h.role_id, h.organization_id, h.team) from (${select}) h
-    where h.organization_id is null
-      or exists (select from organizations o where o.id = h.organization_id and o.status = 'active')
+    left join organizations o on o.id = h.organization_id
+    where h.organization_id is null or o.status = 'active'
     order by h.organization_id nulls first, h.role_id, h.team nulls first) as held`;
 
 // Membership, teams and states are of other features; asked for here, one statement answers for hundreds of subjects.
