@@ -71,6 +71,10 @@ describe('the queries of the server', () => {
       execute: [oauth.allowInsecureRequests],
     });
 
+    const { organizations } = services;
+    const { id: organizationId } = await organizations.create({ slug: 'acme', name: 'Acme' }, operator);
+    const guest = await createPerson(services);
+
     const queries = await record(async () => {
       const verifier = oauth.randomPKCECodeVerifier();
       const url = oauth.buildAuthorizationUrl(config, {
@@ -91,6 +95,21 @@ describe('the queries of the server', () => {
       await oauth.clientCredentialsGrant(config, { resource: api.audience });
 
       const first = { limit: 10, cursor: null };
+      await organizations.addMember(organizationId, guest.id, operator);
+      const team = await organizations.createTeam(organizationId, { name: 'Crew' }, operator);
+      await organizations.addTeamMember(organizationId, team.id, guest.id, operator);
+      await organizations.membershipsOf(guest.id);
+      await organizations.findBySlug('acme');
+      await organizations.findTeamByName(organizationId, 'crew');
+      await organizations.list({}, first);
+      await organizations.list({ slug: 'acme' }, first);
+      await organizations.listMembers(organizationId, first);
+      await organizations.listTeams(organizationId, first);
+      await organizations.listTeamMembers(organizationId, team.id, first);
+      await organizations.organizationsOf(guest.id, {}, first);
+      await organizations.removeTeam(organizationId, team.id, operator);
+      await organizations.removeMember(organizationId, guest.id, operator);
+      await organizations.remove(organizationId, operator);
       await services.accounts.list({}, first);
       await services.accounts.list({ status: 'active' }, first);
       await services.accounts.list({ search: 'person' }, first);
