@@ -194,6 +194,20 @@ describe('who may ask', () => {
     expect((await problem(response)).code).toBe('permission_denied');
   });
 
+  it('keeps keys from what only needs somebody, unless the route says that they may come', async () => {
+    const callers = { 'Bearer key': { ...reader, apiKeyId: 'key_1' } };
+    const [forget] = routes.filter(({ operation }) => operation === 'deleteThing');
+    if (forget === undefined) throw new Error('there is no such route');
+    const statuses = [];
+    for (const one of [forget, { ...forget, openToKeys: true as const }]) {
+      const own = await start({ routes: [one], callers });
+      const headers = { Authorization: 'Bearer key' };
+      statuses.push((await fetch(`${own.url}/api/v1/things/1`, { method: 'DELETE', headers })).status);
+      await own.stop();
+    }
+    expect(statuses).toEqual([403, 204]);
+  });
+
   it('looks at the token before the body', async () => {
     const response = await post('{broken', { Authorization: 'Bearer reader' });
     expect(response.status).toBe(403);
