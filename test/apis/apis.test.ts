@@ -38,6 +38,35 @@ describe('create', () => {
     expect(await eventsOf(db, api.id)).toEqual([{ type: 'api.created', actor_kind: 'operator' }]);
   });
 
+  it('keeps what tokens say, and tells from memory what everyone holds: the same object until it changes', async () => {
+    const before = apis.everyone();
+    const api = await apis.create(
+      orders({
+        tokenClaims: ['roles', 'org_id', 'roles'],
+        claims: { tier: 'gold', 'https://x.example/a': [1] },
+      }),
+      operator,
+    );
+    expect(api.permissions).toEqual([{ name: 'orders:read', sentence: 'See your orders.', everyone: false }]);
+    expect([api.tokenClaims, api.claims]).toEqual([
+      ['org_id', 'roles'],
+      { tier: 'gold', 'https://x.example/a': [1] },
+    ]);
+    expect(apis.everyone()).toBe(before);
+    const permissions = [{ name: 'orders:read', sentence: 'See your orders.', everyone: true }];
+    await apis.change(api.id, { permissions }, operator);
+    expect(apis.everyone().texts).toEqual(['orders:read']);
+    await apis.change(api.id, { permissions: [] }, operator);
+    expect(apis.everyone().texts).toEqual([]);
+    // What is said again in another order of keys is no change.
+    const { version } = await apis.change(
+      api.id,
+      { claims: { 'https://x.example/a': [1], tier: 'gold' } },
+      operator,
+    );
+    expect(version).toBe(3);
+  });
+
   it('refuses an audience that another API has, whoever comes first', async () => {
     const input = orders();
     const codes = await Promise.all([1, 2, 3].map(() => codeOf(apis.create(input, operator))));
@@ -49,6 +78,9 @@ describe('create', () => {
     ['an audience with a fragment', { audience: 'https://a.example/#x' }, 'api_invalid'],
     ['a relative audience', { audience: '/api' }, 'api_invalid'],
     ['an empty name', { name: ' ' }, 'api_invalid'],
+    ['a claim of the server itself', { claims: { sub: 'admin' } }, 'api_invalid'],
+    ['a claim with a name that is none', { claims: { '': 1 } }, 'api_invalid'],
+    ['claims beyond what fits into a header', { claims: { tier: 'x'.repeat(3000) } }, 'api_invalid'],
     ['a name with a null byte', { name: 'a\u0000b' }, 'api_invalid'],
     ['a name of 10,000 characters', { name: 'x'.repeat(10_000) }, 'api_invalid'],
     ['a lifetime of zero', { tokenLifetimeSeconds: 0 }, 'api_invalid'],

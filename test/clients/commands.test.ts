@@ -91,6 +91,28 @@ describe('client', () => {
     expect((await run('client', 'show', id)).code).toBe(3);
   });
 
+  it('has limits and claims of its own, and loses them', async () => {
+    const limits = ['--limit', '100/second', '--limit', '5000/hour+50'];
+    const created = await run(...webClient, ...limits, '--claims', '{"tier": "gold"}', '--json');
+    expect(created.json).toMatchObject({
+      claims: { tier: 'gold' },
+      rateLimits: [
+        { permits: 100, per: 'second' },
+        { permits: 5000, per: 'hour', burst: 50 },
+      ],
+    });
+    const { id, version } = created.json;
+    const same = await run('client', 'change', id, ...limits, '--json');
+    expect(same.json.version).toBe(version);
+    const changed = await run('client', 'change', id, '--limit', '', '--claims', '', '--json');
+    expect(changed.json).toMatchObject({ claims: {}, rateLimits: [] });
+    expect((await run('client', 'change', id, '--limit', 'often')).error).toContain('100/second');
+    expect((await run('client', 'change', id, '--claims', '[1]')).error).toContain('a JSON object');
+    expect((await run('client', 'change', id, '--claims', '{"sub": "admin"}')).error).toContain(
+      'claim of the server',
+    );
+  });
+
   it('says what is wrong with which field, and ends with the code for a wrong command line', async () => {
     const wrong = await run(
       'client',
