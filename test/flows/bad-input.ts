@@ -149,6 +149,7 @@ export const pageEndpoints: readonly Endpoint[] = [
   { method: 'POST', path: '/interaction/x/consent', params: { _csrf: 'x' } },
   { method: 'POST', path: '/interaction/x/switch-account', params: { _csrf: 'x' } },
   { method: 'POST', path: '/interaction/x/select-account', params: { _csrf: 'x', choice: 'continue' } },
+  { method: 'POST', path: '/interaction/x/organization', params: { _csrf: 'x', choice: 'none' } },
   { method: 'GET', path: '/setup', params: { token: 'x' } },
   { method: 'POST', path: '/setup', params: { _csrf: 'x', setup_link: 'x', email: 'a@b.c', password: 'p' } },
   { method: 'GET', path: '/healthz', params: { x: 'x' } },

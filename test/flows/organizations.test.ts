@@ -245,6 +245,30 @@ describe('an organization that the app names', () => {
     expect(organizationIn(tokens)).toBe(second);
   });
 
+  it('is taken from a pushed request, and from that of a device', async () => {
+    const { person, second } = await memberOf(2);
+    const named = { ...asking, organization_id: second };
+    const app = await appOf({ grantTypes: ['authorization_code', 'refresh_token', DEVICE_CODE] });
+    const pushed = await oauth.buildAuthorizationUrlWithPAR(app.config, {
+      ...Object.fromEntries(new URL((await app.begin(named)).url).searchParams),
+    });
+    const browser = createBrowser(gatehouse.issuer);
+    const login = await browser.open(pushed.href);
+    const page = await browser.submit(login, { identifier: person.email ?? '', password }, '/login');
+    const device = await oauth.initiateDeviceAuthorization(app.config, named);
+    const input = await browser.open(device.verification_uri);
+    const confirm = await browser.submit(input, { user_code: device.user_code }, '/device');
+    const consent = await browser.submit(confirm, { confirm: 'yes' }, '/device');
+    await browser.submit(consent, {}, '/consent');
+    const tokens = await oauth.genericGrantRequest(app.config, DEVICE_CODE, {
+      device_code: device.device_code,
+      resource: audience,
+    });
+
+    expect([asksWhich(page), asksConsent(page)]).toEqual([false, true]);
+    expect(organizationIn(tokens)).toBe(second);
+  });
+
   it('is refused when it is another one, in the same words as one that there never was', async () => {
     const { person } = await memberOf(2);
     const foreign = await createOrganization(gatehouse.services);
