@@ -79,8 +79,8 @@ export interface ClientFilter {
   search?: string | undefined;
 }
 
-/** RFC 9700 §4.15: an id that could be taken for a person's subject is refused. */
-export const CLIENT_ID = /^(?!acc_)[A-Za-z0-9][A-Za-z0-9._-]{2,127}$/i;
+/** RFC 9700 §4.15: an id that could be taken for a person's subject, or for a key's, is refused. */
+export const CLIENT_ID = /^(?!(?:acc|key)_)[A-Za-z0-9][A-Za-z0-9._-]{2,127}$/i;
 
 const YEAR_SECONDS = 31_536_000;
 

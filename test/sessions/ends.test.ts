@@ -3,7 +3,6 @@ import { randomUUID } from 'node:crypto';
 import * as oauth from 'openid-client';
 import { describe, expect, it, vi } from 'vitest';
 import type { Account } from '../../src/accounts/accounts.ts';
-import { createGateway } from '../../src/gateway/gateway.ts';
 import { silentLog } from '../../src/platform/telemetry/log.ts';
 import { createServices } from '../../src/services.ts';
 import {
@@ -209,10 +208,8 @@ describe('a JWT access token', () => {
       } as const;
       await sessions().endAll(by[kind], operator);
 
-      const here = createGateway({ ...gatewayOf(gatehouse.services), grantExists: async () => true });
-      expect(await here.authenticate(bearer)).toBeUndefined();
-      const there = createGateway({ ...gatewayOf(node), grantExists: async () => true });
-      await vi.waitFor(async () => expect(await there.authenticate(bearer)).toBeUndefined(), {
+      expect(await gatehouse.services.gateway.authenticate(bearer)).toBeUndefined();
+      await vi.waitFor(async () => expect(await node.gateway.authenticate(bearer)).toBeUndefined(), {
         timeout: 5000,
         interval: 50,
       });
@@ -257,21 +254,6 @@ async function otherNode() {
   });
   await services.changes.start();
   return services;
-}
-
-/** The gateway as the services build it; that it asks for the grant is left out, because that alone would do. */
-function gatewayOf(services: typeof gatehouse.services) {
-  const { config, signingKeys, accounts, clients, apiKeys, handleSeal, managementAudience, oidc } = services;
-  return {
-    issuer: config.issuer,
-    audience: managementAudience,
-    signingKeys,
-    accounts,
-    clients,
-    apiKeys,
-    handleSeal,
-    isCutOff: oidc.cutoffs.isOver,
-  };
 }
 
 describe('a sign-in under way', () => {

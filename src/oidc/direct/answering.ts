@@ -19,6 +19,12 @@ import type { Revocation } from './revocation.ts';
 export interface Direct {
   /** True when it has answered; `engine` runs the engine on this request. */
   answer(ctx: Context, engine: () => Promise<void>): Promise<boolean>;
+  /** What the token endpoint says to an API key alone, for an address that is not the token endpoint. */
+  tokenForKey(
+    key: string,
+    ask: { resource?: string | undefined; scope?: string | undefined },
+    from: { address: string | null; userAgent: string | null },
+  ): Promise<Answered>;
 }
 
 type Route = 'token' | 'introspection' | 'revocation';
@@ -45,6 +51,15 @@ const NO_TOKEN = 'none';
 
 export function createAnswering(deps: AnsweringDeps): Direct {
   return {
+    async tokenForKey(key, ask, from) {
+      const caller = await deps.keyCallers.authenticate(
+        { by: 'key', key, named: undefined },
+        { ...from, route: 'token' },
+      );
+      if ('refused' in caller) return { reply: refusal(caller.refused), clientId: caller.keyId };
+      return deps.keyTokens({ ...ask, grant_type: 'client_credentials' }, caller);
+    },
+
     async answer(ctx, engine) {
       const route = ctx.method === 'POST' ? paths.get(ctx.path) : undefined;
       const form = route && (await readForm(ctx.req));

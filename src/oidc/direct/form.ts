@@ -1,6 +1,7 @@
 // The form of a protocol request, read before the engine and given back to it when the engine is to answer.
 import type { IncomingMessage } from 'node:http';
 import { type ParsedUrlQuery, parse, stringify } from 'node:querystring';
+import { failure } from '../../platform/errors.ts';
 
 export type Fields = ParsedUrlQuery;
 
@@ -14,7 +15,10 @@ export interface ReadForm {
 const LIMIT_BYTES = 56 * 1024;
 const FORM = /^application\/x-www-form-urlencoded(?:\s*;\s*charset="?utf-8"?)?\s*$/i;
 
-/** undefined, with nothing read, for whatever is no plain form of a sane size: the engine knows what to say to it. */
+/**
+ * undefined, with nothing read, for whatever is no plain form of a sane size: the engine knows what to say to it. Throws
+ * when the connection ends in the middle.
+ */
 export async function readForm(req: IncomingMessage): Promise<ReadForm | undefined> {
   const { 'content-type': type = '', 'content-encoding': encoding } = req.headers;
   const length = req.headers['content-length'];
@@ -23,6 +27,7 @@ export async function readForm(req: IncomingMessage): Promise<ReadForm | undefin
   if (!hasBody || !FORM.test(type) || encoding !== undefined || !(size > 0 && size <= LIMIT_BYTES))
     return undefined;
   const body = await readBytes(req, size);
+  if (body === undefined && req.destroyed) throw failure('body_malformed');
   return body && { fields: parse(body.toString()), giveBack: (instead) => giveBack(req, body, instead) };
 }
 
