@@ -17,6 +17,8 @@ import { credentialRoutes } from './credentials/admin-api.ts';
 import { gatewayRoutes } from './gateway/admin-api.ts';
 import { interactionPages } from './interaction/steps.ts';
 import { jobRoutes } from './jobs/admin-api.ts';
+import { createTokenHandler, TOKEN_PATH } from './key-auth/key-auth.ts';
+import { keyAuthRoutes } from './key-auth/public-api.ts';
 import { organizationRoutes } from './organizations/admin-api.ts';
 import { docsPage } from './platform/api/docs-page.ts';
 import { documented } from './platform/api/document-route.ts';
@@ -49,6 +51,7 @@ const protocolLimits = {
   '/revoke': 'token',
   '/userinfo': 'token',
   '/introspect': 'introspection',
+  '/api/auth/token': 'token',
   '/device/authorize': 'device',
   '/device': 'device',
   '/device/:uid': 'page',
@@ -146,6 +149,9 @@ export function createApp(services: Services): App {
   // The engine has the most traffic and knows its own addresses by one look-up, so it is asked before the others.
   app.use(withinBasePath(site, oidc.handle));
   app.use(plainMiddleware(site, '/forward-auth', services.gateway.forwardAuth));
+  const { bodyLimitBytes } = config.http;
+  const keyTokens = createTokenHandler({ ...services, issuer: config.issuer });
+  app.use(plainMiddleware(site, TOKEN_PATH, keyTokens, { bodyLimitBytes }));
   app.use(health.middleware);
   app.use(services.assets.middleware);
   app.use(router.routes());
@@ -178,7 +184,7 @@ function pagesAndRoutes(services: Services): Router {
   mountPages(router, pages, { site, limits, csrf, i18n, renderer, formLimitBytes });
   // A protocol of its own, with a specification of its own: not in the document of the management API.
   const decisions = authzenRoutes({ authzen: services.authzen, issuer: config.issuer });
-  mountRoutes(router, [...api.routes, ...decisions], {
+  mountRoutes(router, [...api.routes, ...decisions, ...keyAuthRoutes(services)], {
     site,
     limits,
     bodyLimitBytes: config.http.bodyLimitBytes,

@@ -38,6 +38,7 @@ export const floors = {
     floor: 9,
     is: 'A key in the wrong hands: what a string is, ending it, and reports of leaks.',
   },
+  'key-auth': { floor: 9, is: 'Keys and their tokens at /api/auth, for programs that know no OAuth.' },
   interaction: { floor: 10, is: 'The hosted pages between /authorize and the redirect back.' },
   setup: { floor: 10, is: 'The first administrator, once, and the page that says who this server is.' },
   backup: { floor: 10, is: 'Copies of everything: backup, restore, and the move to another database.' },

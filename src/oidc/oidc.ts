@@ -33,7 +33,7 @@ import { createClientSource, noClientAdapter } from './client-source.ts';
 import { keepOrganization } from './consent/grant-organization.ts';
 import { type Cutoffs, createCutoffs } from './cutoffs.ts';
 import { createDeviceGuesses } from './device-guesses.ts';
-import { createDirect } from './direct/direct.ts';
+import { createDirect, type Direct } from './direct/direct.ts';
 import { allowCaching, answerPostAsGet, isProtocolRequest } from './endpoints.ts';
 import { createEngineState, type EngineState } from './engine-state.ts';
 import { createEngineEvents } from './events.ts';
@@ -73,6 +73,7 @@ export interface Oidc {
   readonly state: EngineState;
   readonly cutoffs: Cutoffs;
   readonly tokens: Tokens;
+  readonly tokenForKey: Direct['tokenForKey'];
   /** To be awaited before the first request. */
   start(): Promise<void>;
   /** Tells a client, by back-channel logout, that a session ended: one attempt, which never rejects. */
@@ -272,6 +273,7 @@ export function createOidc(deps: OidcDeps): Oidc {
     state,
     cutoffs,
     tokens,
+    tokenForKey: direct.tokenForKey,
 
     async start() {
       await cutoffs.start();

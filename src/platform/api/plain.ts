@@ -4,6 +4,7 @@ import type { Middleware } from 'koa';
 import { normalizeAddress } from '../../lib/ip.ts';
 import type { AppError } from '../errors.ts';
 import { problemBody } from '../http/errors.ts';
+import { readText } from '../http/input.ts';
 import { requestOf } from '../http/request-id.ts';
 import type { Site } from '../http/site.ts';
 import type { Reply } from './reply.ts';
@@ -50,8 +51,13 @@ export function problemReply(
   };
 }
 
-/** Hands over requests at the path and below it, whatever their method; bodies are not read. */
-export function plainMiddleware(site: Site, path: string, handler: PlainHandler): Middleware {
+/** Hands over requests at the path and below it, whatever their method; bodies are read where a limit is given. */
+export function plainMiddleware(
+  site: Site,
+  path: string,
+  handler: PlainHandler,
+  { bodyLimitBytes }: { bodyLimitBytes?: number } = {},
+): Middleware {
   const full = `${site.basePath}${path}`;
   return async (ctx, next) => {
     if (ctx.path !== full && !ctx.path.startsWith(`${full}/`)) return next();
@@ -63,7 +69,7 @@ export function plainMiddleware(site: Site, path: string, handler: PlainHandler)
       path: ctx.path.slice(site.basePath.length),
       query: ctx.querystring,
       headers: req.headers,
-      body: '',
+      body: bodyLimitBytes === undefined ? '' : await readText(ctx, bodyLimitBytes),
       address: facts.address,
       peer: normalizeAddress(req.socket.remoteAddress ?? '') ?? null,
       // The headers themselves were overwritten when the request came in; this is read from what arrived.

@@ -95,7 +95,7 @@ function requireType(ctx: Context, ...types: string[]): void {
   throw failure('content_type_unsupported', { accepted: types.join(', ') });
 }
 
-async function readText(ctx: Context, limitBytes: number): Promise<string> {
+export async function readText(ctx: Context, limitBytes: number): Promise<string> {
   const bytes = await readBytes(ctx, limitBytes);
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
