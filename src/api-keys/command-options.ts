@@ -1,7 +1,8 @@
 // The options of `gatehouse key create` and `key change`, and what they say in the words of the API.
+import type { Access } from '../access/access.ts';
 import { definedFields } from '../lib/fields.ts';
 import { parseRateLimit, type RateLimit } from '../lib/rate-limits.ts';
-import { type CommandOption, type Options, UsageMistake } from '../platform/command.ts';
+import { type Arguments, type CommandOption, type Options, UsageMistake } from '../platform/command.ts';
 import type { NewApiKey } from './schema.ts';
 
 export const settings: CommandOption[] = [
@@ -33,6 +34,50 @@ export const settings: CommandOption[] = [
   { name: 'notes', value: 'text', summary: "What people should know about it; '' for nothing." },
   { name: 'expires', value: 'time', summary: "When it ends (ISO 8601), or 'never'." },
 ];
+
+/** What it may do, in whichever of the three ways it is said. */
+export const permissionOptions: CommandOption[] = [
+  { name: 'permission', value: 'permission', repeat: true, summary: 'What it may do, such as files:read.' },
+  { name: 'permissions', value: 'list', summary: "Several of them in one text: 'api:read api:write'." },
+];
+
+export function permissionsGiven(options: Options, admin = false): string[] {
+  if (admin) return ['*:*'];
+  const listed = options.text('permissions')?.split(/\s+/) ?? [];
+  return [...new Set([...options.list('permission'), ...listed])].filter((text) => text !== '');
+}
+
+/** `key revoke key_…` and `key revoke --id key_…`. */
+export const which = { name: 'id', optional: true, summary: 'The id of the key: key_ and 26 characters.' };
+export const idOption: CommandOption = { name: 'id', value: 'id', summary: 'The same as the id alone.' };
+
+export function idGiven(args: Arguments, options: Options): string {
+  const [alone, named] = [args.optional('id'), options.text('id')];
+  if (alone !== undefined && named !== undefined && alone !== named)
+    throw new UsageMistake('Give the id once.');
+  const id = alone ?? named;
+  if (id === undefined) throw new UsageMistake('Say which key: its id, key_ and 26 characters.');
+  return id;
+}
+
+/** Of a server that one person administers: theirs, unless told. */
+export async function ownerOrOnlyAdmin(
+  options: Options,
+  access: Pick<Access, 'findRoleByName' | 'listAssignments'>,
+): Promise<ReturnType<typeof ownerGiven>> {
+  if (['account', 'client', 'organization', 'parent'].some((name) => options.text(name) !== undefined))
+    return ownerGiven(options);
+  const roleId = (await access.findRoleByName('admin', null))?.id;
+  const { items } = await access.listAssignments(
+    { roleId, organizationId: null },
+    { limit: 50, cursor: null },
+  );
+  const people = items.filter(({ subjectKind }) => subjectKind === 'account');
+  const [only] = people;
+  // Says what to give.
+  if (only === undefined || people.length > 1) return ownerGiven(options);
+  return { owner: { kind: 'account', id: only.subjectId } };
+}
 
 export function ownerGiven(options: Options): Pick<NewApiKey, 'owner' | 'organizationId' | 'parentId'> {
   const [account, client, organization, parentId] = ['account', 'client', 'organization', 'parent'].map(

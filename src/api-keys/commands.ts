@@ -1,33 +1,39 @@
 // gatehouse key …: make, list, show, change, rotate, revoke, disable and enable API keys, and rotate their pepper.
+import type { Access } from '../access/access.ts';
 import { definedFields } from '../lib/fields.ts';
 import type { Clock } from '../platform/clock.ts';
 import {
   type Command,
-  type CommandOption,
   type CommandResult,
   confirmed,
   type Operator,
+  UsageMistake,
   yes,
 } from '../platform/command.ts';
 import { failure } from '../platform/errors.ts';
 import type { ApiKeys, NewApiKey, ShownKey } from './api-keys.ts';
-import { ownerGiven, settings, settingsOf } from './command-options.ts';
+import {
+  idGiven,
+  idOption,
+  ownerOrOnlyAdmin,
+  permissionOptions,
+  permissionsGiven,
+  settings,
+  settingsOf,
+  which,
+} from './command-options.ts';
 import { asOperator } from './manage/makers.ts';
 import { keyStates, ownerKinds, ownerOf, stateOf } from './schema.ts';
 import { apiKeyView } from './view.ts';
 
-type Services = { apiKeys: ApiKeys; clock: Clock };
+type Services = {
+  apiKeys: ApiKeys;
+  clock: Clock;
+  access: Pick<Access, 'findRoleByName' | 'listAssignments'>;
+};
 
 const DEFAULT_LIMIT = 50;
-const which = { name: 'id', summary: 'The id of the key: key_ and 26 characters.' };
-
-const permission = (required: boolean): CommandOption => ({
-  name: 'permission',
-  value: 'permission',
-  repeat: true,
-  required,
-  summary: 'What it may do, such as files:read.',
-});
+const id = { ...which, optional: false };
 
 export const commands: Command<Services>[] = [
   {
@@ -35,7 +41,8 @@ export const commands: Command<Services>[] = [
     summary: 'Make an API key; it is shown once.',
     options: [
       { name: 'name', value: 'name', required: true, summary: 'What people know it by.' },
-      permission(true),
+      ...permissionOptions,
+      { name: 'admin', summary: 'Everything: *:*.' },
       { name: 'account', value: 'id', summary: 'The person whose key it is.' },
       { name: 'client', value: 'id', summary: 'The client whose key it is.' },
       { name: 'organization', value: 'id', summary: 'Whose key it is, or with --account where it acts.' },
@@ -43,10 +50,13 @@ export const commands: Command<Services>[] = [
       ...settings,
     ],
     async run({ services, options, by }) {
+      const permissions = permissionsGiven(options, options.flag('admin'));
+      if (permissions.length === 0)
+        throw new UsageMistake('Say what it may do: --permission, --permissions, or --admin for everything.');
       const input: NewApiKey = {
         name: options.required('name'),
-        permissions: options.list('permission'),
-        ...ownerGiven(options),
+        permissions,
+        ...(await ownerOrOnlyAdmin(options, services.access)),
         ...settingsOf(options),
       };
       const { key, secret } = await services.apiKeys.create(input, asOperator(by));
@@ -97,7 +107,7 @@ export const commands: Command<Services>[] = [
   {
     name: 'key show',
     summary: 'Show one API key, and what is left of it within its owner and the keys above it.',
-    arguments: [which],
+    arguments: [id],
     options: [{ name: 'family', summary: 'With all the keys below it.' }],
     async run({ services, args, options, by }) {
       const key = await found(services, args.text('id'), by);
@@ -113,14 +123,14 @@ export const commands: Command<Services>[] = [
   {
     name: 'key change',
     summary: 'Change an API key; lists that are given replace what is there.',
-    arguments: [which],
+    arguments: [id],
     options: [
       { name: 'name', value: 'name', summary: 'What people know it by.' },
-      permission(false),
+      ...permissionOptions,
       ...settings,
     ],
     async run({ services, args, options, by }) {
-      const permissions = options.list('permission');
+      const permissions = permissionsGiven(options);
       const change = {
         ...definedFields({
           name: options.text('name'),
@@ -137,13 +147,14 @@ export const commands: Command<Services>[] = [
     summary: 'Give an API key a new secret, shown once; the old one works on for the overlap.',
     arguments: [which],
     options: [
+      idOption,
       { name: 'overlap', value: 'seconds', summary: 'For how long; API_KEY_OVERLAP_SECONDS unless told.' },
       { name: 'now', summary: 'End the old one at once.' },
     ],
     async run({ services, args, options, by }) {
       const overlapSeconds = options.flag('now') ? 0 : options.number('overlap');
       const rotation = definedFields({ overlapSeconds });
-      const { key, secret } = await services.apiKeys.rotate(args.text('id'), rotation, asOperator(by));
+      const { key, secret } = await services.apiKeys.rotate(idGiven(args, options), rotation, asOperator(by));
       return withSecret(services, key.id, secret, by);
     },
   },
@@ -151,9 +162,9 @@ export const commands: Command<Services>[] = [
     name: 'key revoke',
     summary: 'End an API key for good, with the keys below it and all tokens made from them.',
     arguments: [which],
-    options: [{ name: 'reason', value: 'text', summary: 'Why; it is kept with the key.' }, yes],
+    options: [idOption, { name: 'reason', value: 'text', summary: 'Why; it is kept with the key.' }, yes],
     async run({ services, args, options, io, by }) {
-      const key = await found(services, args.text('id'), by);
+      const key = await found(services, idGiven(args, options), by);
       if (!(await confirmed({ options, io }, `Revoke the key ${key.name} (${key.id})?`))) return undefined;
       await services.apiKeys.revoke(key.id, options.text('reason') ?? null, asOperator(by));
       return { json: { revoked: key.id }, text: `Revoked ${key.id}.` };
@@ -163,7 +174,7 @@ export const commands: Command<Services>[] = [
     (act): Command<Services> => ({
       name: `key ${act}`,
       summary: act === 'disable' ? 'Let an API key work no more until it is enabled.' : 'Let it work again.',
-      arguments: [which],
+      arguments: [id],
       async run({ services, args, by }) {
         const { id } = await services.apiKeys[act](args.text('id'), asOperator(by));
         return shown(services, await found(services, id, by));
