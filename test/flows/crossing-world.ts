@@ -22,6 +22,8 @@ export interface Things {
   /** A key by which the person of the first organization acts in this one. */
   personKeyId: string;
   resourceId: string;
+  budgetId: string;
+  reservationId: string;
 }
 
 /** In every name that belongs to the other organization. */
@@ -29,7 +31,7 @@ export const MARK = 'borealis';
 
 /** `guest`: an account of elsewhere that is a member here, too, with the same rights. */
 export async function organizationOf(services: Services, mark: string, guest?: string): Promise<Things> {
-  const { organizations, access, apiKeys, resources } = services;
+  const { organizations, access, apiKeys, resources, budgets, usage } = services;
   const { id: organizationId } = await organizations.create({ slug: mark, name: `${mark} works` }, operator);
   const account = await createPerson(services, { email: `someone@${mark}.example` });
   await organizations.addMember(organizationId, account.id, operator);
@@ -63,6 +65,12 @@ export async function organizationOf(services: Services, mark: string, guest?: s
     { properties: { owner: `someone@${mark}.example` } },
     operator,
   );
+  const scope = { kind: 'api-key', id: key.id } as const;
+  const { budget } = await budgets.set({ scope, meter: 'tokens', window: 'day', limit: 1000 }, operator);
+  const ask = { scopes: [scope], amounts: { tokens: 5n }, by: operator };
+  const reserved = await budgets.reserve({ ...ask, expiresInSeconds: 600 });
+  usage.count({ apiKeyId: key.id, organizationId }, 'verify');
+  await usage.flush();
   return {
     organizationId,
     slug: mark,
@@ -73,6 +81,8 @@ export async function organizationOf(services: Services, mark: string, guest?: s
     secret,
     personKeyId: personKey.id,
     resourceId,
+    budgetId: budget.id,
+    reservationId: ('reservationId' in reserved ? reserved.reservationId : null) ?? 'none',
   };
 }
 
@@ -89,6 +99,8 @@ export function nothing({ secret }: Things): Things {
     // Another string of the same length, which no key ever was.
     secret: secret.replace(/[^_]{6}$/, '000000'),
     resourceId: 'nowhere-1',
+    budgetId: newId('bud'),
+    reservationId: newId('rsv'),
   };
 }
 

@@ -125,6 +125,27 @@ const keyRoutes = (own: '' | 'Own'): Record<string, Attempts> => ({
   [`revoke${own}ApiKey`]: byKey({ reason: 'taken' }),
 });
 
+const byBudget =
+  (body?: unknown): Attempts =>
+  ({ budgetId }) => [{ params: { id: budgetId }, body }];
+const byReservation =
+  (body?: unknown): Attempts =>
+  ({ reservationId }) => [{ params: { id: reservationId }, body }];
+const scopesOf = ({ organizationId, accountId, teamId, keyId, personKeyId }: Things) => [
+  { kind: 'organization', id: organizationId },
+  { kind: 'account', id: accountId },
+  { kind: 'team', id: teamId },
+  { kind: 'api-key', id: keyId },
+  { kind: 'api-key', id: personKeyId },
+];
+const usageLists: Attempts = ({ organizationId, keyId, accountId }) => [
+  { mayPass: true },
+  { query: { subjectKind: 'api-key', subjectId: keyId }, mayPass: true },
+  { query: { subjectKind: 'account', subjectId: accountId }, mayPass: true },
+  { query: { organizationId } },
+];
+const ownBudget = { meter: 'tokens', window: 'hour', limit: 1 };
+
 /** For each route that callers bound to an organization may come to: how they might reach into another one. */
 const attempts: Record<string, Attempts> = {
   getCaller: () => [{ mayPass: true }],
@@ -184,6 +205,39 @@ const attempts: Record<string, Attempts> = {
   putResource: ofResource({ body: { properties: {} }, mayPass: true }),
   deleteResource: ofResource({ mayPass: true }),
   verifyCredential: ({ secret }) => [{ body: { credential: secret }, mayPass: true }],
+  listBudgets: ({ organizationId, keyId }) => [
+    { mayPass: true },
+    { query: { scopeKind: 'api-key', scopeId: keyId }, mayPass: true },
+    { query: { organizationId } },
+  ],
+  setBudget: (there, own) => [
+    ...scopesOf(there).map((scope) => ({ body: { ...ownBudget, scope } })),
+    {
+      body: {
+        ...ownBudget,
+        scope: { kind: 'account', id: own.accountId },
+        organizationId: there.organizationId,
+      },
+    },
+  ],
+  getBudget: byBudget(),
+  changeBudget: byBudget({ limit: 1 }),
+  deleteBudget: byBudget(),
+  listBudgetWindows: byBudget(),
+  adjustBudget: byBudget({ used: 7 }),
+  listMeters: () => [{ mayPass: true }],
+  // What has no budget that the caller could see has nothing to reserve.
+  reserveBudgets: (there) => [
+    ...scopesOf(there).map((scope) => ({
+      body: { scopes: [scope], amounts: { tokens: 1 } },
+      mayPass: true as const,
+    })),
+    { body: { scopes: scopesOf(there), amounts: { tokens: 1 }, organizationId: there.organizationId } },
+  ],
+  settleReservation: byReservation({ amounts: { tokens: 1 } }),
+  releaseReservation: byReservation(),
+  listUsage: usageLists,
+  exportUsage: usageLists,
   ...keyRoutes(''),
   ...keyRoutes('Own'),
 };
@@ -228,19 +282,17 @@ function shownOf(other: Things, text: string, attempt: Attempt): string[] {
 }
 
 /** All that the database holds of an organization, but for what is written about requests. */
-async function rowsOf({ organizationId, accountId, teamId, roleId, keyId, personKeyId, resourceId }: Things) {
+async function rowsOf({ slug: _slug, secret: _secret, ...ids }: Things) {
   const { db } = gatehouse.database;
   const tables: string[] = await db('pg_tables')
     .where({ schemaname: 'public' })
     .orderBy('tablename')
     .pluck('tablename');
   const rows: Record<string, string[]> = {};
-  for (const table of tables.filter(
-    (name) => !/^(audit_|changed_keys|idempotency|limit_|usage)/.test(name),
-  )) {
+  for (const table of tables.filter((name) => !/^(audit_|changed_keys|idempotency|limit_)/.test(name))) {
     const found = await db.raw<{ rows: { row: string }[] }>(
       `select t::text as row from ?? t where t::text ~ ? order by 1`,
-      [table, [organizationId, accountId, teamId, roleId, keyId, personKeyId, resourceId].join('|')],
+      [table, Object.values(ids).join('|')],
     );
     if (found.rows.length > 0) rows[table] = found.rows.map(({ row }) => row);
   }
