@@ -272,6 +272,7 @@ describe('a new key', () => {
     ],
     ['a constraint that is no word', { constraints: { 'a b': ['x'] } }, 'api_key_invalid'],
     ['claims without end', { claims: { text: 'x'.repeat(5000) } }, 'api_key_invalid', 'claims'],
+    ['claims of the protocol', { claims: { sub: 'somebody' } }, 'api_key_invalid', 'claims.sub'],
     ['an end in the past', { expiresAt: new Date(Date.now() - 1) }, 'api_key_invalid', 'expiresAt'],
     [
       'an end beyond the policy',
