@@ -23,7 +23,7 @@ import { organizationRoutes } from './organizations/admin-api.ts';
 import { docsPage } from './platform/api/docs-page.ts';
 import { documented } from './platform/api/document-route.ts';
 import { allowMethods, mountRoutes } from './platform/api/mount-routes.ts';
-import { plainMiddleware } from './platform/api/plain.ts';
+import { plainMiddleware, plainPost } from './platform/api/plain.ts';
 import { reflectionMiddleware } from './platform/api/reflection.ts';
 import type { Route } from './platform/api/route.ts';
 import { failure } from './platform/errors.ts';
@@ -133,6 +133,10 @@ export function createApp(services: Services): App {
   app.use(wellKnownAtRoot(site));
   // Before the line: one address cannot fill it with what its limit would refuse.
   app.use(limitMiddleware({ site, limits, paths: protocolLimits, bodyLimitBytes: ENGINE_BODY_BYTES }));
+  // Asked about with each request of other services: before everything that is for people.
+  const { bodyLimitBytes } = config.http;
+  app.use(plainPost(site, '/api/v1/verify', services.gateway.answerVerify, { bodyLimitBytes }));
+  app.use(plainMiddleware(site, '/forward-auth', services.gateway.forwardAuth));
   const exposed = createExposedKeys(services);
   app.use(async (ctx, next) => {
     if (!ctx.querystring.includes('gth_')) return next();
@@ -148,8 +152,6 @@ export function createApp(services: Services): App {
   });
   // The engine has the most traffic and knows its own addresses by one look-up, so it is asked before the others.
   app.use(withinBasePath(site, oidc.handle));
-  app.use(plainMiddleware(site, '/forward-auth', services.gateway.forwardAuth));
-  const { bodyLimitBytes } = config.http;
   const keyTokens = createTokenHandler({ ...services, issuer: config.issuer });
   app.use(plainMiddleware(site, TOKEN_PATH, keyTokens, { bodyLimitBytes }));
   app.use(health.middleware);

@@ -36,7 +36,7 @@ export function readProxyRequest(request: PlainRequest, trusted: AddressRanges):
     ...options.wanted,
     ...originalOf(request, proxy, rest),
     credential: credentialOf(request),
-    address: clientAddress(request.forwardedFor, trusted),
+    address: clientAddress(request.forwardedFor(), trusted),
   };
 }
 

@@ -5,7 +5,7 @@ import { type PlainHandler, type PlainRequest, problemReply, type Reply } from '
 import type { Caller } from '../platform/api/route.ts';
 import { type AppError, failure } from '../platform/errors.ts';
 import { toAppError } from '../platform/http/errors.ts';
-import { parsePart, strictly } from '../platform/http/input.ts';
+import { jsonOf, parsePart, strictly } from '../platform/http/input.ts';
 import type { Limits, LimitVerdict } from '../platform/limits/rate-limit.ts';
 import { createRecognised } from '../platform/limits/recognised.ts';
 import type { Log } from '../platform/telemetry/log.ts';
@@ -57,6 +57,7 @@ export function createVerifyHandler(deps: VerifyHandlerDeps): PlainHandler {
 
   async function answer(request: PlainRequest, headers: Headers): Promise<Reply> {
     const caller = await callerOf(request);
+    if (caller !== undefined) request.noteCaller(caller);
     const refusal = refusalOf(caller, headers);
     await take('verify', caller === undefined ? addressKey(request.address) : `caller:${caller.id}`, headers);
     if (caller === undefined || refusal !== undefined) {
@@ -64,7 +65,7 @@ export function createVerifyHandler(deps: VerifyHandlerDeps): PlainHandler {
       await deps.noteRefusal(refused, caller);
       throw refused;
     }
-    const asked = parsePart('body', question, jsonOf(request));
+    const asked = parsePart('body', question, jsonOf(request.body));
     // `as`: what its schema has just parsed.
     const view = await deps.verify(asked as VerifyBody, caller);
     return { status: 200, headers, body: JSON.stringify(view) };
@@ -98,16 +99,4 @@ function limitHeaders(
     'RateLimit-Policy': `"${name}";q=${limit};w=${windowSeconds}`,
     RateLimit: `"${name}";r=${remaining};t=${resetSeconds}`,
   };
-}
-
-function jsonOf({ headers, body }: PlainRequest): unknown {
-  const type = headers['content-type'] ?? '';
-  if (!/^application\/json\s*(?:;|$)/i.test(type)) {
-    throw failure('content_type_unsupported', { accepted: 'application/json' });
-  }
-  try {
-    return JSON.parse(body);
-  } catch (cause) {
-    throw failure('body_malformed', {}, cause);
-  }
 }

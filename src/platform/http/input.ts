@@ -17,6 +17,11 @@ export async function readJson(
   requireType(ctx, 'application/json', ...alsoTypes);
   const text = await readText(ctx, limitBytes);
   if (text === '') return undefined;
+  return jsonOf(text);
+}
+
+/** Throws body_malformed, and request_invalid for what cannot be stored. */
+export function jsonOf(text: string): unknown {
   const value = parseJson(text);
   refuseUnusable(value);
   return value;
