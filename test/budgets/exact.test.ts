@@ -11,10 +11,7 @@ const make = things(cluster.database);
 const made: { caller?: Machine } = {};
 
 beforeAll(async () => {
-  made.caller = await machine(cluster).catch((e) => {
-    console.log(cluster.processes[0]?.output().slice(-3000));
-    throw e;
-  });
+  made.caller = await machine(cluster);
 });
 
 const WORKERS = 50;
