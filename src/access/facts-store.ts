@@ -23,7 +23,8 @@ interface Row {
   email?: string | null;
   username?: string | null;
   organizations?: string[];
-  held: [roleId: string, organizationId: string | null, team: string | null][];
+  /** JSON. */
+  held: string;
 }
 
 const ASSIGNED = (kind: string) => `
@@ -39,10 +40,10 @@ const BY_TEAM = `
   where m.account_id = s.id`;
 
 const listed = (select: string) => `
-  array(select json_build_array(h.role_id, h.organization_id, h.team) from (${select}) h
+  array_to_json(array(select json_build_array(h.role_id, h.organization_id, h.team) from (${select}) h
     left join organizations o on o.id = h.organization_id
     where h.organization_id is null or o.status = 'active'
-    order by h.organization_id nulls first, h.role_id, h.team nulls first) as held`;
+    order by h.organization_id nulls first, h.role_id, h.team nulls first))::text as held`;
 
 // Membership, teams and states are of other features; asked for here, one statement answers for hundreds of subjects.
 const statements: Readonly<Record<Subject['kind'], ReturnType<typeof prepared>>> = {
@@ -75,20 +76,50 @@ export async function findStandings(
   db: Db,
   kind: Subject['kind'],
   ids: readonly string[],
+  readHeld: ReadHeld,
 ): Promise<(Standing | undefined)[]> {
   const rows = await runPrepared<Row>(db, statements[kind], [ids]);
-  const byId = new Map(rows.map((row) => [row.id, toStanding(row)]));
-  return ids.map((id) => byId.get(id));
+  const byId = new Map(rows.map((row) => [row.id, row]));
+  return ids.map((id) => {
+    const row = byId.get(id);
+    return row && toStanding(id, row, readHeld);
+  });
+}
+
+export type ReadHeld = (json: string, admin: boolean) => readonly Held[];
+
+const MAXIMUM_READ = 5_000;
+
+/** Most have what many others have, too: kept once for all of them. */
+export function createReadHeld(): ReadHeld {
+  const known = new Map<string, readonly Held[]>();
+  return (json, admin) => {
+    const key = `${json}${admin}`;
+    const found = known.get(key);
+    if (found !== undefined) return found;
+    const parsed: [roleId: string, organizationId: string | null, team: string | null][] = JSON.parse(json);
+    const held = parsed.map(([roleId, organizationId, team]) => ({ roleId, organizationId, team }));
+    if (admin) held.unshift({ roleId: ADMIN_ROLE, organizationId: null, team: null });
+    if (known.size >= MAXIMUM_READ) known.clear();
+    known.set(key, held);
+    return held;
+  };
 }
 
 const NONE: readonly never[] = [];
 
-function toStanding(row: Row): Standing {
-  const admin = row.admin === true ? [{ roleId: ADMIN_ROLE, organizationId: null, team: null }] : NONE;
-  const held = row.held.map(([roleId, organizationId, team]) => ({ roleId, organizationId, team }));
-  const identifiers = [row.id, row.email, row.username].filter((one) => typeof one === 'string');
-  const organizations = row.organizations?.length === 0 ? NONE : row.organizations;
-  return { organizations, held: held.length === 0 ? admin : [...admin, ...held], identifiers };
+// Written out, and not spread or filtered: there may be hundreds of thousands of these, and written out they are smallest.
+function toStanding(id: string, row: Row, readHeld: ReadHeld): Standing {
+  return {
+    organizations: row.organizations?.length === 0 ? NONE : row.organizations,
+    held: readHeld(row.held, row.admin === true),
+    identifiers: identifiersOf(id, row.email ?? null, row.username ?? null),
+  };
+}
+
+function identifiersOf(id: string, email: string | null, username: string | null): readonly string[] {
+  if (email === null) return username === null ? [id] : [id, username];
+  return username === null ? [id, email] : [id, email, username];
 }
 
 /** A role with everything that it inherits. */

@@ -5,7 +5,14 @@ import type { Clock } from '../platform/clock.ts';
 import { createBatch } from '../platform/database/batch.ts';
 import type { Db } from '../platform/database/postgres.ts';
 import { createKnown, type Known } from '../platform/known/known.ts';
-import { findStandings, findWholeRoles, type Held, type Standing, type WholeRole } from './facts-store.ts';
+import {
+  createReadHeld,
+  findStandings,
+  findWholeRoles,
+  type Held,
+  type Standing,
+  type WholeRole,
+} from './facts-store.ts';
 import type { Facts, Source, Subject } from './schema.ts';
 
 export interface FactBook {
@@ -25,10 +32,12 @@ export interface FactDeps {
 
 /** What is known of a subject, with the facts made of it so far, by organization. */
 interface Entry extends Standing {
-  readonly facts: Map<string | null, Kept>;
+  /** A list, for most have one or two places, and there are as many of these as subjects. */
+  facts: readonly Kept[];
 }
 
 interface Kept {
+  readonly organizationId: string | null;
   readonly facts: Facts;
   readonly generation: number;
   readonly everyone: PermissionSet;
@@ -41,6 +50,7 @@ type Sum = Pick<Facts, 'permissions' | 'roles' | 'sources'>;
 const MAXIMUM_SILENCE = 5_000;
 const MAXIMUM_SUBJECTS = 250_000;
 const MAXIMUM_SUMS = 5_000;
+const MAXIMUM_PLACES = 100;
 
 export function createFactBook(deps: FactDeps): FactBook {
   const { db, clock, changes } = deps;
@@ -53,6 +63,7 @@ export function createFactBook(deps: FactDeps): FactBook {
   });
   const roles = createKnown<WholeRole>({ ...kept, load: (id) => wholeRoles.run(id) });
   const sums = createSums();
+  const readHeld = createReadHeld();
   /** Of the roles: facts of an earlier one are looked at again. */
   let generation = 0;
 
@@ -60,7 +71,7 @@ export function createFactBook(deps: FactDeps): FactBook {
     const standings = createBatch({
       inFlight: 2,
       companyMilliseconds: 1,
-      run: (ids: readonly string[]) => findStandings(db, kind, ids),
+      run: (ids: readonly string[]) => findStandings(db, kind, ids, readHeld),
     });
     return createKnown<Entry>({
       ...kept,
@@ -70,8 +81,9 @@ export function createFactBook(deps: FactDeps): FactBook {
         const standing = id.includes('\0') ? undefined : await standings.run(id);
         if (standing === undefined) return undefined;
         // Facts that were made before are compared with, so that they stay the same object.
-        const facts = previous?.facts ?? new Map();
-        return previous && isSame(previous, standing) ? previous : { ...standing, facts: stale(facts) };
+        if (previous && isSame(previous, standing)) return previous;
+        const { organizations, held, identifiers } = standing;
+        return { organizations, held, identifiers, facts: stale(previous?.facts ?? NONE) };
       },
     });
   }
@@ -82,12 +94,16 @@ export function createFactBook(deps: FactDeps): FactBook {
       (one) => one.organizationId === null || one.organizationId === organizationId,
     );
     const whole = await Promise.all(held.map(({ roleId }) => roles.get(roleId)));
-    const sum = sums.of(begun, held, whole, everyone);
-    const before = entry.facts.get(organizationId)?.facts;
-    const { identifiers } = entry;
-    const facts = before && isEqual(before, { ...sum, identifiers }) ? before : { ...sum, identifiers };
+    const { permissions, roles: names, sources } = sums.of(begun, held, whole, everyone);
+    const before = madeFor(entry, organizationId)?.facts;
+    const next = { permissions, roles: names, sources, identifiers: entry.identifiers };
+    const facts = before && isEqual(before, next) ? before : next;
     // A role that changed meanwhile may be in it or not: the next one who asks looks again.
-    if (begun === generation) entry.facts.set(organizationId, { facts, generation: begun, everyone });
+    if (begun === generation) {
+      const one = { organizationId, facts, generation: begun, everyone };
+      const others = entry.facts.filter((other) => other.organizationId !== organizationId);
+      entry.facts = others.length === 0 ? [one] : [...others.slice(1 - MAXIMUM_PLACES), one];
+    }
     return facts;
   }
 
@@ -99,7 +115,7 @@ export function createFactBook(deps: FactDeps): FactBook {
       const { organizations } = entry;
       if (organizationId !== null && organizations?.includes(organizationId) === false) return undefined;
       const everyone = kind === 'account' ? deps.everyone() : NOTHING;
-      const found = entry.facts.get(organizationId);
+      const found = madeFor(entry, organizationId);
       if (found?.generation === generation && found.everyone === everyone) return found.facts;
       return make(entry, organizationId, everyone);
     },
@@ -118,6 +134,7 @@ export function createFactBook(deps: FactDeps): FactBook {
 }
 
 const NOTHING = compilePermissions([]);
+const NONE: readonly never[] = [];
 
 /** Combinations that were added up already, for as long as neither roles nor what everyone holds change. */
 function createSums() {
@@ -168,9 +185,11 @@ function viaOf(part: string, role: string, team: string | null): string {
   return `role ${part}${inherited}${team === null ? '' : ` (in team ${team})`}`;
 }
 
-function stale(facts: ReadonlyMap<string | null, Kept>): Map<string | null, Kept> {
-  return new Map([...facts].map(([organizationId, one]) => [organizationId, { ...one, generation: -1 }]));
-}
+const madeFor = ({ facts }: Entry, organizationId: string | null) =>
+  facts.find((one) => one.organizationId === organizationId);
+
+const stale = (facts: readonly Kept[]): readonly Kept[] =>
+  facts.length === 0 ? NONE : facts.map((one) => ({ ...one, generation: -1 }));
 
 function isSame(one: Standing, other: Standing): boolean {
   const told = ({ organizations, held, identifiers }: Standing) =>
