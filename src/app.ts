@@ -13,6 +13,7 @@ import { resourceRoutes } from './authzen/admin-api.ts';
 import { AUTHZEN_ROOT, authzenRoutes } from './authzen/public-api.ts';
 import { budgetRoutes } from './budgets/admin-api.ts';
 import { clientRoutes } from './clients/admin-api.ts';
+import { compromiseRoutes } from './compromise/admin-api.ts';
 import { credentialRoutes } from './credentials/admin-api.ts';
 import { gatewayRoutes } from './gateway/admin-api.ts';
 import { interactionPages } from './interaction/steps.ts';
@@ -208,6 +209,7 @@ export function managementRoutes(services: Services): Route[] {
     ...organizationRoutes(services),
     ...gatewayRoutes(services),
     ...apiKeyRoutes(services),
+    ...compromiseRoutes(services),
     ...sessionRoutes(services),
     ...budgetRoutes(services),
     ...usageRoutes(services),

@@ -12,6 +12,7 @@ import type { Backup } from './backup/backup.ts';
 import { commands as backupCommands } from './backup/commands.ts';
 import { commands as budgetCommands } from './budgets/commands.ts';
 import { commands as clientCommands } from './clients/commands.ts';
+import { commands as compromiseCommands } from './compromise/commands.ts';
 import { offlineCommands } from './compromise/offline-commands.ts';
 import { commands as credentialCommands } from './credentials/commands.ts';
 import { commands as doctorCommands } from './doctor/commands.ts';
@@ -42,6 +43,7 @@ const featureCommands: Command<Services>[] = [
   ...apiCommands,
   ...organizationCommands,
   ...apiKeyCommands,
+  ...compromiseCommands,
   ...accessCommands,
   ...budgetCommands,
   ...usageCommands,

@@ -211,6 +211,7 @@ const examples: Record<string, () => Promise<Example>> = {
   disableApiKey: async () => ({ params: await key() }),
   enableApiKey: async () => ({ params: await disabled((await key()).id) }),
   revokeApiKey: async () => ({ params: await key(), body: { reason: 'no longer needed' } }),
+  reportCompromisedApiKey: async () => ({ params: await key(), body: { reason: 'seen in a log' } }),
   createOwnApiKey: async () => ({ body: newKey() }),
   getOwnApiKey: async () => ({ params: await ownKey() }),
   listOwnApiKeyFamily: async () => ({ params: await ownKey() }),

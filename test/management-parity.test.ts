@@ -40,6 +40,8 @@ const same: Record<string, readonly string[]> = {
   'key rotate': ['rotateApiKey', 'rotateOwnApiKey'],
   'key revoke': ['revokeApiKey', 'revokeOwnApiKey'],
   'key disable': ['disableApiKey', 'disableOwnApiKey'],
+  'key compromised': ['reportCompromisedApiKey'],
+  'key logs': ['listAuditEvents'],
   'key enable': ['enableApiKey', 'enableOwnApiKey'],
   'role create': ['createRole'],
   'role list': ['listRoles'],

@@ -39,6 +39,7 @@ export type {
   NewApiKey,
   ShownKey,
 } from './schema.ts';
+export { stateOf } from './schema.ts';
 export type { Authenticated } from './use/authenticate.ts';
 export { createExposedKeys } from './use/exposed.ts';
 export type { Facts, Owners } from './use/rights.ts';

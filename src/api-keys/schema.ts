@@ -107,6 +107,8 @@ export interface ApiKeyFilter {
   ownerId?: string | undefined;
   parentId?: string | undefined;
   state?: (typeof keyStates)[number] | undefined;
+  /** Only keys that may do everything: those of administrators. */
+  everything?: boolean | undefined;
   /** The whole id, or the beginning of the name in any case. */
   search?: string | undefined;
 }

@@ -74,11 +74,12 @@ export async function listApiKeys(
     .select(...columns)
     .orderBy('id', 'desc')
     .limit(filter.limit);
-  const { ownerKind, ownerId, parentId, state, search, before, now } = filter;
+  const { ownerKind, ownerId, parentId, state, everything, search, before, now } = filter;
   if (before !== undefined) query.where('id', '<', before);
   if (ownerKind !== undefined) query.where('owner_kind', ownerKind);
   if (ownerKind !== undefined && ownerId !== undefined) query.where(`${ownerKind}_id`, ownerId);
   if (parentId !== undefined) query.where('parent_id', parentId);
+  if (everything) query.whereRaw(`permissions && array['*:*', '*:*:*']`);
   if (state === 'revoked') query.whereNotNull('revoked_at');
   else if (state !== undefined) query.whereNull('revoked_at');
   if (state === 'expired') query.where('expires_at', '<=', now);
@@ -123,6 +124,11 @@ export async function activeKeysOf(trx: Db, accountId: string): Promise<ApiKey[]
     .orderBy('id')
     .forUpdate();
   return rows.map(recordOf);
+}
+
+export async function deleteKeysOfClient(trx: Db, clientId: string): Promise<ApiKeyId[]> {
+  const rows = await trx('api_keys').where({ client_id: clientId }).delete().returning('id');
+  return rows.map((row) => row.id as ApiKeyId);
 }
 
 export interface NewKeySecret {

@@ -30,6 +30,9 @@ const DETAILS_LENGTH = 8192;
 export function eventRow(event: NewEvent, at: Date): EventRow {
   const { actor, target } = event;
   const origin = currentOrigin();
+  const { apiKeyId = null } = origin;
+  // Whose key it was is the actor; which of the keys, the details say.
+  const details = apiKeyId === null || actor.id === apiKeyId ? event.details : { ...event.details, apiKeyId };
   return {
     id: newId('evt'),
     occurred_at: at.toISOString(),
@@ -38,11 +41,11 @@ export function eventRow(event: NewEvent, at: Date): EventRow {
     actor_kind: actor.kind,
     actor_id: clean(actor.id, ID_LENGTH),
     account_id: clean(event.accountId ?? (actor.kind === 'account' ? actor.id : null), ID_LENGTH),
-    client_id: clean(event.clientId ?? (actor.kind === 'client' ? actor.id : null), ID_LENGTH),
+    client_id: clean(event.clientId ?? (actor.kind === 'client' ? actor.id : apiKeyId), ID_LENGTH),
     target_kind: target ? clean(target.kind, ID_LENGTH) : null,
     target_id: target ? clean(target.id, ID_LENGTH) : null,
     reason: clean(event.reason, TEXT_LENGTH),
-    details: event.details ? detailsText(event.details) : null,
+    details: details ? detailsText(details) : null,
     address: clean(origin.address, ID_LENGTH),
     user_agent: clean(origin.userAgent, ID_LENGTH),
     request_id: clean(origin.requestId, ID_LENGTH),

@@ -9,6 +9,8 @@ export interface Origin {
   readonly requestId: string | null;
   readonly address: string | null;
   readonly userAgent: string | null;
+  /** The API key that was presented, or that the token was made with; set when it is known. */
+  apiKeyId?: string;
   /** Counts what the request waits for; nothing is counted outside of requests. */
   readonly timings?: {
     add(part: TimedPart, startedAt: number, endedAt: number, failed: boolean): void;
@@ -28,6 +30,12 @@ export function withOrigin<T>(origin: Origin, run: () => T): T {
  */
 export function withoutOrigin<T>(run: () => T): T {
   return storage.run(nowhere, run);
+}
+
+/** Whatever the request does from here on, it does with this key: the ledger has it with each event. */
+export function noteKey(apiKeyId: string): void {
+  const origin = storage.getStore();
+  if (origin !== undefined && origin !== nowhere) origin.apiKeyId = apiKeyId;
 }
 
 /** The origin of the act under way; all fields null outside a request or command. */

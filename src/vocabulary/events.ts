@@ -26,6 +26,8 @@ export const events = {
   'api-key.revoked': 'An API key was revoked; it works no more, and neither do the keys below it.',
   'api-key.disabled': 'An API key was disabled; it and the keys below it do not work until it is enabled.',
   'api-key.enabled': 'A disabled API key works again.',
+  'api-key.compromised':
+    'A key was said to be in the wrong hands; it ended with all below it, and the details count them.',
   'api-key.expiring': 'An API key ends in 30, 7 or 1 days; the details say in how many.',
   'api-key.expired': 'An API key reached its end; it works no more, and neither do the keys below it.',
   'api-key-pepper.rotated':

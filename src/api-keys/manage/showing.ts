@@ -59,7 +59,8 @@ export function createShowing(deps: { db: Db; clock: Clock; rights: KeyRights })
         throw failure('request_invalid', { fields: { cursor: 'is not one that this list gave' } });
       }
       // PostgreSQL takes no null byte in text; nothing that is looked for has one.
-      if (Object.values(filter).some((text) => text?.includes('\0'))) return { items: [], nextCursor: null };
+      if (Object.values(filter).some((text) => typeof text === 'string' && text.includes('\0')))
+        return { items: [], nextCursor: null };
       const now = deps.clock.now();
       const rows = await listApiKeys(db, { ...filter, ...within, before, limit: limit + 1, now });
       const { items, nextCursor } = pageOf(rows, limit, (key) => [key.id]);

@@ -10,6 +10,7 @@ import { requestOf } from '../http/request-id.ts';
 import type { Site } from '../http/site.ts';
 import type { Limits } from '../limits/rate-limit.ts';
 import { createRecognised, type Recognised } from '../limits/recognised.ts';
+import { noteKey } from '../origin.ts';
 import { type Idempotency, idempotencyKeyOf, takesKey } from './idempotency.ts';
 import { fixedReply, type Reply, replyOf, sendCsv, sendReply } from './reply.ts';
 import { type Caller, pathOf, type Route, type RouteInput } from './route.ts';
@@ -132,6 +133,7 @@ function noteCaller(ctx: Context, caller: Caller): void {
   const facts = requestOf(ctx);
   facts.clientId = caller.clientId;
   if (caller.kind === 'account') facts.accountId = caller.id;
+  if (caller.apiKeyId !== null) noteKey(caller.apiKeyId);
 }
 
 interface Admission {
