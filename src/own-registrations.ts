@@ -1,0 +1,25 @@
+// What the server registers for itself: its management API, and its command line as a client of it.
+import type { Apis } from './apis/apis.ts';
+import type { Clients } from './clients/clients.ts';
+import { everyone, permissions } from './vocabulary/permissions.ts';
+
+/** The management API is an API of the server like any other, and the command line a client like any other. */
+export async function registerOwn(deps: { apis: Apis; clients: Clients; audience: string }): Promise<void> {
+  await deps.apis.ensureSystem({
+    audience: deps.audience,
+    name: 'Management API',
+    permissions: Object.entries(permissions).map(([name, sentence]) => ({
+      name,
+      sentence,
+      everyone: everyone.some((one) => one === name),
+    })),
+  });
+  await deps.clients.ensureSystem({
+    id: 'gatehouse-cli',
+    name: 'Gatehouse command line',
+    kind: 'native',
+    grantTypes: ['urn:ietf:params:oauth:grant-type:device_code', 'refresh_token'],
+    scopes: ['openid', 'profile', 'email', 'offline_access'],
+    apis: [{ audience: deps.audience, permissions: ['*'] }],
+  });
+}
