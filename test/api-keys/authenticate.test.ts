@@ -154,6 +154,23 @@ describe('a key that is presented', () => {
 });
 
 describe('an end', () => {
+  it('is not undone when the id of a deleted client is registered again', async () => {
+    const { services } = nodes;
+    const other = await nodes.node();
+    const register = () =>
+      services.clients.register({ id: 'robot-one', name: 'Robot', kind: 'machine' }, operator);
+    await register();
+    const { secret } = await nodes.key({ owner: { kind: 'client', id: 'robot-one' }, permissions: [] });
+    expect([await ask(secret), await ask(secret, other)].every((found) => 'key' in found)).toBe(true);
+    await services.clients.remove('robot-one', operator);
+    await register();
+    await other.changes.poll();
+    expect([await ask(secret), await ask(secret, other)]).toEqual([
+      { refused: 'unknown' },
+      { refused: 'unknown' },
+    ]);
+  });
+
   it('D3: is felt at once on the node where it was made, by that key alone', async () => {
     const { apiKeys } = nodes.services;
     const [one, other] = [await nodes.key(), await nodes.key()];

@@ -34,6 +34,8 @@ export interface Managing {
   insert(trx: Db, key: ApiKey, by: Actor): Promise<IssuedKey>;
   /** Answers how many. In the caller's transaction. */
   revokeAllOf(trx: Db, accountId: string, by: Actor): Promise<number>;
+  /** Of a client that is deleted: its id may be registered again, and must bring no key back. In the caller's transaction. */
+  forgetClient(trx: Db, clientId: string): Promise<void>;
 }
 
 export interface ManagingDeps {
@@ -202,6 +204,11 @@ export function createManaging(deps: ManagingDeps): Managing {
 
     disable: (id, as) => setStatus(id, 'disabled', as),
     enable: (id, as) => setStatus(id, 'active', as),
+
+    async forgetClient(trx, clientId) {
+      const ids = await store.deleteKeysOfClient(trx, clientId);
+      for (const id of ids) await changes.bump(trx, 'api-keys', id);
+    },
 
     async revokeAllOf(trx, accountId, by) {
       const keys = await store.activeKeysOf(trx, accountId);

@@ -35,14 +35,14 @@ export function createPeppers(deps: {
 }): Peppers {
   const { db, vault, name } = deps;
   let keys = new Map<number, KeyObject>([[1, preparedKey(deps.first)]]);
-  let newest = 1;
+  let versions: readonly number[] = [1];
 
   const nameOf = (version: number) => (version === 1 ? name : `${name}:${version}`);
   const placeOf = (version: number): SealedPlace => `server_secrets.sealed:${nameOf(version)}`;
 
   return {
-    newest: () => newest,
-    versions: () => [...keys.keys()].sort((one, other) => one - other),
+    newest: () => versions.at(-1) ?? 1,
+    versions: () => versions,
 
     hash(version, text) {
       const key = keys.get(version);
@@ -57,7 +57,7 @@ export function createPeppers(deps: {
         loaded.set(version, keys.get(version) ?? preparedKey(vault.open(row.sealed, placeOf(version))));
       }
       keys = loaded;
-      newest = Math.max(...loaded.keys());
+      versions = [...loaded.keys()].sort((one, other) => one - other);
     },
 
     async add(trx) {
