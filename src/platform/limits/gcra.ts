@@ -23,7 +23,9 @@ export interface Taken {
 }
 
 const SECOND = 1_000_000;
-const LARGEST_CHUNK = 50;
+/** As many as come back within this time, or a few where the limit is small: what is not spent of them is lost. */
+const CHUNK_SECONDS = 0.1;
+const LARGEST_SMALL_CHUNK = 50;
 const PERMITS_PER_CHUNKED_ONE = 100;
 /** Of the limit, for each process that counts alone because the shared counters are away. */
 const ALONE = 4;
@@ -39,12 +41,16 @@ export function windowQuota({
   windowSeconds,
   burst,
 }: Pick<Quota, 'limit' | 'windowSeconds' | 'burst'>): Quota {
+  const perChunk = Math.floor((limit / windowSeconds) * CHUNK_SECONDS);
   return {
     limit,
     windowSeconds,
     step: Math.max(1, Math.floor((windowSeconds * SECOND) / limit)),
     burst,
-    chunk: Math.min(LARGEST_CHUNK, burst, Math.max(1, Math.floor(limit / PERMITS_PER_CHUNKED_ONE))),
+    chunk: Math.min(
+      burst,
+      Math.max(1, Math.min(LARGEST_SMALL_CHUNK, Math.floor(limit / PERMITS_PER_CHUNKED_ONE)), perChunk),
+    ),
   };
 }
 
