@@ -1,11 +1,10 @@
 // Limits on meters over windows: what is asked for is reserved under every cap at once, and settled or released afterwards.
 import type { Audit } from '../audit/audit.ts';
 import type { Actor } from '../audit/schema.ts';
-import type { BudgetId, ReservationId } from '../lib/ids.ts';
-import type { Page, PageRequest } from '../lib/page.ts';
+import type { ReservationId } from '../lib/ids.ts';
 import type { Changes } from '../platform/changes.ts';
 import type { Clock } from '../platform/clock.ts';
-import type { Db, Postgres } from '../platform/database/postgres.ts';
+import type { Postgres } from '../platform/database/postgres.ts';
 import { type AppError, failure } from '../platform/errors.ts';
 import type { Job } from '../platform/jobs/jobs.ts';
 import type { Usage, UsageKind, Used } from '../usage/usage.ts';
@@ -13,20 +12,10 @@ import { createClosing } from './closing.ts';
 import { numbersOf, reservationEvent } from './events.ts';
 import { createKnownBudgets } from './known.ts';
 import { budgetJobs, type Discrepancy, discrepancies } from './ledger.ts';
-import { createManaging } from './managing.ts';
-import { createMeters } from './meters.ts';
+import { createManaging, type Managing } from './managing.ts';
+import { createMeters, type Meters } from './meters.ts';
 import { createReserving } from './reserve.ts';
-import {
-  type Amounts,
-  amountsOf,
-  type Budget,
-  type BudgetChange,
-  type BudgetFilter,
-  type BudgetScope,
-  type BudgetState,
-  type Meter,
-  type NewBudget,
-} from './schema.ts';
+import { type Amounts, amountsOf, type BudgetScope, type BudgetState } from './schema.ts';
 import { chainOf } from './scopes.ts';
 
 export type { Discrepancy } from './ledger.ts';
@@ -54,7 +43,7 @@ export interface Closing {
   readonly by?: Actor;
 }
 
-export interface Budgets {
+export interface Budgets extends Managing, Meters {
   /**
    * All or nothing, in one durable commit. `reservationId` is null when no budget is concerned: nothing is to be settled.
    * Throws meter_unknown, amount_invalid; database_unavailable when the database is away, whatever the meter.
@@ -75,41 +64,6 @@ export interface Budgets {
   hasAny(scopes: readonly BudgetScope[]): Promise<boolean>;
   /** An API key with its parents, owner and organization, an account with its teams in the organization, and so on. */
   chainOf(scope: BudgetScope, organizationId?: string | null): Promise<BudgetScope[]>;
-
-  /**
-   * Sets the budget of this scope on this meter and window, in place of the one that is there. `within`: for callers that
-   * are bound to an organization. Throws budget_invalid, budget_scope_not_found, meter_unknown, budget_wider.
-   */
-  set(
-    input: NewBudget,
-    by: Actor,
-    options?: { within?: string | null; db?: Db },
-  ): Promise<{ budget: Budget; created: boolean }>;
-  find(id: string, within?: string | null): Promise<Budget | undefined>;
-  list(filter: BudgetFilter, page: PageRequest): Promise<Page<Budget>>;
-  /** Throws budget_not_found, version_conflict, budget_invalid, budget_wider. */
-  change(id: BudgetId, change: BudgetChange & { version?: number | undefined }, by: Actor): Promise<Budget>;
-  /** Throws budget_not_found, and version_conflict when `version` is given. */
-  remove(id: BudgetId, by: Actor, version?: number): Promise<void>;
-  /** Corrects what counts as used in the window that is open. Throws budget_not_found, amount_invalid. */
-  adjust(id: BudgetId, used: unknown, by: Actor): Promise<BudgetState>;
-  /** The open windows of all budgets that the scopes have. */
-  state(scopes: readonly BudgetScope[]): Promise<BudgetState[]>;
-  stateOf(id: BudgetId): Promise<BudgetState | undefined>;
-  /** A budget in its windows, the newest first. */
-  windows(id: BudgetId, page: PageRequest): Promise<Page<BudgetState>>;
-  /** Throws budget_wider when a limit is above that of a parent (or of its parents) on the same meter and window. */
-  assertNarrower(
-    db: Db,
-    parentKeyId: string,
-    wanted: readonly Pick<NewBudget, 'meter' | 'window' | 'limit'>[],
-  ): Promise<void>;
-
-  listMeters(): Promise<Meter[]>;
-  /** Throws meter_taken, request_invalid. */
-  addMeter(input: { name: string; sentence: string }, by: Actor): Promise<Meter>;
-  /** Throws meter_not_found, meter_in_use, meter_protected. */
-  removeMeter(name: string, by: Actor): Promise<void>;
 
   /** Windows whose counters differ from the sums of their entries: none, unless somebody changed them by hand. */
   verify(): Promise<Discrepancy[]>;

@@ -4,17 +4,24 @@ import type { Audit } from '../audit/audit.ts';
 import type { Actor } from '../audit/schema.ts';
 import { definedFields, fieldsOf } from '../lib/fields.ts';
 import { type BudgetId, newId, type OrganizationId, parseId } from '../lib/ids.ts';
-import { decodeCursor, type PageRequest, pageOf } from '../lib/page.ts';
+import { decodeCursor, type Page, type PageRequest, pageOf } from '../lib/page.ts';
 import type { Changes } from '../platform/changes.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Db, Postgres } from '../platform/database/postgres.ts';
 import { failure } from '../platform/errors.ts';
 import { scopeKey, stateOf } from './admit.ts';
-import type { Budgets } from './budgets.ts';
 import { lookAtBudgets, lookAtScopes, openCountersById, windowsOf, write } from './counters.ts';
 import { budgetEvent, changeEvent } from './events.ts';
-import { amountOf, type Budget, BudgetChange, NewBudget } from './schema.ts';
-import { isMember, lineOf, organizationExists, placeOf } from './scopes.ts';
+import {
+  amountOf,
+  type Budget,
+  BudgetChange,
+  type BudgetFilter,
+  type BudgetScope,
+  type BudgetState,
+  NewBudget,
+} from './schema.ts';
+import { lineOf, organizationOf } from './scopes.ts';
 import {
   deleteBudget,
   findBudget,
@@ -35,19 +42,36 @@ export interface ManagingDeps {
   now: () => Date | null;
 }
 
-export type Managing = Pick<
-  Budgets,
-  | 'set'
-  | 'find'
-  | 'list'
-  | 'change'
-  | 'remove'
-  | 'adjust'
-  | 'state'
-  | 'stateOf'
-  | 'windows'
-  | 'assertNarrower'
->;
+export interface Managing {
+  /**
+   * Sets the budget of this scope on this meter and window, in place of the one that is there. `within`: for callers that
+   * are bound to an organization. Throws budget_invalid, budget_scope_not_found, meter_unknown, budget_wider.
+   */
+  set(
+    input: NewBudget,
+    by: Actor,
+    options?: { within?: string | null; db?: Db },
+  ): Promise<{ budget: Budget; created: boolean }>;
+  find(id: string, within?: string | null): Promise<Budget | undefined>;
+  list(filter: BudgetFilter, page: PageRequest): Promise<Page<Budget>>;
+  /** Throws budget_not_found, version_conflict, budget_invalid, budget_wider. */
+  change(id: BudgetId, change: BudgetChange & { version?: number | undefined }, by: Actor): Promise<Budget>;
+  /** Throws budget_not_found, and version_conflict when `version` is given. */
+  remove(id: BudgetId, by: Actor, version?: number): Promise<void>;
+  /** Corrects what counts as used in the window that is open. Throws budget_not_found, amount_invalid. */
+  adjust(id: BudgetId, used: unknown, by: Actor): Promise<BudgetState>;
+  /** The open windows of all budgets that the scopes have. */
+  state(scopes: readonly BudgetScope[]): Promise<BudgetState[]>;
+  stateOf(id: BudgetId): Promise<BudgetState | undefined>;
+  /** A budget in its windows, the newest first. */
+  windows(id: BudgetId, page: PageRequest): Promise<Page<BudgetState>>;
+  /** Throws budget_wider when a limit is above that of a parent (or of its parents) on the same meter and window. */
+  assertNarrower(
+    db: Db,
+    parentKeyId: string,
+    wanted: readonly Pick<NewBudget, 'meter' | 'window' | 'limit'>[],
+  ): Promise<void>;
+}
 
 type Parsed = z.output<typeof NewBudget>;
 type Limits = Pick<Budget, 'limit' | 'softLimit'>;
@@ -213,36 +237,6 @@ function checkLimits({ limit, softLimit }: Limits): void {
   if (limit === null && softLimit === null) throw fields('A limit, a soft limit, or both.');
   if (limit !== null && softLimit !== null && softLimit > limit)
     throw fields('Not below the soft limit: nothing would ever be told.');
-}
-
-/** Where the budget counts and is managed. Whoever is bound to an organization sets budgets of what belongs to it. */
-async function organizationOf(
-  trx: Db,
-  { scope, organizationId }: Parsed,
-  within: string | null,
-): Promise<OrganizationId | null> {
-  const place = await placeOf(trx, scope);
-  if (place === undefined) throw failure('budget_scope_not_found');
-  // What an organization as a whole may use is not for itself to say.
-  if (scope.kind === 'organization' && scope.id === within) throw failure('organization_bound');
-  const chosen = place.fixed ? place.organizationId : (organizationId ?? within);
-  const isOther = organizationId !== undefined && organizationId !== chosen;
-  if (isOther || (within !== null && chosen !== within)) throw failure('budget_scope_not_found');
-  if (chosen === null) return null;
-  if (!place.fixed && !(await belongsTo(trx, scope, chosen, within))) throw failure('budget_scope_not_found');
-  return chosen as OrganizationId; // found among the organizations just now
-}
-
-/** A client or a key of no organization is nothing that an organization may look at. */
-async function belongsTo(
-  trx: Db,
-  { kind, id }: Parsed['scope'],
-  organization: string,
-  within: string | null,
-): Promise<boolean> {
-  if (kind === 'account') return isMember(trx, organization, id);
-  if (kind !== 'token' && within !== null) return false;
-  return organizationExists(trx, organization);
 }
 
 /** Undefined stays so: a change leaves it as it is. */

@@ -6,8 +6,7 @@ import type { Clock } from '../platform/clock.ts';
 import type { Db, Postgres } from '../platform/database/postgres.ts';
 import { failure } from '../platform/errors.ts';
 import type { EventType } from '../vocabulary/events.ts';
-import type { Budgets } from './budgets.ts';
-import { builtInMeters } from './schema.ts';
+import { builtInMeters, type Meter } from './schema.ts';
 import { deleteMeter, insertMeter, isMeterInUse, lockMeter, selectMeters } from './store.ts';
 
 interface MetersDeps {
@@ -20,7 +19,15 @@ interface MetersDeps {
 const NAME = /^[a-z][a-z0-9_-]{0,62}$/;
 const isBuiltIn = (name: string) => Object.hasOwn(builtInMeters, name);
 
-export function createMeters(deps: MetersDeps): Pick<Budgets, 'listMeters' | 'addMeter' | 'removeMeter'> {
+export interface Meters {
+  listMeters(): Promise<Meter[]>;
+  /** Throws meter_taken, request_invalid. */
+  addMeter(input: { name: string; sentence: string }, by: Actor): Promise<Meter>;
+  /** Throws meter_not_found, meter_in_use, meter_protected. */
+  removeMeter(name: string, by: Actor): Promise<void>;
+}
+
+export function createMeters(deps: MetersDeps): Meters {
   const { postgres, audit, changes, clock } = deps;
 
   async function commit(

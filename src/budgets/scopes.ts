@@ -1,10 +1,11 @@
 // What a budget may be of, and who is above whom: read from the tables of other features, which are on every floor.
 import type { OrganizationId } from '../lib/ids.ts';
 import type { Db } from '../platform/database/postgres.ts';
+import { failure } from '../platform/errors.ts';
 import type { BudgetScope, ScopeKind } from './schema.ts';
 
 /** Where a scope belongs; undefined when there is no such thing. A token is known by nobody but its issuer. */
-export interface Place {
+interface Place {
   readonly organizationId: OrganizationId | null;
   /** Its organization is part of what it is, and not chosen for the budget. */
   readonly fixed: boolean;
@@ -19,7 +20,7 @@ const PLACES: Readonly<Record<Exclude<ScopeKind, 'token'>, string>> = {
     'select organization_id, organization_id is not null as fixed from api_keys where id = ? and revoked_at is null',
 };
 
-export async function placeOf(trx: Db, { kind, id }: BudgetScope): Promise<Place | undefined> {
+async function placeOf(trx: Db, { kind, id }: BudgetScope): Promise<Place | undefined> {
   if (kind === 'token') return { organizationId: null, fixed: false };
   // Kept from being deleted until the budget is there: the foreign keys say so as well.
   const { rows } = await trx.raw<{ rows: { organization_id: OrganizationId | null; fixed: boolean }[] }>(
@@ -30,7 +31,7 @@ export async function placeOf(trx: Db, { kind, id }: BudgetScope): Promise<Place
   return row && { organizationId: row.organization_id, fixed: row.fixed };
 }
 
-export async function isMember(trx: Db, organizationId: string, accountId: string): Promise<boolean> {
+async function isMember(trx: Db, organizationId: string, accountId: string): Promise<boolean> {
   const row: unknown = await trx('organization_members')
     .select('account_id')
     .where({ organization_id: organizationId, account_id: accountId })
@@ -38,8 +39,38 @@ export async function isMember(trx: Db, organizationId: string, accountId: strin
   return row !== undefined;
 }
 
-export async function organizationExists(trx: Db, id: string): Promise<boolean> {
+async function organizationExists(trx: Db, id: string): Promise<boolean> {
   return (await trx('organizations').select('id').where({ id }).first()) !== undefined;
+}
+
+/** Where the budget counts and is managed. Whoever is bound to an organization sets budgets of what belongs to it. */
+export async function organizationOf(
+  trx: Db,
+  { scope, organizationId }: { scope: BudgetScope; organizationId?: string | undefined },
+  within: string | null,
+): Promise<OrganizationId | null> {
+  const place = await placeOf(trx, scope);
+  if (place === undefined) throw failure('budget_scope_not_found');
+  // What an organization as a whole may use is not for itself to say.
+  if (scope.kind === 'organization' && scope.id === within) throw failure('organization_bound');
+  const chosen = place.fixed ? place.organizationId : (organizationId ?? within);
+  const isOther = organizationId !== undefined && organizationId !== chosen;
+  if (isOther || (within !== null && chosen !== within)) throw failure('budget_scope_not_found');
+  if (chosen === null) return null;
+  if (!place.fixed && !(await belongsTo(trx, scope, chosen, within))) throw failure('budget_scope_not_found');
+  return chosen as OrganizationId; // found among the organizations just now
+}
+
+/** A client or a key of no organization is nothing that an organization may look at. */
+async function belongsTo(
+  trx: Db,
+  { kind, id }: BudgetScope,
+  organization: string,
+  within: string | null,
+): Promise<boolean> {
+  if (kind === 'account') return isMember(trx, organization, id);
+  if (kind !== 'token' && within !== null) return false;
+  return organizationExists(trx, organization);
 }
 
 /** The key itself and the keys it was made from. */
