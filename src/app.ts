@@ -14,6 +14,7 @@ import { AUTHZEN_ROOT, authzenRoutes } from './authzen/public-api.ts';
 import { budgetRoutes } from './budgets/admin-api.ts';
 import { clientRoutes } from './clients/admin-api.ts';
 import { compromiseRoutes } from './compromise/admin-api.ts';
+import { LEAK_REPORTS_PATH } from './compromise/compromise.ts';
 import { credentialRoutes } from './credentials/admin-api.ts';
 import { gatewayRoutes } from './gateway/admin-api.ts';
 import { interactionPages } from './interaction/steps.ts';
@@ -69,6 +70,9 @@ const protocolLimits = {
 
 /** What oidc-provider reads of a body (lib/shared/selective_body.js). */
 const ENGINE_BODY_BYTES = 56 * 1024;
+
+/** Some thousand strings with the addresses where they stood. */
+const LEAK_REPORT_BYTES = 1024 * 1024;
 
 const protocolPaths = [
   '/token',
@@ -155,6 +159,9 @@ export function createApp(services: Services): App {
   app.use(withinBasePath(site, oidc.handle));
   const keyTokens = createTokenHandler({ ...services, issuer: config.issuer });
   app.use(plainMiddleware(site, TOKEN_PATH, keyTokens, { bodyLimitBytes }));
+  const leaks = { bodyLimitBytes: LEAK_REPORT_BYTES };
+  app.use(limitMiddleware({ site, limits, paths: { [LEAK_REPORTS_PATH]: 'leak-report' }, ...leaks }));
+  app.use(plainMiddleware(site, LEAK_REPORTS_PATH, services.compromise.leakReports, leaks));
   app.use(health.middleware);
   app.use(services.assets.middleware);
   app.use(router.routes());

@@ -2,10 +2,16 @@
 // again, nothing ends twice.
 import { type ApiKeys, type Authority, type ShownKey, stateOf } from '../api-keys/api-keys.ts';
 import type { Audit } from '../audit/audit.ts';
+import type { PlainHandler } from '../platform/api/plain.ts';
 import type { Clock } from '../platform/clock.ts';
 import { AppError, failure } from '../platform/errors.ts';
+import type { Log } from '../platform/telemetry/log.ts';
 import type { Usage } from '../usage/usage.ts';
 import { activityOf } from './activity.ts';
+import { endFamily, familyFrom } from './family.ts';
+import { createLeakHandler } from './leaks/handler.ts';
+import { createLeaks } from './leaks/leaks.ts';
+import { createReporterKeys, type ReporterKeySettings } from './leaks/reporter-keys.ts';
 import type { CompromiseReport, Next, nextReasons } from './schema.ts';
 
 export interface Compromise {
@@ -15,13 +21,19 @@ export interface Compromise {
     wish: { reason?: string | undefined; rotate?: boolean | undefined },
     as: Authority,
   ): Promise<CompromiseReport>;
+  readonly leakReports: PlainHandler;
 }
 
+export const LEAK_REPORTS_PATH = '/api/v1/leak-reports';
+
 export interface CompromiseDeps {
-  apiKeys: Pick<ApiKeys, 'find' | 'familyOf' | 'list' | 'revoke' | 'rotate'>;
-  audit: Pick<Audit, 'append' | 'list' | 'stream'>;
+  apiKeys: Pick<ApiKeys, 'authenticate' | 'find' | 'familyOf' | 'list' | 'revoke' | 'rotate'>;
+  audit: Pick<Audit, 'append' | 'list' | 'refuse' | 'stream'>;
   usage: Pick<Usage, 'report' | 'flush'>;
   clock: Clock;
+  log: Log;
+  settings: ReporterKeySettings & { onReport: 'revoke' | 'record' };
+  request: typeof fetch;
 }
 
 const REASON = 'compromised';
@@ -32,17 +44,6 @@ const MOST_PAGES = 25;
 
 export function createCompromise(deps: CompromiseDeps): Compromise {
   const { apiKeys, audit, clock } = deps;
-
-  /** The key first: with it those below it work no more; then each of them, so that all say why. */
-  async function end(family: readonly ShownKey[], reason: string, as: Authority): Promise<string[]> {
-    const ended: string[] = [];
-    for (const { id, revokedAt } of family) {
-      if (revokedAt !== null) continue;
-      await apiKeys.revoke(id, reason, as);
-      ended.push(id);
-    }
-    return ended;
-  }
 
   /** The one event of it; said again, it is the time of the first. */
   async function noted(
@@ -134,18 +135,24 @@ export function createCompromise(deps: CompromiseDeps): Compromise {
     }
   }
 
+  const { onReport } = deps.settings;
   return {
+    leakReports: createLeakHandler({
+      ...deps,
+      reporterKeys: createReporterKeys(deps),
+      leaks: createLeaks({ ...deps, onReport }),
+    }),
+
     async report(id, { reason = REASON, rotate = false }, as) {
       const may = (permission: string) =>
         as.caller === undefined || as.caller.permissions.includes(permission);
       if (rotate && !may(ROTATE)) throw failure('permission_denied', { permission: ROTATE });
-      const [key, ...below] = await familyFrom(id, as);
-      if (key === undefined) throw failure('api_key_not_found');
-      const family = [key, ...below];
-      const revoked = await end(family, reason, as);
+      const family = await familyFrom(apiKeys, id, as);
+      const { key, all: keys } = family;
+      const revoked = await endFamily(apiKeys, family, reason, as);
       const compromisedAt = await noted(key, revoked, reason, as);
-      const ids = family.map((one) => one.id);
-      const next = await nextOf(key, family, as);
+      const ids = keys.map((one) => one.id);
+      const next = await nextOf(key, keys, as);
       const rotated: CompromiseReport['rotated'] = [];
       for (const one of rotate ? next : []) rotated.push(await rotateOne(one.key, compromisedAt, as));
       return {
@@ -160,9 +167,4 @@ export function createCompromise(deps: CompromiseDeps): Compromise {
       };
     },
   };
-
-  /** The key itself first, and those right below it before those below them. */
-  async function familyFrom(id: string, as: Authority): Promise<ShownKey[]> {
-    return (await apiKeys.familyOf(id, as)).toSorted((a, b) => a.depth - b.depth);
-  }
 }

@@ -134,6 +134,15 @@ export const errors = {
     sentence:
       'A key or token stood in the address, and addresses are written to logs. Send it in a header, and replace it.',
   },
+  leak_report_not_signed: {
+    status: 401,
+    sentence:
+      'The report is not signed with a key that is known here. Sign the bytes of the body, and name the key: Github-Public-Key-Identifier, Github-Public-Key-Signature.',
+  },
+  leak_report_keys_unavailable: {
+    status: 503,
+    sentence: 'The public keys of whoever reports cannot be fetched now. Please send the report again later.',
+  },
   proxy_not_trusted: {
     status: 403,
     sentence:

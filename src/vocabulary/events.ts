@@ -28,6 +28,8 @@ export const events = {
   'api-key.enabled': 'A disabled API key works again.',
   'api-key.compromised':
     'A key was said to be in the wrong hands; it ended with all below it, and the details count them.',
+  'api-key.leak-reported':
+    'A key was found in public by somebody who looks for keys; the details say where, and how many keys ended with it.',
   'api-key.expiring': 'An API key ends in 30, 7 or 1 days; the details say in how many.',
   'api-key.expired': 'An API key reached its end; it works no more, and neither do the keys below it.',
   'api-key-pepper.rotated':
@@ -155,6 +157,7 @@ export const refusalKinds = {
   verify: 'Keys and tokens that gateways asked about and that are not known here.',
   forward_auth:
     'Requests to /forward-auth that no trusted proxy sent, or without a key or token that is known here.',
+  leak_report: 'Leak reports that are not signed by somebody who is known here.',
   par: 'Pushed authorization requests.',
 } as const satisfies Record<string, string>;
 

@@ -1,4 +1,5 @@
 // The kinds of value a setting can have: how its text is read, and what to say when it cannot be.
+import { createPublicKey } from 'node:crypto';
 import { isIP } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { parseRedisUrl, REDIS_URL_FORMS } from '../redis/url.ts';
@@ -166,6 +167,19 @@ export const masterKeys: Kind<readonly string[]> = {
   },
 };
 
+export const publicKeys: Kind<readonly string[]> = {
+  says: 'id=base64, separated by commas',
+  parse(given) {
+    const list = given
+      .split(',')
+      .map((part) => part.trim())
+      .filter((part) => part !== '');
+    const wrong = list.find((part) => !isNamedKey(part));
+    if (wrong === undefined) return { value: Object.freeze(list) };
+    return { mistake: 'must be an id, =, and a public key of P-256 in base64 (SPKI), separated by commas' };
+  },
+};
+
 export const networks: Kind<readonly string[]> = {
   says: 'addresses or CIDR ranges, separated by commas',
   parse(given) {
@@ -188,6 +202,16 @@ export function isLoopbackHost(host: string): boolean {
     host === '[::1]' ||
     host === '::1'
   );
+}
+
+function isNamedKey(given: string): boolean {
+  const [, base64 = ''] = /^[\w.:/+-]{1,200}?=([A-Za-z0-9+/]+={0,2})$/.exec(given) ?? [];
+  try {
+    const key = createPublicKey({ key: Buffer.from(base64, 'base64'), format: 'der', type: 'spki' });
+    return key.asymmetricKeyDetails?.namedCurve === 'prime256v1';
+  } catch {
+    return false;
+  }
 }
 
 function isNetwork(given: string): boolean {

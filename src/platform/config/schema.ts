@@ -425,6 +425,12 @@ export const settings = {
       600_000,
       'Reservations that one caller makes, settles or releases.',
     ),
+    'leak-report': setting(
+      'LIMIT_LEAK_REPORT_PER_MINUTE',
+      perMinute,
+      60,
+      'Leak reports from one address, signed or not.',
+    ),
     'admin-read': setting(
       'LIMIT_ADMIN_READ_PER_MINUTE',
       perMinute,
@@ -438,6 +444,25 @@ export const settings = {
       'Changes by one caller of that API.',
     ),
     setup: setting('LIMIT_SETUP_PER_MINUTE', perMinute, 10, 'Tries of the set-up link by one address.'),
+  },
+  leakReports: {
+    keysUrl: optional(
+      'LEAK_REPORT_KEYS_URL',
+      kind.httpUrl,
+      'Where those who report leaked keys publish what they sign with, such as https://api.github.com/meta/public_keys/secret_scanning; without it and LEAK_REPORT_KEYS nobody may report.',
+    ),
+    keys: setting(
+      'LEAK_REPORT_KEYS',
+      kind.publicKeys,
+      [],
+      'Such keys by hand: the id, =, and the public key in base64 (SPKI, P-256), as between the lines of its PEM file.',
+    ),
+    onReport: setting(
+      'LEAK_REPORT_ACTION',
+      kind.choice('revoke', 'record'),
+      'revoke',
+      'What happens to a key that is reported: it ends with all below it, or the ledger just has it.',
+    ),
   },
   gateway: {
     forwardAuthProxies: setting(

@@ -19,6 +19,7 @@ export type LimitName =
   | 'verify'
   | 'decision'
   | 'budget'
+  | 'leak-report'
   | 'admin-read'
   | 'admin-write';
 
