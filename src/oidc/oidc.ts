@@ -91,7 +91,7 @@ export interface OidcDeps {
   organizations: Pick<Organizations, 'membershipsOf'>;
   access: Pick<Access, 'factsOf'>;
   apiKeys: ApiKeys;
-  usage?: Pick<Usage, 'count'> | undefined;
+  usage: Pick<Usage, 'count'>;
   apis: Apis;
   clients: Clients;
   signingKeys: SigningKeys;
@@ -112,7 +112,7 @@ export interface OidcDeps {
 const EXPIRED_BATCH = 1000;
 
 export function createOidc(deps: OidcDeps): Oidc {
-  const { config, accounts, apis, clients, serverSecrets } = deps;
+  const { config, accounts, clients, serverSecrets } = deps;
   const { db } = deps.postgres;
   const cutoffs = createCutoffs({
     db,
@@ -170,12 +170,7 @@ export function createOidc(deps: OidcDeps): Oidc {
 
   const entitlements = createEntitlements();
   const revoked = createRevokedTokens({ db, changes: deps.changes });
-  const rights = createRights({
-    apis,
-    entitlements,
-    factsOfClient: (id) => deps.access.factsOf({ kind: 'client', id }, null),
-    effective: deps.apiKeys.effective,
-  });
+  const rights = createRights({ ...deps, entitlements });
   const tokens = createTokens({
     ...deps,
     issuer: config.issuer,
@@ -192,12 +187,10 @@ export function createOidc(deps: OidcDeps): Oidc {
   const direct = createDirect({
     ...deps,
     issuer: config.issuer,
-    managementAudience: `${config.issuer}/api`,
     rights,
     tokens,
     revoked,
     handleOf,
-    usage: deps.usage ?? { count() {} },
     rows: store.factory('ClientCredentials'),
   });
 

@@ -26,7 +26,6 @@ export type { Direct } from './answering.ts';
 
 export interface DirectDeps {
   issuer: string;
-  managementAudience: string;
   postgres: Postgres;
   changes: Pick<Changes, 'poll'>;
   audit: Audit;
@@ -44,7 +43,8 @@ export interface DirectDeps {
   rows: Pick<Adapter, 'upsert'>;
 }
 
-export function createDirect(deps: DirectDeps): Direct {
+export function createDirect(given: DirectDeps): Direct {
+  const deps = { ...given, managementAudience: `${given.issuer}/api` };
   const machineTokens = createMachineTokens({ ...deps, sign: createJwtSigner(deps.signingKeys) });
   return createAnswering({
     ...deps,

@@ -1,6 +1,8 @@
 // What people, machines and keys may have of an API now: the sets of the one rule for scopes (grantable.ts).
 
-import type { Effective, KnownKey } from '../../api-keys/schema.ts';
+import type { Access } from '../../access/access.ts';
+import type { ApiKeys } from '../../api-keys/api-keys.ts';
+import type { KnownKey } from '../../api-keys/schema.ts';
 import type { Api, Apis } from '../../apis/apis.ts';
 import type { Client } from '../../clients/clients.ts';
 import type { PermissionSet } from '../../lib/permission.ts';
@@ -32,11 +34,8 @@ export interface Rights {
 export interface RightsDeps {
   apis: Pick<Apis, 'known'>;
   entitlements: Entitlements;
-  factsOfClient: (clientId: string) => Promise<Facts | undefined>;
-  effective: (
-    key: KnownKey,
-    audience: string,
-  ) => Promise<(Facts & Pick<Effective, 'apis' | 'expiresAt'>) | undefined>;
+  access: Pick<Access, 'factsOf'>;
+  apiKeys: Pick<ApiKeys, 'effective'>;
 }
 
 export function createRights(deps: RightsDeps): Rights {
@@ -57,7 +56,7 @@ export function createRights(deps: RightsDeps): Rights {
     async ofClient(client, audience) {
       const of = apis.known(audience);
       const registered = of && entitlements.ofClient(client, audience);
-      const facts = registered && (await deps.factsOfClient(client.id));
+      const facts = registered && (await deps.access.factsOf({ kind: 'client', id: client.id }, null));
       if (!of || !registered || !facts) return undefined;
       const entitlement = union(registered, facts.permissions);
       return { of, api: entitlements.ofApi(of), entitlement, roles: facts.roles };
@@ -65,7 +64,7 @@ export function createRights(deps: RightsDeps): Rights {
 
     async ofKey(key, audience) {
       const of = apis.known(audience);
-      const effective = of && (await deps.effective(key, audience));
+      const effective = of && (await deps.apiKeys.effective(key, audience));
       if (!of || !effective || effective.apis?.includes(audience) === false) return undefined;
       const { permissions: entitlement, roles, expiresAt } = effective;
       return { of, api: entitlements.ofApi(of), entitlement, roles, expiresAt };
