@@ -21,6 +21,8 @@ interface NodeResponse {
 
 interface KoaContext {
   readonly req: NodeRequest;
+  /** Mounted apps see a shorter `req.url`. */
+  readonly originalUrl?: string;
   readonly state: Record<string, unknown>;
   status: number;
   body: unknown;
@@ -46,9 +48,9 @@ export interface Adapters {
 
 type Check = (request: GuardRequest, ...needs: readonly Needs[]) => Promise<Admission | Refusal>;
 
-export interface AdapterSettings {
-  readonly publicOrigin?: string;
-  readonly addressOf?: AddressOf;
+interface AdapterSettings {
+  readonly publicOrigin: string;
+  readonly addressOf?: AddressOf | undefined;
 }
 
 /** From the headers and the address of the connection. */
@@ -59,7 +61,9 @@ export function createAdapters(check: Check, settings: AdapterSettings): Adapter
     koa:
       (...needs) =>
       async (ctx, next) => {
-        const result = await check(ofNode(ctx.req, settings), ...needs.map((one) => resolved(one, ctx)));
+        const { originalUrl = ctx.req.url } = ctx;
+        const request = ofNode({ ...headOf(ctx.req), originalUrl }, settings);
+        const result = await check(request, ...needs.map((one) => resolved(one, ctx)));
         if (result.ok) {
           ctx.state.identity = result.identity;
           await next();
@@ -73,7 +77,8 @@ export function createAdapters(check: Check, settings: AdapterSettings): Adapter
     express:
       (...needs) =>
       (req, res, next) => {
-        check(ofNode(req, settings), ...needs.map((one) => resolved(one, req))).then((result) => {
+        const checking = async () => check(ofNode(req, settings), ...needs.map((one) => resolved(one, req)));
+        checking().then((result) => {
           if (result.ok) {
             req.identity = result.identity;
             next();
@@ -99,12 +104,15 @@ function resolved<Request>(needs: NeedsOf<Request>, request: Request): Needs {
   return typeof needs === 'function' ? needs(request) : needs;
 }
 
+function headOf({ method, url, headers, socket }: NodeRequest): NodeRequest {
+  return { method, url, headers, socket };
+}
+
 function ofNode(req: NodeRequest, { publicOrigin, addressOf }: AdapterSettings): GuardRequest {
-  const path = req.originalUrl ?? req.url ?? '/';
   const remoteAddress = req.socket?.remoteAddress;
   return {
     method: req.method ?? 'GET',
-    url: absolute(path, publicOrigin ?? `http://${String(req.headers.host ?? 'localhost')}`),
+    url: absolute(req.originalUrl ?? req.url ?? '/', publicOrigin),
     header(name) {
       const value = req.headers[name];
       return Array.isArray(value) ? value.join(', ') : value;
@@ -114,17 +122,18 @@ function ofNode(req: NodeRequest, { publicOrigin, addressOf }: AdapterSettings):
 }
 
 function ofFetch(request: Request, { publicOrigin, addressOf }: AdapterSettings): GuardRequest {
-  const { pathname, search, origin } = new URL(request.url);
+  const { pathname, search } = new URL(request.url);
   return {
     method: request.method,
-    url: absolute(`${pathname}${search}`, publicOrigin ?? origin),
+    url: `${publicOrigin}${pathname}${search}`,
     header: (name) => request.headers.get(name) ?? undefined,
     address: addressOf?.(Object.fromEntries(request.headers), undefined),
   };
 }
 
-/** A path of two slashes is no host, and an absolute one keeps nothing but its path. */
-function absolute(path: string, origin: string): string {
-  const query = path.startsWith('/') ? path : new URL(path, origin).pathname;
-  return `${origin.replace(/\/$/, '')}${query}`;
+/** Of a target in absolute form (RFC 9112 §3.2.2) nothing but the path and query counts. */
+function absolute(target: string, origin: string): string {
+  if (target.startsWith('/')) return `${origin}${target}`;
+  const url = URL.canParse(target) ? new URL(target) : { pathname: '/', search: '' };
+  return `${origin}${url.pathname}${url.search}`;
 }

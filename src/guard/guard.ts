@@ -4,9 +4,9 @@ import { type Adapters, type AddressOf, createAdapters } from './adapters.ts';
 import { createMemoryReplays, type ProofSettings, wrongProof } from './dpop.ts';
 import { type Found, isWhy, verifyJwt } from './jwt.ts';
 import { createKeySet } from './key-set.ts';
-import { together, unmet } from './needs.ts';
+import { type Question, together, unmet } from './needs.ts';
 import { refuse, type Scheme, type Why } from './refusals.ts';
-import { type AskServer, createRemote } from './remote.ts';
+import { type Credential, createRemote, keyInAddress } from './remote.ts';
 import type { Admission, GuardRequest, Needs, Refusal, ReplayStore } from './schema.ts';
 
 export type { Adapters, AddressOf } from './adapters.ts';
@@ -18,7 +18,7 @@ export interface GuardSettings {
   issuer: string;
   /** The audience under which this API is registered. */
   audience: string;
-  /** For opaque tokens and API keys; without it they are refused. The credential must hold `api-keys:verify`. */
+  /** For API keys, opaque tokens, constraints and meters. The credential must hold `api-keys:verify`. */
   verify?: {
     credential: { apiKey: string } | { token: () => string | Promise<string> };
     /** `<issuer>/api/v1/verify` unless said. */
@@ -28,7 +28,7 @@ export interface GuardSettings {
   };
   /** Where this API's own metadata (RFC 9728) is served; named in every challenge. */
   resourceMetadataUrl?: string;
-  /** Public origin of this API, such as `https://api.example.com`: behind a proxy requests do not show it (DPoP needs it). */
+  /** Origin of this API as its clients see it, for DPoP; that of `audience` unless said. The Host header is never believed. */
   publicOrigin?: string;
   /** Where a request really came from, when a proxy of yours stands in front; the socket's address unless said. */
   addressOf?: AddressOf;
@@ -36,7 +36,10 @@ export interface GuardSettings {
   algorithms?: readonly string[];
   /** 5 unless said. */
   clockToleranceSeconds?: number;
+  /** Proofs by DPoP: 60 seconds, and one process, unless said. */
   proofs?: { algorithms?: readonly string[]; windowSeconds?: number; replays?: ReplayStore };
+  /** Told when the issuer cannot be asked, or does not accept the credential of `verify`; console.error unless said. */
+  onTrouble?: (trouble: Error) => void;
   fetch?: typeof fetch;
   /** Milliseconds; for tests. */
   now?: () => number;
@@ -56,7 +59,8 @@ const LONGEST_CACHE_SECONDS = 5;
 export function createGuard(settings: GuardSettings): Guard {
   const now = settings.now ?? Date.now;
   const ask = settings.fetch ?? fetch;
-  const keys = createKeySet({ issuer: settings.issuer, fetch: ask, now });
+  const onTrouble = settings.onTrouble ?? console.error;
+  const keys = createKeySet({ issuer: settings.issuer, fetch: ask, onTrouble, now });
   const jwtSettings = {
     issuer: settings.issuer,
     audience: settings.audience,
@@ -75,28 +79,43 @@ export function createGuard(settings: GuardSettings): Guard {
     proofAlgorithms: proofs.algorithms,
   };
   const remote =
-    settings.verify && createRemote({ ...remoteSettings(settings, settings.verify), fetch: ask, now });
+    settings.verify &&
+    createRemote({ ...remoteSettings(settings, settings.verify), fetch: ask, onTrouble, now });
 
-  const find = (credential: string, request: GuardRequest, needs: Needs): Promise<Found | Why> =>
-    isJwt(credential)
-      ? verifyJwt(credential, keys, jwtSettings)
-      : askRemote(remote, credential, request, needs);
+  async function find(presented: Presented, request: GuardRequest, question: Question): Promise<Found | Why> {
+    // Constraints and budgets are known to the server alone.
+    const isDecidedHere = question.constraints === undefined && question.meters === undefined;
+    if (isJwt(presented) && isDecidedHere) return verifyJwt(presented.text, keys, jwtSettings);
+    if (remote !== undefined) return remote(presented, request, question);
+    if (!isDecidedHere) throw new Error('constraints and meters need the verify setting of the guard');
+    return { ...malformed, detail: 'This API takes access tokens that are JWTs.' };
+  }
 
-  async function check(request: GuardRequest, ...list: readonly Needs[]): Promise<Admission | Refusal> {
-    const needs = together(list);
+  async function decide(request: GuardRequest, presented: Presented, needs: readonly Needs[]) {
+    const found = await find(presented, request, together(needs));
+    if (isWhy(found)) return found;
+    const { identity } = found;
+    return (
+      (await unproved(presented, found, request, proofs)) ?? unmet(identity, needs, now() / 1000) ?? identity
+    );
+  }
+
+  async function check(request: GuardRequest, ...needs: readonly Needs[]): Promise<Admission | Refusal> {
+    const leaked = keyInAddress(request.url);
+    if (leaked !== undefined) {
+      // So that its owner learns of it; whatever it says, this is no way to send a key.
+      await remote?.({ text: leaked, isKey: true }, request, {});
+      return refuse(inAddress, 'Bearer', challenges);
+    }
     const presented = credentialOf(request);
     if (isWhy(presented)) return refuse(presented, 'Bearer', challenges);
-    const { credential, scheme } = presented;
-    const found = await find(credential, request, needs);
-    if (isWhy(found)) return refuse(found, scheme, challenges);
-    const why =
-      (await unproved(presented, found, request, proofs)) ?? unmet(found.identity, needs, now() / 1000);
-    return why ? refuse(why, scheme, challenges) : { ok: true, identity: found.identity };
+    const result = await decide(request, presented, needs);
+    return isWhy(result) ? refuse(result, presented.scheme, challenges) : { ok: true, identity: result };
   }
 
   return {
     check,
-    ...createAdapters(check, settings),
+    ...createAdapters(check, { publicOrigin: publicOriginOf(settings), addressOf: settings.addressOf }),
     metadata: (more = {}) => ({
       resource: settings.audience,
       authorization_servers: [settings.issuer],
@@ -121,23 +140,36 @@ function remoteSettings({ issuer, audience }: GuardSettings, verify: NonNullable
   };
 }
 
-async function askRemote(
-  remote: AskServer | undefined,
-  credential: string,
-  request: GuardRequest,
-  needs: Needs,
-): Promise<Found | Why> {
-  if (remote !== undefined) return remote(credential, request, needs);
-  const detail = 'This API takes access tokens that are JWTs.';
-  return { status: 401, code: 'token_malformed', detail, error: 'invalid_token' };
+/** Without either, requests have an address that no proof can be for. */
+function publicOriginOf({ publicOrigin, audience }: GuardSettings): string {
+  if (publicOrigin !== undefined) return new URL(publicOrigin).origin;
+  return /^https?:/.test(audience) && URL.canParse(audience)
+    ? new URL(audience).origin
+    : 'http://unknown.invalid';
 }
 
-interface Presented {
-  readonly credential: string;
+interface Presented extends Credential {
   readonly scheme: Scheme;
 }
 
-/** RFC 6750 §2: one method in a request. The key of a query string or body is not looked at: it would be in logs. */
+/** Longer than anything that is issued. */
+const LONGEST_CREDENTIAL = 16_384;
+
+const malformed: Why = {
+  status: 401,
+  code: 'token_malformed',
+  detail: 'The access token or key is malformed.',
+  error: 'invalid_token',
+};
+const inAddress: Why = {
+  status: 400,
+  code: 'credential_in_url',
+  detail:
+    'A key stood in the address, and addresses are written to logs. Send it in a header, and replace it.',
+  error: 'invalid_request',
+};
+
+/** RFC 6750 §2: one method in a request, and neither the query nor the body is one. */
 function credentialOf(request: GuardRequest): Presented | Why {
   const authorization = request.header('authorization');
   const key = request.header('x-api-key');
@@ -145,30 +177,30 @@ function credentialOf(request: GuardRequest): Presented | Why {
     const detail = 'Send an access token or an API key, not both.';
     return { status: 400, code: 'credential_ambiguous', detail, error: 'invalid_request' };
   }
-  if (key !== undefined) return { credential: key, scheme: 'Bearer' };
-  const [, scheme = '', credential] = /^(Bearer|DPoP) +([\w.~+/=-]+)$/i.exec(authorization ?? '') ?? [];
-  if (credential !== undefined)
-    return { credential, scheme: scheme.toLowerCase() === 'dpop' ? 'DPoP' : 'Bearer' };
-  if (authorization === undefined) {
-    const detail = 'Send an access token as Authorization: Bearer, or an API key as X-API-Key.';
-    return { status: 401, code: 'credential_missing', detail };
+  if (key !== undefined) return wellFormed({ text: key, isKey: true, scheme: 'Bearer' });
+  const [, scheme, text = ''] = /^(Bearer|DPoP)(?: +(.*))?$/i.exec(authorization ?? '') ?? [];
+  if (scheme !== undefined) {
+    const isProved = scheme.toLowerCase() === 'dpop';
+    return wellFormed({ text, isKey: text.startsWith('gth_'), scheme: isProved ? 'DPoP' : 'Bearer' });
   }
-  return {
-    status: 401,
-    code: 'token_malformed',
-    detail: 'The access token is malformed.',
-    error: 'invalid_token',
-  };
+  const detail = 'Send an access token as Authorization: Bearer, or an API key as X-API-Key.';
+  return { status: 401, code: 'credential_missing', detail };
+}
+
+/** RFC 6750 §2.1: b64token. */
+function wellFormed(presented: Presented): Presented | Why {
+  const { text } = presented;
+  return text.length <= LONGEST_CREDENTIAL && /^[\w.~+/-]+=*$/.test(text) ? presented : malformed;
 }
 
 /** RFC 9449 §7.1 and §7.2: a bound token needs its proof, and one that is not bound is no DPoP token. */
 async function unproved(
-  { credential, scheme }: Presented,
+  { text, scheme }: Presented,
   { boundTo }: Found,
   request: GuardRequest,
   proofs: ProofSettings,
 ): Promise<Why | undefined> {
-  if (boundTo !== null && scheme === 'DPoP') return wrongProof(request, credential, boundTo, proofs);
+  if (boundTo !== null && scheme === 'DPoP') return wrongProof(request, text, boundTo, proofs);
   if (boundTo === null && scheme === 'Bearer') return undefined;
   const detail =
     boundTo === null
@@ -178,6 +210,6 @@ async function unproved(
 }
 
 /** Three parts of base64url, the first of which is JSON: `eyJ` is `{"` in base64url. */
-function isJwt(credential: string): boolean {
-  return credential.startsWith('eyJ') && credential.split('.').length === 3;
+function isJwt({ text, isKey }: Presented): boolean {
+  return !isKey && text.startsWith('eyJ') && text.split('.').length === 3;
 }

@@ -37,24 +37,20 @@ export function isWhy(result: object): result is Why {
 }
 
 function whyNot(error: unknown): Why {
-  if (error instanceof errors.JWTExpired) {
-    return invalid('token_expired', 'The access token has expired. Get a new one.');
-  }
-  if (error instanceof errors.JWTClaimValidationFailed && error.claim === 'aud') {
-    return invalid('token_audience', 'The access token is for another API.');
-  }
-  if (error instanceof errors.JOSEError)
-    return invalid('token_invalid', 'The access token is not valid here.');
+  if (error instanceof errors.JWTExpired) return tokenExpired;
+  if (error instanceof errors.JWTClaimValidationFailed && error.claim === 'aud') return audienceWrong;
+  if (error instanceof errors.JOSEError) return tokenInvalid;
   if (error instanceof KeysUnavailable) return unavailable;
   throw error;
 }
 
-const invalid = (code: string, detail: string): Why => ({
-  status: 401,
-  code,
-  detail,
-  error: 'invalid_token',
-});
+function invalid(code: string, detail: string): Why {
+  return { status: 401, code, detail, error: 'invalid_token' };
+}
+
+export const tokenExpired = invalid('token_expired', 'The access token has expired. Get a new one.');
+export const audienceWrong = invalid('token_audience', 'The access token is for another API.');
+export const tokenInvalid = invalid('token_invalid', 'The access token is not valid here.');
 
 /** Neither good nor bad: it may be asked again soon. */
 export const unavailable: Why = {

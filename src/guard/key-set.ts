@@ -17,6 +17,7 @@ export type GetKey = (
 export interface KeySetDeps {
   readonly issuer: string;
   readonly fetch: typeof fetch;
+  readonly onTrouble: (trouble: Error) => void;
   /** Milliseconds. */
   readonly now: () => number;
 }
@@ -30,19 +31,30 @@ const STALE_MILLISECONDS = 24 * 60 * 60_000;
 const TIMEOUT_MILLISECONDS = 5_000;
 
 /** Thrown when the keys cannot be had: the request is neither good nor bad. */
-export class KeysUnavailable extends Error {}
+export class KeysUnavailable extends Error {
+  override message = 'the keys of the issuer cannot be had';
+}
 
 export function createKeySet(deps: KeySetDeps): GetKey {
   const { now } = deps;
   let known: { find: GetKey; at: number } | undefined;
   let triedAt = Number.NEGATIVE_INFINITY;
+  let isFailing = false;
   let loading: Promise<void> | undefined;
 
+  /** Never throws. */
   const reload = (): Promise<void> => {
     loading ??= load(deps)
-      .then((set) => {
-        known = { find: createLocalJWKSet(set), at: now() };
-      })
+      .then(
+        (set) => {
+          known = { find: createLocalJWKSet(set), at: now() };
+          isFailing = false;
+        },
+        (cause: unknown) => {
+          isFailing = true;
+          deps.onTrouble(new Error('the keys of the issuer cannot be fetched', { cause }));
+        },
+      )
       .finally(() => {
         triedAt = now();
         loading = undefined;
@@ -51,18 +63,15 @@ export function createKeySet(deps: KeySetDeps): GetKey {
   };
 
   const rested = () => now() - triedAt >= COOLDOWN_MILLISECONDS;
+  const age = () => (known === undefined ? Number.POSITIVE_INFINITY : now() - known.at);
 
   async function current(): Promise<GetKey> {
-    const age = known === undefined ? Number.POSITIVE_INFINITY : now() - known.at;
-    if (age > FRESH_MILLISECONDS && (rested() || loading)) {
-      await reload().catch((error: unknown) => {
-        if (age > STALE_MILLISECONDS)
-          throw new KeysUnavailable('the keys of the issuer cannot be had', { cause: error });
-      });
+    if (age() > FRESH_MILLISECONDS && (rested() || loading)) {
+      const renewed = reload();
+      // An issuer that hangs must not hold up every request while there are keys to go on with.
+      if (!isFailing || age() > STALE_MILLISECONDS) await renewed;
     }
-    if (known === undefined || now() - known.at > STALE_MILLISECONDS) {
-      throw new KeysUnavailable('the keys of the issuer cannot be had');
-    }
+    if (known === undefined || age() > STALE_MILLISECONDS) throw new KeysUnavailable();
     return known.find;
   }
 
@@ -70,9 +79,10 @@ export function createKeySet(deps: KeySetDeps): GetKey {
     try {
       return await (await current())(header, token);
     } catch (error) {
-      if (!(error instanceof errors.JWKSNoMatchingKey) || !rested()) throw error;
-      // Signed with a key that was made since.
-      await reload().catch(() => undefined);
+      if (!(error instanceof errors.JWKSNoMatchingKey)) throw error;
+      // Signed with a key that was made since, or by somebody else.
+      if (rested()) await reload();
+      if (isFailing) throw new KeysUnavailable();
       return (await current())(header, token);
     }
   };

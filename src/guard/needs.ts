@@ -3,10 +3,28 @@ import { compilePermissions } from '../lib/permission.ts';
 import type { Why } from './refusals.ts';
 import type { Identity, Needs } from './schema.ts';
 
-/** All that one list of needs says; lists of permissions grow, the others replace each other. */
-export function together(needs: readonly Needs[]): Needs {
-  const permissions = needs.flatMap((one) => one.permissions ?? []);
-  return { ...Object.assign({}, ...needs), ...(permissions.length > 0 ? { permissions } : {}) };
+/** What the server decides of all of them. */
+export type Question = Pick<Needs, 'permissions' | 'constraints' | 'meters'>;
+
+export function together(list: readonly Needs[]): Question {
+  const permissions = [...new Set(list.flatMap((needs) => needs.permissions ?? []))];
+  const constraints = merged(list.map((needs) => needs.constraints ?? {}));
+  const meters = merged(list.map((needs) => needs.meters ?? {}));
+  return {
+    ...(permissions.length > 0 ? { permissions } : {}),
+    ...(constraints === undefined ? {} : { constraints }),
+    ...(meters === undefined ? {} : { meters }),
+  };
+}
+
+/** One of two values would go unasked: that is a mistake of the program. */
+function merged<V>(records: readonly Readonly<Record<string, V>>[]): Record<string, V> | undefined {
+  const all = new Map<string, V>();
+  for (const [name, value] of records.flatMap((record) => Object.entries(record))) {
+    if (all.has(name) && all.get(name) !== value) throw new Error(`${name} is wanted with two values`);
+    all.set(name, value);
+  }
+  return all.size === 0 ? undefined : Object.fromEntries(all);
 }
 
 export function requirePermission(...permissions: string[]): Needs {
@@ -23,26 +41,43 @@ export function requireAuthentication(how: Pick<Needs, 'acrValues' | 'maxAgeSeco
   return how;
 }
 
-/** Undefined when everything holds. */
-export function unmet(identity: Identity, needs: Needs, nowSeconds: number): Why | undefined {
-  const missing = missingPermission(identity, needs);
-  if (missing !== undefined) {
-    const detail = `This needs the permission ${missing}.`;
-    return { status: 403, code: 'permission_missing', detail, error: 'insufficient_scope', needs };
-  }
-  const { roles } = needs;
-  if (roles && !roles.some((role) => identity.roles.includes(role))) {
-    const detail = `This needs ${roles.length === 1 ? 'the role' : 'one of the roles'} ${roles.join(', ')}.`;
-    return { status: 403, code: 'role_missing', detail };
-  }
-  return staleSignIn(identity, needs, nowSeconds);
+/** Undefined when everything of all of them holds. */
+export function unmet(identity: Identity, list: readonly Needs[], nowSeconds: number): Why | undefined {
+  return (
+    missingPermission(identity, list) ??
+    firstOf(list, ({ roles }) => missingRole(identity, roles)) ??
+    firstOf(list, (needs) => staleSignIn(identity, needs, nowSeconds))
+  );
 }
 
-function missingPermission({ scope, claims }: Identity, { permissions }: Needs): string | undefined {
-  if (permissions === undefined || permissions.length === 0) return undefined;
-  const listed = Array.isArray(claims.permissions) ? claims.permissions.map(String) : [];
-  const held = compilePermissions([...scope, ...listed]);
-  return permissions.find((permission) => !held.covers(permission));
+function firstOf(list: readonly Needs[], why: (needs: Needs) => Why | undefined): Why | undefined {
+  for (const needs of list) {
+    const found = why(needs);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+function missingPermission({ scope }: Identity, list: readonly Needs[]): Why | undefined {
+  const { permissions = [] } = together(list);
+  if (permissions.length === 0) return undefined;
+  const held = compilePermissions(scope);
+  const permission = permissions.find((one) => !held.covers(one));
+  if (permission === undefined) return undefined;
+  return {
+    status: 403,
+    code: 'permission_missing',
+    detail: `This needs the permission ${permission}.`,
+    error: 'insufficient_scope',
+    needs: { permissions },
+    members: { permission },
+  };
+}
+
+function missingRole({ roles: held }: Identity, roles: Needs['roles']): Why | undefined {
+  if (roles === undefined || roles.some((role) => held.includes(role))) return undefined;
+  const detail = `This needs ${roles.length === 1 ? 'the role' : 'one of the roles'} ${roles.join(', ')}.`;
+  return { status: 403, code: 'role_missing', detail };
 }
 
 /** RFC 9470 §3: the client sends its person to sign in again, in the way that is named. */

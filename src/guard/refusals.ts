@@ -9,6 +9,10 @@ export interface Why {
   readonly error?: string;
   readonly needs?: Needs;
   readonly headers?: Readonly<Record<string, string>>;
+  /** Further members of the body. */
+  readonly members?: Readonly<Record<string, unknown>>;
+  /** The code of the server, where strangers are told less. */
+  readonly reason?: string;
 }
 
 export interface ChallengeSettings {
@@ -26,13 +30,21 @@ export function refuse(why: Why, scheme: Scheme, settings: ChallengeSettings): R
     status,
     code,
     detail,
+    reason: why.reason ?? code,
     headers: {
       'Content-Type': 'application/problem+json',
       'Cache-Control': 'no-store',
-      ...(challenged ? { 'WWW-Authenticate': challenge(why, scheme, settings) } : {}),
+      ...(challenged ? { 'WWW-Authenticate': challenges(why, scheme, settings) } : {}),
       ...why.headers,
     },
-    body: JSON.stringify({ type: 'about:blank', title: titles[status] ?? 'Error', status, code, detail }),
+    body: JSON.stringify({
+      type: 'about:blank',
+      title: titles[status] ?? 'Error',
+      status,
+      code,
+      detail,
+      ...why.members,
+    }),
   };
 }
 
@@ -44,6 +56,13 @@ const titles: Readonly<Record<number, string>> = {
   429: 'Too Many Requests',
   503: 'Service Unavailable',
 };
+
+/** RFC 9449 §7.2: whoever may come with either scheme is told of both. */
+function challenges(why: Why, scheme: Scheme, settings: ChallengeSettings): string {
+  const own = challenge(why, scheme, settings);
+  if (scheme === 'DPoP' || why.status !== 401) return own;
+  return `${own}, DPoP algs="${settings.proofAlgorithms.join(' ')}"`;
+}
 
 function challenge({ error, detail, needs }: Why, scheme: Scheme, settings: ChallengeSettings): string {
   const parts: [string, string | undefined][] = [

@@ -10,9 +10,9 @@ export interface Needs {
   readonly acrValues?: readonly string[];
   /** So old the sign-in may be at most, in seconds. */
   readonly maxAgeSeconds?: number;
-  /** What the request is for, as the constraints of keys name it: `{ model: 'small' }`. Tokens have none of their own. */
+  /** What the request is for, as the constraints of keys name it: `{ model: 'small' }`. Asked of the server, for tokens too. */
   readonly constraints?: Readonly<Record<string, string>>;
-  /** Meter → what will be used at most: reserved by the server, to be settled there. */
+  /** Meter → what will be used at most: reserved by the server each time, to be settled there. */
   readonly meters?: Readonly<Record<string, number>>;
 }
 
@@ -42,14 +42,16 @@ export interface Identity {
   readonly reservationId: string | null;
 }
 
-/** The codes that an answer of the guard itself may carry; verify adds its own (docs/gateways.md of the server). */
+/** The codes that an answer of the guard itself may carry; verify adds its own, for limits, budgets and constraints. */
 export type RefusalCode =
   | 'credential_missing'
   | 'credential_ambiguous'
+  | 'credential_in_url'
   | 'token_malformed'
   | 'token_expired'
   | 'token_invalid'
   | 'token_audience'
+  | 'key_invalid'
   | 'proof_missing'
   | 'proof_invalid'
   | 'proof_replayed'
@@ -65,6 +67,8 @@ export interface Refusal {
   readonly status: number;
   readonly code: RefusalCode;
   readonly detail: string;
+  /** For the log of the API, not for strangers: what the server said of a credential that is not good. */
+  readonly reason: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
 }
