@@ -33,10 +33,11 @@ export function createVerifyHandler(deps: VerifyHandlerDeps): PlainHandler {
     const { authorization, 'x-api-key': key } = headers;
     if (key === undefined && authorization === undefined) return undefined;
     const credential = `${key ?? ''} ${authorization ?? ''}`;
-    if (!recognised.has(credential)) await take('api-credential', addressKey(address), {});
+    const isKnown = recognised.has(credential);
+    if (!isKnown) await take('api-credential', addressKey(address), {});
     const caller = await deps.authenticate(headers);
     if (caller === undefined) recognised.forget(credential);
-    else recognised.add(credential);
+    else if (!isKnown) recognised.add(credential);
     return caller;
   }
 

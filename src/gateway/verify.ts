@@ -81,8 +81,7 @@ export function createVerify(deps: VerifyDeps): Verify {
   const recognised = createRecognised();
 
   /** Guesses cost the address they come from a permit each; what was good lately does not. */
-  async function refuseGuessing({ credential, address }: Question): Promise<Denied | undefined> {
-    if (address === null || recognised.has(credential)) return undefined;
+  async function refuseGuessing(address: string): Promise<Denied | undefined> {
     const verdict = await limits.take('api-credential', `address:${addressPrefix(address)}`);
     if (verdict?.allowed !== false) return undefined;
     return denied('rate_limited', { details: { retryAfterSeconds: verdict.resetSeconds } });
@@ -97,14 +96,13 @@ export function createVerify(deps: VerifyDeps): Verify {
   }
 
   /** Refused whatever else comes with it: whoever sent it shall notice. */
-  async function refuseLeaked({ uri, address, ...question }: Question): Promise<Denied | undefined> {
+  async function refuseLeaked({ uri, address }: Question): Promise<Denied | undefined> {
     const leak = uri === null ? undefined : leakIn(uri);
     if (leak === undefined) return undefined;
-    const credential = leak.key ?? '';
-    const guessing = await refuseGuessing({ ...question, uri, address, credential });
+    if (leak.key === undefined) return denied('credential_in_url');
+    const guessing = address === null ? undefined : await refuseGuessing(address);
     if (guessing !== undefined) return guessing;
-    const found = leak.key === undefined ? undefined : await identities.ofKey(leak.key, { address });
-    if (found === undefined) return denied('credential_in_url');
+    const found = await identities.ofKey(leak.key, { address });
     if (!('refused' in found)) return denied('credential_in_url', { identity: found });
     return denied('credential_in_url', { keyId: found.keyId });
   }
@@ -113,14 +111,16 @@ export function createVerify(deps: VerifyDeps): Verify {
     const leaked = await refuseLeaked(question);
     if (leaked !== undefined) return leaked;
     if (question.credential === '') return denied('authentication_required');
-    const guessing = await refuseGuessing(question);
+    const { credential, address } = question;
+    const isKnown = address === null || recognised.has(credential);
+    const guessing = isKnown ? undefined : await refuseGuessing(address);
     if (guessing !== undefined) return guessing;
     const identity = await identify(question, asker);
     if ('refused' in identity) {
-      recognised.forget(question.credential);
+      recognised.forget(credential);
       return denied(identity.refused, { keyId: identity.keyId });
     }
-    recognised.add(question.credential);
+    if (!isKnown) recognised.add(credential);
     if (identity.boundTo !== null && !(await question.proves(identity.boundTo))) {
       return denied('proof_required', { identity });
     }

@@ -9,7 +9,9 @@ import { createWorld, type World } from './world.ts';
 
 const SECRET = 'a-secret-that-only-the-proxy-has-0123';
 const trusting = useGatehouse({ settings: { FORWARD_AUTH_PROXIES: '127.0.0.1,::1,10.0.0.0/8' } });
-const bySecret = useGatehouse({ settings: { FORWARD_AUTH_SECRET: SECRET } });
+const bySecret = useGatehouse({
+  settings: { FORWARD_AUTH_SECRET: SECRET, LIMIT_API_CREDENTIAL_PER_MINUTE: '6' },
+});
 const off = useGatehouse();
 const made: { world?: World } = {};
 const world = () => {
@@ -225,6 +227,17 @@ describe('refusals', () => {
     expect([status, body.code]).toEqual([429, 'rate_limited']);
     expect(Number(told('retry-after'))).toBeGreaterThan(3500);
     expect(told('ratelimit')).toMatch(/^"1-hour";r=0;t=\d+$/);
+  });
+
+  it('of guesses: 429 for the address that they come from, and for no other', async () => {
+    const guess = (address: string) => {
+      const headers = { 'X-Forward-Auth-Secret': SECRET, 'X-API-Key': 'made-up', ...from(address) };
+      return ask('', { headers }, bySecret);
+    };
+    const statuses = [];
+    for (let turn = 0; turn < 6; turn += 1) statuses.push((await guess('203.0.113.5')).status);
+    expect(statuses).toEqual([401, 401, 401, 401, 429, 429]);
+    expect((await guess('203.0.113.6')).status).toBe(401);
   });
 
   it('of two credentials at once: 400', async () => {

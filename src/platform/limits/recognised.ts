@@ -2,6 +2,7 @@
 import { hash } from 'node:crypto';
 
 export interface Recognised {
+  /** Who is asked about stays known. */
   has(credential: string): boolean;
   add(credential: string): void;
   forget(credential: string): void;
@@ -26,7 +27,10 @@ export function createRecognised(milliseconds: () => number = () => performance.
     has(credential) {
       turn();
       const key = keyOf(credential);
-      return young.has(key) || old.has(key);
+      if (young.has(key)) return true;
+      if (!old.has(key)) return false;
+      young.add(key);
+      return true;
     },
     add(credential) {
       turn();
