@@ -144,9 +144,9 @@ export function createApp(services: Services): App {
   app.use(plainMiddleware(site, '/forward-auth', services.gateway.forwardAuth));
   const exposed = createExposedKeys(services);
   app.use(async (ctx, next) => {
-    if (!ctx.querystring.includes('gth_')) return next();
+    if (!exposed.mayHold(ctx.url)) return next();
     await takeFromLimit(ctx, limits, 'api-credential');
-    if (await exposed.in(ctx.querystring, ctx.path)) throw failure('credential_in_url');
+    if (await exposed.in(ctx.url)) throw failure('credential_in_url');
     return next();
   });
   const crowd = createCrowd(CROWD);

@@ -54,7 +54,7 @@ describe('a compromised key', () => {
     const token = await fetch(`${gatehouse.issuer}/api/auth/token`, {
       method: 'POST',
       headers: { 'X-API-Key': stolen.secret, 'User-Agent': 'thief/1' },
-    }).then((answer) => answer.json());
+    }).then(async (answer) => (await answer.json()) as { token: string });
     const planted = await call('POST', '/api-keys', {
       ...using(stolen.secret),
       body: { name: 'Back door', permissions: ['accounts:read'] },

@@ -4,8 +4,10 @@ import { apiKeyIdOf } from '../../lib/api-key-format.ts';
 import type { Authenticating } from './authenticate.ts';
 
 export interface ExposedKeys {
-  /** Whether what follows the question mark holds something that looks like a key; a good one leaves an event. */
-  in(query: string, path: string): Promise<boolean>;
+  /** Costs next to nothing for addresses that hold none. */
+  mayHold(address: string): boolean;
+  /** Whether the address, path and query, holds something that looks like a key; a good one leaves an event. */
+  in(address: string): Promise<boolean>;
 }
 
 const LOOKS_LIKE_KEY = /gth_[0-9a-hjkmnp-tv-z]{26}_[0-9A-Za-z]{38}/g;
@@ -38,11 +40,20 @@ export function createExposedKeys(deps: {
   }
 
   return {
-    async in(query, path) {
-      if (!query.includes('gth_')) return false;
-      const texts = new Set(query.match(LOOKS_LIKE_KEY)?.filter((text) => apiKeyIdOf(text) !== undefined));
+    mayHold: (address) => decoded(address).includes('gth_'),
+
+    async in(address) {
+      const plain = decoded(address);
+      const path = (plain.split('?')[0] ?? '').replaceAll(LOOKS_LIKE_KEY, '[key]');
+      const texts = new Set(plain.match(LOOKS_LIKE_KEY)?.filter((text) => apiKeyIdOf(text) !== undefined));
       for (const text of [...texts].slice(0, MOST_LOOKED_UP)) await report(text, path);
       return texts.size > 0;
     },
   };
+}
+
+/** All that a key is made of, however it is written; the rest is left as it is. */
+function decoded(address: string): string {
+  if (!address.includes('%')) return address;
+  return address.replaceAll(/%[2-7][0-9a-f]/gi, (part) => decodeURIComponent(part));
 }
