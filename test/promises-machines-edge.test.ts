@@ -188,6 +188,48 @@ describe('D7: the requests of the document on key authentication', () => {
     });
   });
 
+  it('D1 show the key once, and keep nothing of it but a keyed hash, found by its prefix', async () => {
+    const { body: one } = await ask(/Create a new key/, key(made.admin), { body: service });
+    const secret = one.api_key.slice(31);
+    const { rows } = await gatehouse.database.postgres.db.raw(
+      `select table_name from information_schema.tables where table_schema = current_schema() and table_type = 'BASE TABLE'`,
+    );
+    for (const { table_name: table } of rows) {
+      const found = await gatehouse.database.postgres.db.raw(
+        'select count(*) from ?? as row where row::text like ?',
+        [table, `%${secret}%`],
+      );
+      expect([table, Number(found.rows[0].count)]).toEqual([table, 0]);
+    }
+    const kept = await gatehouse.database.postgres.db('api_key_secrets').where({ key_id: one.key_id });
+    expect(kept).toMatchObject([{ hash: expect.any(Buffer) }]);
+    expect(kept[0].hash).toHaveLength(32);
+    expect(one.api_key).toContain(one.key_id.slice('key_'.length));
+  });
+
+  it('D9 follow the steps for a compromised key: revoke, review, rotate all admin keys, new keys for services', async () => {
+    const { body: stolen } = await ask(/Create a new key/, key(made.admin), { body: service });
+    await ask(/Get JWT token/, { ...key(stolen.api_key), 'User-Agent': 'thief/1' });
+    const one = await ask(/Create a new key/, key(made.admin), { body: { name: 'Admin Key', admin: true } });
+    const answer = await fetch(`${gatehouse.issuer}/api/v1/api-keys/${stolen.key_id}/compromised`, {
+      method: 'POST',
+      headers: { ...key(one.body.api_key), 'Content-Type': 'application/json' },
+      body: JSON.stringify({ rotate: true }),
+    });
+    // biome-ignore lint/suspicious/noExplicitAny: answers of every shape are looked into
+    const report = (await answer.json()) as any;
+    expect(report).toMatchObject({
+      revoked: [stolen.key_id],
+      activity: { tokensIssued: 1, userAgents: [{ value: 'thief/1' }] },
+    });
+    expect(await ask(/profile/, key(stolen.api_key))).toMatchObject({ status: 401 });
+    // Even the one that asked: its new string is in the answer.
+    expect(await ask(/profile/, key(one.body.api_key))).toMatchObject({ status: 401 });
+    const renewed = report.rotated.find(({ keyId }: { keyId: string }) => keyId === one.body.key_id);
+    expect(await ask(/profile/, key(renewed.secret))).toMatchObject({ status: 200, body: { admin: true } });
+    made.admin = renewed.secret;
+  });
+
   it('D6 leave events with the id of the key, the request, the address and the program', async () => {
     const { body: one } = await ask(/Create a new key/, key(made.admin), { body: service });
     const issued = await ask(/Get JWT token/, { ...key(one.api_key), 'User-Agent': 'quantonium/5' });
