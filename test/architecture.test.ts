@@ -19,7 +19,7 @@ const COLLECTED = /\/(admin-api|public-api|console-pages|self-service-pages|comm
 const TABLES = /^(vocabulary\/|platform\/config\/schema\.ts$)/;
 
 /** What builds and mounts the product takes any part in hand. */
-const TOP = ['app.ts', 'services.ts', 'cli.ts'];
+const TOP = ['app.ts', 'foundations.ts', 'services.ts', 'cli.ts'];
 
 interface Import {
   readonly target: string;
