@@ -60,17 +60,23 @@ const AT = 'coalesce(?::timestamptz, now())';
 
 /**
  * Where the window that is open begins and ends, in the time zone of the organization. Truncated within the zone, an hour
- * keeps its offset and a day or month begins at the local midnight, also around a change of the clocks.
+ * keeps its offset and a day or month begins at the local midnight, also around a change of the clocks. One that has begun
+ * lasts until its end, whatever the time zone is by then: nobody gets a new one by moving.
  */
 const BOUNDS = `
-  select f.*,
-    case f.period when 'total' then to_timestamp(0) else date_trunc(f.period, f.at, f.zone) end as window_start,
-    case f.period
-      when 'total' then null
-      when 'hour' then date_trunc('hour', f.at, f.zone) + interval '1 hour'
-      else (date_trunc(f.period, f.at at time zone f.zone) + ('1 ' || f.period)::interval) at time zone f.zone
-    end as window_end
-  from found f`;
+  select f.*, case when begun.lasts then begun.window_start else fresh.window_start end as window_start,
+    case when begun.lasts then begun.window_end else fresh.window_end end as window_end
+  from found f
+    cross join lateral (select
+      case f.period when 'total' then to_timestamp(0) else date_trunc(f.period, f.at, f.zone) end as window_start,
+      case f.period
+        when 'total' then null
+        when 'hour' then date_trunc('hour', f.at, f.zone) + interval '1 hour'
+        else (date_trunc(f.period, f.at at time zone f.zone) + ('1 ' || f.period)::interval) at time zone f.zone
+      end as window_end) fresh
+    left join lateral (
+      select w.window_start, w.window_end, w.window_start <= f.at and w.window_end > f.at as lasts
+      from budget_windows w where w.budget_id = f.id order by w.window_start desc limit 1) begun on true`;
 
 const found = (from: string, where: string) => `
   select ${BUDGET}, coalesce(o.time_zone, 'UTC') as zone, ${AT} as at

@@ -170,6 +170,19 @@ describe('a window', () => {
     expect(second.nextCursor).toBeNull();
   });
 
+  it('that has begun lasts until its end, also when the organization moves to another time zone', async () => {
+    let now = new Date('2026-05-10T12:00:00Z');
+    const { budgets } = createNode(database.postgres, () => now);
+    const organization = await make.organization('Europe/Vienna');
+    await setBudget(budgets, organization, { window: 'day', limit: 2 });
+    const spend = () => budgets.spend({ scopes: [organization], amounts: { requests: 2n } });
+    await spend();
+    await database.db('organizations').where({ id: organization.id }).update({ time_zone: 'Asia/Tokyo' });
+    expect(await spend()).toHaveProperty('exceeded.resetAt', new Date('2026-05-10T22:00:00Z'));
+    now = new Date('2026-05-10T22:00:00Z');
+    expect(await spend()).toHaveProperty('remaining.0.resetAt', new Date('2026-05-11T15:00:00Z'));
+  });
+
   it('that has ended takes what is settled late: it was reserved there', async () => {
     let now = new Date('2026-05-10T23:59:50Z');
     const { budgets } = createNode(database.postgres, () => now);
