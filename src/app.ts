@@ -44,6 +44,7 @@ import { settingRoutes } from './settings/admin-api.ts';
 import { setupPages } from './setup/pages.ts';
 import { signingKeyRoutes } from './signing-keys/admin-api.ts';
 import { usageRoutes } from './usage/admin-api.ts';
+import { apiSubjects } from './vocabulary/api-subjects.ts';
 import { permissions } from './vocabulary/permissions.ts';
 
 /** The engine's endpoints, as numbers and logs name them, and which limit counts each. */
@@ -174,7 +175,12 @@ function pagesAndRoutes(services: Services): Router {
   const { config, site, limits, csrf, i18n, renderer, gateway } = services;
   const router = new Router();
   const { version } = packageFile;
-  const api = documented(managementRoutes(services), { issuer: config.issuer, version, permissions });
+  const api = documented(managementRoutes(services), {
+    issuer: config.issuer,
+    version,
+    permissions,
+    subjects: apiSubjects,
+  });
   const pages = [
     docsPage({ document: api.document, version, issuer: config.issuer }),
     ...interactionPages({

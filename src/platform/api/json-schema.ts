@@ -57,4 +57,14 @@ function simplify(schema: Record<string, unknown>, io: 'input' | 'output'): void
   if (schema.maximum === Number.MAX_SAFE_INTEGER) delete schema.maximum;
   if (schema.minimum === Number.MIN_SAFE_INTEGER) delete schema.minimum;
   delete schema.propertyNames;
+  const choices = Array.isArray(schema.anyOf) ? schema.anyOf.filter(saysSomething) : [];
+  if (choices.length === 1) {
+    delete schema.anyOf;
+    Object.assign(schema, choices[0]);
+  }
+}
+
+/** What JSON cannot say (a Date, for callers within the process) is no choice of those who write JSON. */
+function saysSomething(choice: object): boolean {
+  return Object.keys(choice).length > 0;
 }

@@ -30,7 +30,7 @@ export interface ApiDocument {
   readonly openapi: '3.1.0';
   readonly info: object;
   readonly servers: readonly { readonly url: string }[];
-  readonly tags: readonly { readonly name: string }[];
+  readonly tags: readonly { readonly name: string; readonly description?: string }[];
   readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
   readonly components: {
     readonly schemas: Readonly<Record<string, JsonSchema>>;
@@ -43,6 +43,8 @@ export interface ApiDocumentDeps {
   version: string;
   /** Permission → sentence: the scopes of the API. */
   permissions: Readonly<Record<string, string>>;
+  /** First part of a path → sentence. */
+  subjects: Readonly<Record<string, string>>;
 }
 
 const INTRODUCTION =
@@ -58,7 +60,7 @@ export function apiDocument(routes: readonly Route[], deps: ApiDocumentDeps): Ap
     paths[path] ??= {};
     paths[path][route.method.toLowerCase()] = operationOf(route, book);
   }
-  const tags = [...new Set(routes.map(tagOf))].map((name) => ({ name }));
+  const tags = [...new Set(routes.map(tagOf))].map((name) => ({ name, ...about(deps.subjects[name]) }));
   return {
     openapi: '3.1.0',
     info: {
@@ -99,6 +101,10 @@ function operationOf(route: Route, book: SchemaBook): Operation {
 /** The first part of the path: what the route is about. */
 function tagOf({ path }: Route): string {
   return path.split('/')[1] ?? '';
+}
+
+function about(description: string | undefined): { description?: string } {
+  return description === undefined ? {} : { description };
 }
 
 function permissionSentence({ permission }: Route): string {

@@ -154,7 +154,12 @@ describe('a caller that is bound to none', () => {
 });
 
 it('is told by the document: where bound callers may come, and what they are answered elsewhere', () => {
-  const document = apiDocument(routes, { issuer: 'https://id.example', version: '1', permissions: {} });
+  const document = apiDocument(routes, {
+    issuer: 'https://id.example',
+    version: '1',
+    permissions: {},
+    subjects: {},
+  });
   const operation = (path: string, method = 'get') => document.paths[`/api/v1${path}`]?.[method];
   const codes = (path: string, status: string) =>
     JSON.stringify(operation(path)?.responses[status]).match(/organization_\w+/)?.[0];

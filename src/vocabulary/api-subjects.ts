@@ -1,0 +1,27 @@
+// What the management API is about: the first part of each path, with one sentence. They are the tags of the API document.
+
+export const apiSubjects = {
+  accounts: 'People: who they are, and whether they may sign in.',
+  addresses: 'Network addresses that are locked out after failed sign-ins.',
+  'api-keys': 'API keys of everybody: made, changed, rotated and revoked.',
+  apis: 'Resource servers: their permissions, and the tokens that are for them.',
+  'audit-events': 'The ledger of what was changed, by whom and when.',
+  'audit-refusals': 'What was refused, counted.',
+  'budget-meters': 'What budgets can count.',
+  budgets: 'How much may be used of a meter in a window; reserved first, settled after.',
+  clients: 'Applications and machines that ask for tokens.',
+  grants: 'What people allowed to clients.',
+  jobs: 'Scheduled work of the server.',
+  'logout-deliveries': 'What clients are still to be told about sessions that ended.',
+  me: 'The caller: what it may do, its organizations and its own API keys.',
+  'openapi.json': 'This document.',
+  organizations: 'Organizations, their members and their teams.',
+  resources: 'Registered resources and their properties, for decisions.',
+  roles: 'Roles, and to whom they are assigned.',
+  sessions: 'Who is signed in where.',
+  settings: 'How the server is configured.',
+  'signing-keys': 'The keys that sign tokens.',
+  subjects: 'What accounts, clients and keys hold, and why.',
+  usage: 'What was used, by the hour.',
+  verify: 'Whether a key or a token is good for a request.',
+} as const;
