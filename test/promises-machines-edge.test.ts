@@ -5,9 +5,14 @@ import { promisify } from 'node:util';
 import { decodeJwt } from 'jose';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { asOperator } from '../src/api-keys/api-keys.ts';
+import { commands as keyCommands } from '../src/api-keys/commands.ts';
+import { program } from '../src/cli.ts';
+import { commands as compromiseCommands } from '../src/compromise/commands.ts';
+import { bind, runCommandLine } from '../src/platform/command-line/run.ts';
 import { useGatehouse } from './support/gatehouse.ts';
 import { callsBy, type Machine, machine } from './support/management.ts';
 import { createPerson, operator } from './support/people.ts';
+import { testTerminal } from './support/terminal.ts';
 
 const run = promisify(execFile);
 const gatehouse = useGatehouse({ settings: { LIMIT_ADMIN_WRITE_PER_MINUTE: '100000' } });
@@ -245,6 +250,57 @@ describe('D7: the requests of the document on key authentication', () => {
         userAgent: 'quantonium/5',
       },
     ]);
+  });
+});
+
+/** "CLI Commands" and "First-Time Setup" of the same document; only the name of the program is ours. */
+const cli = `
+# Create an admin key
+python -m auth.cli create --name "Admin Key" --admin --permissions "api:read api:write api:admin"
+# Create a new API key
+python -m auth.cli create --name "Production API Key" --permissions "api:read api:write"
+# List all keys
+python -m auth.cli list
+# Rotate a key
+python -m auth.cli rotate --id KEY_ID
+# View audit logs
+python -m auth.cli logs --id KEY_ID
+# Revoke a key
+python -m auth.cli revoke --id KEY_ID
+`;
+
+describe('D7: the commands of the document on key authentication', () => {
+  const open = async () => ({ services: gatehouse.services, close: async () => {} });
+  const bound = [...bind(keyCommands, open), ...bind(compromiseCommands, open)];
+  const line = (says: RegExp) => {
+    const [, words = ''] = new RegExp(`# ${says.source}\\npython -m auth\\.cli (.*)`).exec(cli) ?? [];
+    return [...words.matchAll(/"([^"]*)"|(\S+)/g)].map(([, quoted, plain]) => quoted ?? plain ?? '');
+  };
+
+  async function typed(says: RegExp, keyId = '') {
+    const terminal = testTerminal();
+    terminal.type('y\n');
+    const words = line(says).map((word) => (word === 'KEY_ID' ? keyId : word));
+    const code = await runCommandLine({ ...program, commands: bound }, ['key', ...words], terminal);
+    expect([code, terminal.err()]).toEqual([0, expect.not.stringContaining('error')]);
+    return terminal.out();
+  }
+
+  it('D7 make, list, rotate, look into and revoke keys', async () => {
+    const secretIn = (out: string) => /gth_\w{65}/.exec(out)?.[0] ?? '';
+    expect(await ask(/profile/, key(secretIn(await typed(/Create an admin key/))))).toMatchObject({
+      body: { admin: true },
+    });
+    const secret = secretIn(await typed(/Create a new API key/));
+    const { body } = await ask(/profile/, key(secret));
+    expect(body).toMatchObject({ name: service.name, permissions: service.permissions });
+    expect(await typed(/List all keys/)).toContain(body.key_id);
+    const next = secretIn(await typed(/Rotate a key/, body.key_id));
+    expect(await ask(/profile/, key(next))).toMatchObject({ status: 200 });
+    expect(await typed(/View audit logs/, body.key_id)).toMatch(/api-key\.rotated[\s\S]*api-key\.created/);
+    await typed(/Revoke a key/, body.key_id);
+    for (const ended of [secret, next])
+      expect(await ask(/profile/, key(ended))).toMatchObject({ status: 401 });
   });
 });
 
