@@ -38,8 +38,15 @@ export async function prepare(environment: Record<string, string>) {
     const jwt = await secretOf(machineInput('jwt'));
     const owner = { kind: 'client' as const, id: machine.jwt.id };
     const wanted = { name: 'key', owner, permissions: ['notes:read'], apis: [api.jwt] };
+    const gateway = await services.accounts.create({ email: 'gateway@example.com', admin: true }, by);
+    const asker = {
+      name: 'gateway',
+      owner: { kind: 'account' as const, id: gateway.id },
+      permissions: ['api-keys:verify'],
+    };
     return {
       jwt,
+      gatewayKey: (await services.apiKeys.create(asker, asOperator(by))).secret,
       key: (await services.apiKeys.create(wanted, asOperator(by))).secret,
       opaque: await secretOf(machineInput('opaque')),
       web: await secretOf({

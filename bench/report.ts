@@ -2,9 +2,9 @@
 
 export interface Row {
   name: string;
-  perSecond: Record<'gatehouse' | 'engine' | 'koa', number[]>;
+  perSecond: Record<'gatehouse' | 'engine', number[]>;
   /** What the server's process used of its core for one unit of work. */
-  cpuMilliseconds: Record<'gatehouse' | 'engine' | 'koa', number[]>;
+  cpuMilliseconds: Record<'gatehouse' | 'engine', number[]>;
 }
 
 interface Setting {
@@ -22,9 +22,7 @@ export function report(rows: readonly Row[], setting: Setting): string {
       name,
       figure(perSecond.gatehouse),
       figure(perSecond.engine),
-      figure(perSecond.koa),
       (median(perSecond.gatehouse) / median(perSecond.engine)).toFixed(2),
-      (median(perSecond.gatehouse) / median(perSecond.koa)).toFixed(2),
       median(cpu.gatehouse).toFixed(2),
       (median(cpu.engine) / median(cpu.gatehouse)).toFixed(2),
     ].join(' | '),
@@ -36,13 +34,15 @@ Units of work per second, median (minimum to maximum) of ${setting.rounds} inter
 ${setting.connections} connections (8 for the code flow), Node ${process.version}, ${setting.cpu}.
 ${setting.pinned ? 'Each server alone on core 0; PostgreSQL and the load on core 1.' : 'Servers and load were not pinned to cores.'}
 Gatehouse runs with its ledger, its limits, ${setting.withRedis ? 'Redis, ' : ''}and PostgreSQL with fsync on; the bare engine is oidc-provider with its in-memory adapter,
-the same features and algorithms; the empty Koa server reads a body and answers as many bytes as a token response has.
+the same features and algorithms.
 
 "CPU ms" is what Gatehouse's process used of its core for one unit of work; the last column is the same ratio by processor time, which
 does not depend on who else uses the machine, nor on waiting.
 
-| Work | Gatehouse | Bare engine | Empty Koa POST | Gatehouse / engine | Gatehouse / Koa | CPU ms | by CPU |
-|---|--:|--:|--:|--:|--:|--:|--:|
+## Tokens and sign-ins
+
+| Work | Gatehouse | Bare engine | Gatehouse / engine | CPU ms | by CPU |
+|---|--:|--:|--:|--:|--:|
 ${lines.map((line) => `| ${line} |`).join('\n')}
 `;
 }

@@ -1,40 +1,39 @@
-// `npm run bench`: Gatehouse beside the bare engine and an empty Koa server, in turn, on one core; prints ratios and writes
-// bench/RESULTS.md. Settings: BENCH_ROUNDS (5), BENCH_SECONDS (4), BENCH_CONNECTIONS (32), BENCH_ONLY (part of a row's name; writes nothing),
+// `npm run bench`: Gatehouse beside the bare engine, an empty Koa server and better-auth, in turn, on one core; prints ratios and
+// writes bench/RESULTS.md. About eleven minutes.
+// Settings: BENCH_ROUNDS (5), BENCH_SECONDS (3), BENCH_CONNECTIONS (32), BENCH_ONLY (part of a row's name; writes nothing),
 // BENCH_PROFILE (a folder that gets the CPU profiles of Gatehouse; see bench/profile.ts),
 // BENCH_REDIS=1 (with a Redis of its own; writes bench/RESULTS-redis.md).
 import { writeFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
+import { checkNames, checks } from './checks.ts';
 import { apps, machine } from './fixture.ts';
-import { form, measure, type Target, target } from './load.ts';
+import { measure, target } from './load.ts';
 import { prepare } from './prepare.ts';
 import { type Row, report } from './report.ts';
 import { cpuMilliseconds, gatehouseEnvironment, gatehousePaths, openBench } from './servers.ts';
 import { type Scenario, type Side, scenarios } from './works.ts';
 
 const rounds = Number(process.env.BENCH_ROUNDS ?? 5);
-const seconds = Number(process.env.BENCH_SECONDS ?? 4);
+const seconds = Number(process.env.BENCH_SECONDS ?? 3);
 const connections = Number(process.env.BENCH_CONNECTIONS ?? 32);
 const only = process.env.BENCH_ONLY ?? '';
 const profiles = process.env.BENCH_PROFILE;
 const withRedis = process.env.BENCH_REDIS === '1';
 const FLOW_CONNECTIONS = 8;
 /** Long enough for the compiler of the runtime to have seen everything a few thousand times. */
-const WARM_UP_SECONDS = 6;
+const WARM_UP_SECONDS = 5;
 const HASHED_MEMORY_KIB = 19_456;
 
 const bench = await openBench({ profiles });
 const { pinned } = bench;
 try {
+  const asked = checkNames.filter((name) => name.includes(only));
+  const setting = { rounds, seconds, connections };
   const rows = await runAll();
-  const text = report(rows, {
-    rounds,
-    seconds,
-    connections,
-    pinned,
-    withRedis,
-    cpu: cpus()[0]?.model ?? 'unknown',
-  });
+  const checked = asked.length === 0 ? '' : await checks(bench, asked, setting);
+  const cpu = cpus()[0]?.model ?? 'unknown';
+  const text = `${report(rows, { ...setting, pinned, withRedis, cpu })}\n${checked}`;
   if (only === '')
     await writeFile(join(import.meta.dirname, withRedis ? 'RESULTS-redis.md' : 'RESULTS.md'), text);
   process.stdout.write(`\n${text}\n`);
@@ -43,24 +42,19 @@ try {
 }
 
 async function runAll(): Promise<Row[]> {
-  const koa = await koaSide(4710);
+  const wanted = Object.entries(scenarios).filter(([name]) => name.includes(only));
+  if (wanted.length === 0) return [];
   const engine = await engineSide(4711, 0);
   const hashingEngine = await engineSide(4712, HASHED_MEMORY_KIB);
   const gatehouse = await gatehouseSide(4713, 8);
   const hashingGatehouse = await gatehouseSide(4714, HASHED_MEMORY_KIB);
 
   const rows: Row[] = [];
-  for (const [name, scenario] of Object.entries(scenarios)) {
-    if (!name.includes(only)) continue;
+  for (const [name, scenario] of wanted) {
     const flow = name === 'code flow';
-    rows.push(
-      await compare(flow ? 'code flow without hashing' : name, scenario, gatehouse, engine, koa, flow),
-    );
-    if (flow) {
-      rows.push(
-        await compare('code flow with hashing', scenario, hashingGatehouse, hashingEngine, koa, true),
-      );
-    }
+    rows.push(await compare(flow ? 'code flow without hashing' : name, scenario, gatehouse, engine, flow));
+    if (!flow) continue;
+    rows.push(await compare('code flow with hashing', scenario, hashingGatehouse, hashingEngine, true));
   }
   return rows;
 }
@@ -70,21 +64,18 @@ async function compare(
   scenario: Scenario,
   ours: Measured,
   engine: Measured,
-  koa: KoaSide,
   flow: boolean,
 ): Promise<Row> {
-  const loops = flow ? FLOW_CONNECTIONS : connections;
-  const call = { ...form({ grant_type: 'client_credentials' }, machine.jwt), path: '/token' };
+  const loops = Array.from({ length: flow ? FLOW_CONNECTIONS : connections }, (_, loop) => loop);
   const sides = {
-    gatehouse: await Promise.all(Array.from({ length: loops }, (_, loop) => scenario(ours, loop))),
-    engine: await Promise.all(Array.from({ length: loops }, (_, loop) => scenario(engine, loop))),
-    koa: Array.from({ length: loops }, () => async () => void (await koa.target.send(call))),
+    gatehouse: await Promise.all(loops.map((loop) => scenario(ours, loop))),
+    engine: await Promise.all(loops.map((loop) => scenario(engine, loop))),
   };
-  const processes = { gatehouse: ours.process, engine: engine.process, koa: koa.process };
-  const figures: Row['perSecond'] = { gatehouse: [], engine: [], koa: [] };
-  const cpu: Row['cpuMilliseconds'] = { gatehouse: [], engine: [], koa: [] };
+  const processes = { gatehouse: ours.process, engine: engine.process };
+  const figures: Row['perSecond'] = { gatehouse: [], engine: [] };
+  const cpu: Row['cpuMilliseconds'] = { gatehouse: [], engine: [] };
   for (let round = -1; round < rounds; round += 1) {
-    for (const side of ['gatehouse', 'engine', 'koa'] as const) {
+    for (const side of ['gatehouse', 'engine'] as const) {
       const before = cpuMilliseconds(processes[side]);
       const { perSecond, done } = await measure(sides[side], round < 0 ? WARM_UP_SECONDS : seconds);
       if (round < 0) continue;
@@ -99,15 +90,6 @@ async function compare(
 }
 
 type Measured = Side & { readonly process: number };
-
-interface KoaSide {
-  readonly target: Target;
-  readonly process: number;
-}
-
-async function koaSide(port: number): Promise<KoaSide> {
-  return { process: await bench.start('bench/empty-koa.ts', port), target: target(port, connections) };
-}
 
 async function engineSide(port: number, memoryKiB: number): Promise<Measured> {
   return {
