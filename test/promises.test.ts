@@ -46,10 +46,14 @@ describe('the management API', () => {
     const admin = await createPerson(services, { admin: true });
     const person = await createPerson(services);
     const adminToken = await managementToken(admin, 'accounts:read');
-    const personToken = await managementToken(person, 'accounts:read');
+    // What they do not hold is left out; asking for nothing else would be refused.
+    const personToken = await managementToken(person, 'accounts:read own-api-keys:read');
 
     expect((await ask('/me')).status).toBe(401);
-    expect(await (await ask('/me', personToken)).json()).toMatchObject({ id: person.id, permissions: [] });
+    expect(await (await ask('/me', personToken)).json()).toMatchObject({
+      id: person.id,
+      permissions: ['own-api-keys:read'],
+    });
     expect((await ask('/accounts', personToken)).status).toBe(403);
     expect(await (await ask('/accounts', adminToken)).json()).toMatchObject({
       items: expect.arrayContaining([expect.objectContaining({ id: person.id })]),
