@@ -39,6 +39,7 @@ const NO_LIMITS: Record<LimitName, number> = {
   device: 0,
   'api-credential': 0,
   verify: 0,
+  'leak-report': 0,
   decision: 0,
   budget: 0,
   'admin-read': 0,
