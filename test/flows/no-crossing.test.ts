@@ -148,6 +148,7 @@ const ownBudget = { meter: 'tokens', window: 'hour', limit: 1 };
 
 /** For each route that callers bound to an organization may come to: how they might reach into another one. */
 const attempts: Record<string, Attempts> = {
+  reportCompromisedApiKey: byKey({ rotate: true }),
   getCaller: () => [{ mayPass: true }],
   listOwnOrganizations: () => [{ mayPass: true }],
   listOrganizations: ({ slug }) => [{ mayPass: true }, { query: { slug }, mayPass: true }],
