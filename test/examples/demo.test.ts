@@ -104,7 +104,7 @@ describe('the demo API', () => {
   it('names no error to whoever sends no token (RFC 6750 section 3.1)', async () => {
     const answer = await call();
     expect(answer.status).toBe(401);
-    expect(challengeOf(answer)).toBe('Bearer realm="notes"');
+    expect(challengeOf(answer)).toBe('Bearer, DPoP algs="ES256 EdDSA Ed25519"');
   });
 
   it('takes the token of a service and holds it to its permissions', async () => {
@@ -120,8 +120,9 @@ describe('the demo API', () => {
     const key = signingKeys.snapshot().find(({ algorithm }) => algorithm === 'ES256');
     if (!key) throw new Error('there is no signing key');
     const sign = (claims: object, header: object = {}) =>
-      new SignJWT({ client_id: 'x', sub: 'x', scope: 'notes:read', ...claims })
+      new SignJWT({ client_id: 'x', sub: 'x', jti: 'x', scope: 'notes:read', ...claims })
         .setProtectedHeader({ alg: 'ES256', kid: key.kid, typ: 'at+jwt', ...header })
+        .setIssuedAt()
         .setIssuer(demo.gatehouse.issuer)
         .setAudience(demo.api);
     const good = await sign({}).setExpirationTime('1m').sign(key.privateKey);
