@@ -143,6 +143,7 @@ describe('what is believed', () => {
   it.each([
     'permision=notes:read',
     'permission=',
+    'api=',
     'permission=notes',
     'permission=notes:read&permission=notes:write',
     'proxy=apache',

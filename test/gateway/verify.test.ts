@@ -264,6 +264,24 @@ describe('usage', () => {
   });
 });
 
+/** As the machine that holds the key gets it; from this machine, which the key may allow or not. */
+async function tokenWith({ id, secret }: { id: string; secret: string }): Promise<{ access_token: string }> {
+  await gatehouse.services.apiKeys.change(id, { allowedAddresses: null }, by);
+  const response = await fetch(`${gatehouse.issuer}/token`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/x-www-form-urlencoded' },
+    body: new URLSearchParams({
+      grant_type: 'client_credentials',
+      client_id: id,
+      client_secret: secret,
+      scope: 'notes:read',
+      resource: world().audience,
+    }),
+  });
+  await gatehouse.services.apiKeys.change(id, { allowedAddresses: ['192.0.2.0/24'] }, by);
+  return response.json() as Promise<{ access_token: string }>;
+}
+
 describe('a token', () => {
   const machineToken = async () => {
     const apis = [{ audience: world().audience, permissions: ['notes:read'] }];
@@ -294,6 +312,33 @@ describe('a token', () => {
     expect(await world().ask({ credential: token, api: other.audience })).toMatchObject({
       code: 'api_not_allowed',
     });
+  });
+
+  it('made with a key is bound by it: its addresses, constraints and limits, and its end', async () => {
+    const key = await world().key({
+      allowedAddresses: ['192.0.2.0/24'],
+      constraints: { model: ['small'] },
+      // One of them for the token itself.
+      rateLimits: [{ permits: 3, per: 'hour' }],
+    });
+    const { access_token } = await tokenWith(key);
+    const ask = (address: string, model: string) =>
+      world().ask({
+        credential: access_token,
+        api: world().audience,
+        request: { address },
+        constraints: { model },
+      });
+    expect((await ask('198.51.100.1', 'small')).code).toBe('address_not_allowed');
+    expect((await ask('192.0.2.1', 'large')).code).toBe('constraint_violated');
+    expect(await ask('192.0.2.1', 'small')).toMatchObject({ kind: 'token', keyId: key.id, clientId: key.id });
+    // The key itself counts on the same limit.
+    const request = { address: '192.0.2.1' };
+    const own = await world().ask({ credential: key.secret, request, constraints: { model: 'small' } });
+    expect(own.code).toBe('ok');
+    expect((await ask('192.0.2.1', 'small')).code).toBe('rate_limited');
+    await gatehouse.services.apiKeys.revoke(key.id, null, by);
+    expect((await ask('192.0.2.1', 'small')).active).toBe(false);
   });
 
   it('that is a refresh token or an ID token opens nothing', async () => {
@@ -357,11 +402,11 @@ describe('who asks', () => {
     const of = (id: string, permissions: string[]) =>
       world().key({ owner: { kind: 'organization', id }, permissions });
     const asker = await of(ours.id, ['api-keys:verify']);
-    const ask = async (credential: string) => {
+    const ask = async (credential: string, more: object = {}) => {
       const reply = await fetch(`${gatehouse.issuer}/api/v1/verify`, {
         method: 'POST',
         headers: { 'Content-Type': 'application/json', 'X-API-Key': asker.secret },
-        body: JSON.stringify({ credential }),
+        body: JSON.stringify({ credential, ...more }),
       });
       return { status: reply.status, body: (await reply.json()) as Record<string, unknown> };
     };
@@ -372,6 +417,11 @@ describe('who asks', () => {
     expect(await ask(other.secret)).toEqual(unknown);
     await services.apiKeys.revoke(other.id, null, by);
     expect(await ask(other.secret)).toEqual(unknown);
+    // Nor whose key it is that somebody put into an address.
+    const leaked = await ask(own.secret, {
+      request: { path: `/?k=${(await of(theirs.id, ['notes:read'])).secret}` },
+    });
+    expect(leaked.body).toMatchObject({ code: 'credential_in_url', subject: null, keyId: null });
   });
 });
 
