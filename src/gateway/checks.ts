@@ -26,6 +26,8 @@ export interface Violation {
 export interface Checks {
   /** The first rule that is broken, or what it may do at the API that was asked for. */
   check(identity: Identity, wanted: Wanted): Violation | { readonly granted: PermissionSet };
+  /** Whether every key behind it may be used from there. */
+  admits(identity: Identity, address: string | null): boolean;
 }
 
 export function createChecks({ apis }: { apis: { known(audience: string): Api | undefined } }): Checks {
@@ -39,6 +41,8 @@ export function createChecks({ apis }: { apis: { known(audience: string): Api | 
   const isFrom = (address: string | null, { allowedAddresses }: KnownKey) =>
     allowedAddresses === null || (address !== null && rangesOf(allowedAddresses).includes(address));
 
+  const admits: Checks['admits'] = ({ chain }, address) => chain.every((key) => isFrom(address, key));
+
   /** At one API nothing is held that it does not know. */
   function heldAt({ permissions }: Identity, api: Api): PermissionSet {
     const registered = remembered(ofApis, api.permissions, () =>
@@ -49,8 +53,9 @@ export function createChecks({ apis }: { apis: { known(audience: string): Api | 
   }
 
   return {
+    admits,
     check(identity, { permissions, api: audience, tokensNeedApi, address, values }) {
-      if (!identity.chain.every((key) => isFrom(address, key))) return { code: 'address_not_allowed' };
+      if (!admits(identity, address)) return { code: 'address_not_allowed' };
       const api = audience === undefined ? undefined : apis.known(audience);
       if (!isForApi(identity, audience, tokensNeedApi)) return { code: 'api_not_allowed' };
       if (audience !== undefined && api === undefined) return { code: 'api_not_allowed' };

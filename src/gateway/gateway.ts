@@ -63,10 +63,11 @@ export interface GatewayDeps {
 export function createGateway(deps: GatewayDeps): Gateway {
   const identities = createIdentities(deps);
   const callerOf = createCallers(deps);
+  const checks = createChecks(deps);
   const decide = createVerify({
     ...deps,
     identities,
-    checks: createChecks(deps),
+    checks,
     refusals: createRefusals(deps),
     clientLimits: async (clientId) => (await deps.clients.known(clientId))?.client.rateLimits ?? NO_LIMITS,
     noteUse({ chain: [key] }, from) {
@@ -87,6 +88,8 @@ export function createGateway(deps: GatewayDeps): Gateway {
           : await identities.ofCredential(bearer, use)
         : await identities.ofKey(String(key), use);
     if (identity === undefined || 'refused' in identity) return undefined;
+    // A token is no way around the list of addresses of the key that it was made with.
+    if (!checks.admits(identity, address)) return undefined;
     const caller = await callerOf(identity);
     const [used] = identity.chain;
     if (caller !== undefined && used !== undefined) deps.apiKeys.used(used, { address, userAgent });

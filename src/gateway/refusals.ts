@@ -1,5 +1,6 @@
 // What was refused, for the ledger: one event a minute for each key and reason, and bare counts of what nobody knows.
-import type { Audit, RefusalKind } from '../audit/audit.ts';
+import type { Audit } from '../audit/audit.ts';
+import type { UsageKind } from '../usage/usage.ts';
 import type { ErrorCode } from '../vocabulary/errors.ts';
 
 export interface RefusedUse {
@@ -12,7 +13,7 @@ export interface RefusedUse {
 }
 
 export interface Refusals {
-  note(use: RefusedUse, kind: RefusalKind): Promise<void>;
+  note(use: RefusedUse, kind: UsageKind): Promise<void>;
 }
 
 interface Noted {
@@ -44,7 +45,7 @@ export function createRefusals({ audit }: { audit: Pick<Audit, 'append' | 'refus
     async note({ code, keyId, tokenId, clientId, accountId, details }, kind) {
       const whose = keyId ?? clientId;
       if (whose === null) {
-        audit.refuse(kind, code);
+        audit.refuse(kind === 'forward-auth' ? 'forward_auth' : 'verify', code);
         return;
       }
       const more = due(`${whose} ${code}`);

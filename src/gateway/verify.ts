@@ -222,7 +222,7 @@ export function createVerify(deps: VerifyDeps): Verify {
         accountId: identity?.accountId ?? null,
         details: { ...details, ...(question.api === undefined ? {} : { api: question.api }) },
       },
-      asker.kind === 'verify' ? 'verify' : 'forward_auth',
+      asker.kind,
     );
     // The ledger knows; whoever is bound to an organization is not told of what belongs to others.
     const mayKnow = asker.organizationId === null || identity?.organizationId === asker.organizationId;
