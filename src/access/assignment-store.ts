@@ -110,13 +110,19 @@ export async function listAssignments(db: Db, by: ListedBy): Promise<Assignment[
   }));
 }
 
-/** Of every role that the subject was assigned, wherever, with what those inherit. */
+/** Of every role that the subject was assigned, wherever, or has by a team, with what those inherit. */
 export async function permissionsAssigned(db: Db, kind: SubjectKind, id: string): Promise<string[]> {
-  const roleIds: string[] = await db('role_assignments')
-    .where({ subject_kind: kind, subject_id: id })
-    .distinct('role_id')
-    .pluck('role_id');
-  const whole = await findWholeRoles(db, roleIds);
+  const { rows } = await db.raw<{ rows: { role_id: RoleId }[] }>(
+    `select role_id from role_assignments where subject_kind = :kind and subject_id = :id
+     union select a.role_id from team_members t
+       join role_assignments a on a.subject_kind = 'team' and a.subject_id = t.team_id
+       where :kind = 'account' and t.account_id = :id`,
+    { kind, id },
+  );
+  const whole = await findWholeRoles(
+    db,
+    rows.map((row) => row.role_id),
+  );
   return whole.flatMap((role) => role?.parts ?? []).flatMap(({ permissions }) => permissions);
 }
 

@@ -1,16 +1,17 @@
 // Nobody hands out more than they hold: who acts on roles, what they hold, and the refusal.
 import type { Actor } from '../audit/schema.ts';
 import type { OrganizationId } from '../lib/ids.ts';
-import { compilePermissions, type PermissionSet } from '../lib/permission.ts';
+import { compilePermissions } from '../lib/permission.ts';
 import type { Caller } from '../platform/api/route.ts';
 import { failure } from '../platform/errors.ts';
+import { type HandingOut, handingOutOf } from '../vocabulary/handing-out.ts';
 import { everyone, permissions } from '../vocabulary/permissions.ts';
 
 /** Who acts on roles and assignments. */
 export interface Acting {
   readonly by: Actor;
-  /** What they hold, and so may hand out. */
-  readonly held: PermissionSet;
+  /** What they may hand out. */
+  readonly held: HandingOut;
   /** They are bound to this organization: what belongs to another one is not there for them. Null: bound to none. */
   readonly organizationId: OrganizationId | null;
 }
@@ -19,7 +20,7 @@ export interface Acting {
 export function actingOf(caller: Caller): Acting {
   return {
     by: { kind: caller.kind, id: caller.id },
-    held: caller.held ?? compilePermissions(caller.permissions),
+    held: handingOutOf(caller),
     // The gateway hands out ids that it looked up.
     organizationId: caller.organizationId as OrganizationId | null,
   };

@@ -2,9 +2,9 @@
 // an organization names it.
 import type { Actor } from '../audit/audit.ts';
 import type { Page, PageRequest } from '../lib/page.ts';
-import type { PermissionSet } from '../lib/permission.ts';
 import type { Db } from '../platform/database/postgres.ts';
 import { failure } from '../platform/errors.ts';
+import type { HandingOut } from '../vocabulary/handing-out.ts';
 import type { OrganizationsDeps } from './deps.ts';
 import { createKnownOrganizations } from './known.ts';
 import { createMembers } from './members.ts';
@@ -86,7 +86,7 @@ export interface Organizations {
     teamId: string,
     accountId: string,
     by: Actor,
-    held?: PermissionSet,
+    held?: HandingOut,
   ): Promise<Member>;
   removeTeamMember(organizationId: string, teamId: string, accountId: string, by: Actor): Promise<boolean>;
   listTeamMembers(organizationId: string, teamId: string, page: PageRequest): Promise<Page<Member>>;

@@ -1,9 +1,9 @@
 // /api/v1/organizations/…/teams: the teams of an organization, and who is in them.
 import { z } from 'zod';
-import { compilePermissions } from '../lib/permission.ts';
 import { pageOfQuery, pageQuery, pageReply } from '../platform/api/pages.ts';
 import { answer, type Route, route } from '../platform/api/route.ts';
 import { failure } from '../platform/errors.ts';
+import { handingOutOf } from '../vocabulary/handing-out.ts';
 import type { Organizations, Team } from './organizations.ts';
 import {
   MemberView,
@@ -152,8 +152,13 @@ function memberRoutes(organizations: Organizations): Route[] {
       errors: [...gone, 'member_not_found'],
       async run({ params, caller }) {
         const { organizationId, id } = await found(organizations, params);
-        const held = caller.held ?? compilePermissions(caller.permissions);
-        return organizations.addTeamMember(organizationId, id, params.accountId, caller, held);
+        return organizations.addTeamMember(
+          organizationId,
+          id,
+          params.accountId,
+          caller,
+          handingOutOf(caller),
+        );
       },
     }),
     route({

@@ -4,10 +4,10 @@ import { definedFields } from '../lib/fields.ts';
 import { parseName } from '../lib/identifiers.ts';
 import { type AccountId, newId, parseId } from '../lib/ids.ts';
 import { type Page, type PageRequest, pageOf } from '../lib/page.ts';
-import type { PermissionSet } from '../lib/permission.ts';
 import type { Db } from '../platform/database/postgres.ts';
 import { failure } from '../platform/errors.ts';
 import type { EventType } from '../vocabulary/events.ts';
+import type { HandingOut } from '../vocabulary/handing-out.ts';
 import type { PartDeps } from './deps.ts';
 import { changedNames, check, cursorId } from './input.ts';
 import { holdOrganization } from './members.ts';
@@ -42,7 +42,7 @@ export function createTeams(deps: PartDeps) {
   }
 
   /** Who is in a team has its roles, so nobody puts anybody into one that may do more than they may (OWASP ASVS 8.2.3). */
-  async function refuseHandingOut(trx: Db, team: Team, held: PermissionSet | undefined): Promise<void> {
+  async function refuseHandingOut(trx: Db, team: Team, held: HandingOut | undefined): Promise<void> {
     if (held === undefined) return;
     const permissions = await deps.permissionsOfTeam(trx, team.id);
     const permission = permissions.find((one) => !held.covers(one));
@@ -92,7 +92,7 @@ export function createTeams(deps: PartDeps) {
     teamId: string,
     accountId: string,
     by: Actor,
-    held?: PermissionSet,
+    held?: HandingOut,
   ): Promise<Member> =>
     commit(async (trx) => {
       const key = keyOf(organizationId, teamId);
