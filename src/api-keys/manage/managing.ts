@@ -3,6 +3,7 @@
 import type { Actor, Audit } from '../../audit/audit.ts';
 import { newApiKey } from '../../lib/api-key-format.ts';
 import { type ApiKeySecretId, newId, parseId } from '../../lib/ids.ts';
+import { compilePermissions } from '../../lib/permission.ts';
 import type { Changes } from '../../platform/changes.ts';
 import type { Clock } from '../../platform/clock.ts';
 import type { Db, Postgres } from '../../platform/database/postgres.ts';
@@ -135,11 +136,11 @@ export function createManaging(deps: ManagingDeps): Managing {
     return revoked;
   }
 
-  /** Whoever gets a new secret can do what the key can. */
+  /** Whoever gets a new secret can do what the key can, and what it can again once its owner is back. */
   async function refuseStronger(key: ApiKey, as: Authority): Promise<void> {
     const effective = await deps.rights.effective(key);
-    const owner = effective?.permissions;
-    if (owner !== undefined) refuseUnheld(owner.texts, await deps.makers.handing(owner, as));
+    const owner = effective?.permissions ?? compilePermissions(key.permissions);
+    refuseUnheld(owner.texts, await deps.makers.handing(owner, as));
   }
 
   function overlapOf({ overlapSeconds = settings.overlapSeconds }: Rotation): number {
