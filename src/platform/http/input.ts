@@ -100,10 +100,12 @@ function requireType(ctx: Context, ...types: string[]): void {
   throw failure('content_type_unsupported', { accepted: types.join(', ') });
 }
 
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+
 export async function readText(ctx: Context, limitBytes: number): Promise<string> {
   const bytes = await readBytes(ctx, limitBytes);
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    return utf8.decode(bytes);
   } catch (cause) {
     throw failure('body_malformed', {}, cause);
   }
@@ -116,19 +118,28 @@ export function refuseDeclaredSize(ctx: Context, limitBytes: number): void {
 
 async function readBytes(ctx: Context, limitBytes: number): Promise<Buffer> {
   refuseDeclaredSize(ctx, limitBytes);
+  const { req } = ctx;
   const chunks: Buffer[] = [];
   let size = 0;
-  try {
-    for await (const chunk of ctx.req.iterator({ destroyOnReturn: false })) {
-      size += chunk.length;
-      if (size > limitBytes) throw tooLarge(ctx, limitBytes);
+  await new Promise<void>((resolve, reject) => {
+    const done = (settle: () => void) => {
+      req.off('data', take).off('end', end).off('close', lost).off('error', lost);
+      settle();
+    };
+    const take = (chunk: Buffer) => {
       chunks.push(chunk);
-    }
-  } catch (cause) {
-    if (ctx.req.destroyed && !ctx.req.complete) throw failure('body_malformed', {}, cause);
-    throw cause;
-  }
-  return Buffer.concat(chunks);
+      size += chunk.length;
+      if (size <= limitBytes) return;
+      req.pause();
+      done(() => reject(tooLarge(ctx, limitBytes)));
+    };
+    const end = () => done(resolve);
+    const lost = (cause?: Error) => done(() => reject(failure('body_malformed', {}, cause)));
+    // Events and no iterator, which makes an error with its stack for every stream that it leaves.
+    req.on('data', take).on('end', end).on('close', lost).on('error', lost);
+    if (req.readableEnded || req.destroyed) done(req.readableEnded ? resolve : lost);
+  });
+  return chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks);
 }
 
 /** The rest of the body is not worth reading, so the connection ends with the answer. */

@@ -1,5 +1,4 @@
 // Counters in PostgreSQL, for installations without Redis: one statement for all that ask at the same time.
-import { setTimeout as delay } from 'node:timers/promises';
 import { createBatch } from '../database/batch.ts';
 import { type Db, isDatabaseUnavailable } from '../database/postgres.ts';
 import { AppError } from '../errors.ts';
@@ -46,17 +45,13 @@ async function orAway(counted: Promise<Taken>): Promise<Taken | undefined> {
   }
 }
 
-async function withPatience(counted: Promise<Taken | undefined>): Promise<Taken | undefined> {
-  const patience = new AbortController();
-  // Its failure after the patience has ended concerns nobody any more.
-  counted.catch(() => {});
-  const late = delay(PATIENCE_MILLISECONDS, undefined, { ref: false, signal: patience.signal });
-  late.catch(() => {});
-  try {
-    return await Promise.race([counted, late]);
-  } finally {
-    patience.abort();
-  }
+function withPatience(counted: Promise<Taken | undefined>): Promise<Taken | undefined> {
+  return new Promise((resolve, reject) => {
+    // Its failure after the patience has ended concerns nobody any more.
+    const late = setTimeout(resolve, PATIENCE_MILLISECONDS, undefined);
+    late.unref();
+    counted.then(resolve, reject).finally(() => clearTimeout(late));
+  });
 }
 
 const NOW = '(extract(epoch from now()) * 1000000)::bigint';
