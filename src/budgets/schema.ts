@@ -74,7 +74,8 @@ export const AmountInput = z.union(
     z
       .string()
       .regex(/^\d{1,16}$/, NOT_AMOUNT)
-      .refine((digits) => BigInt(digits) <= MAXIMUM_AMOUNT, NOT_AMOUNT),
+      // Digits alone: checks go on after one that failed, and BigInt throws at words.
+      .refine((digits) => (wholeOf(digits) ?? MAXIMUM_AMOUNT) <= MAXIMUM_AMOUNT, NOT_AMOUNT),
   ],
   { error: NOT_AMOUNT },
 );
