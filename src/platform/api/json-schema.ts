@@ -23,7 +23,7 @@ export function createSchemaBook(): SchemaBook {
       unrepresentable: 'any',
       override: ({ jsonSchema }) => simplify(jsonSchema, io),
     });
-    const { $schema: _dialect, $defs = {}, id, ...own } = pointedAt(made);
+    const { $schema: _dialect, $defs = {}, id, ...own } = pointedAt(made, io);
     // `as`: made of plain JSON by zod.
     for (const [name, definition] of Object.entries($defs as Record<string, JsonSchema>)) {
       const { id: _id, ...rest } = definition;
@@ -46,8 +46,10 @@ export function createSchemaBook(): SchemaBook {
 }
 
 /** Zod points at definitions beside the schema; in the document they are components. */
-function pointedAt(schema: object): Record<string, unknown> {
-  return JSON.parse(JSON.stringify(schema).replaceAll('"#/$defs/', '"#/components/schemas/'));
+function pointedAt(schema: object, io: 'input' | 'output'): Record<string, unknown> {
+  const pointed = JSON.parse(JSON.stringify(schema).replaceAll('"#/$defs/', '"#/components/schemas/'));
+  // `as`: an object stays one.
+  return io === 'input' ? (withoutEmptyChoices(pointed) as Record<string, unknown>) : pointed;
 }
 
 /** Leaves out what is noise to readers and what would forbid us to add a field to an answer. */
@@ -57,14 +59,18 @@ function simplify(schema: Record<string, unknown>, io: 'input' | 'output'): void
   if (schema.maximum === Number.MAX_SAFE_INTEGER) delete schema.maximum;
   if (schema.minimum === Number.MIN_SAFE_INTEGER) delete schema.minimum;
   delete schema.propertyNames;
-  const choices = Array.isArray(schema.anyOf) ? schema.anyOf.filter(saysSomething) : [];
-  if (choices.length === 1) {
-    delete schema.anyOf;
-    Object.assign(schema, choices[0]);
-  }
 }
 
 /** What JSON cannot say (a Date, for callers within the process) is no choice of those who write JSON. */
-function saysSomething(choice: object): boolean {
-  return Object.keys(choice).length > 0;
+function withoutEmptyChoices(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutEmptyChoices);
+  if (typeof value !== 'object' || value === null) return value;
+  const inner = Object.entries(value).map(([name, own]): [string, unknown] => [
+    name,
+    withoutEmptyChoices(own),
+  ]);
+  const { anyOf, ...rest } = Object.fromEntries(inner);
+  if (!Array.isArray(anyOf)) return Object.fromEntries(inner);
+  const choices = anyOf.filter((choice) => Object.keys(choice).length > 0);
+  return choices.length === 1 ? { ...rest, ...choices[0] } : { ...rest, anyOf: choices };
 }

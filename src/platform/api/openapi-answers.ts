@@ -84,7 +84,9 @@ export function failuresOf(route: Route): Record<string, Response> {
 function pipelineErrors(route: Route): ErrorCode[] {
   return [
     'request_invalid',
-    ...(route.body === undefined ? [] : bodyErrors),
+    // Whatever may have a body is read, if only to see that there is nothing in it.
+    ...(route.method === 'GET' ? [] : bodyErrors),
+    'credential_in_url',
     ...(route.permission === 'public' ? [] : (['authentication_required'] as const)),
     ...(route.permission === 'public' || route.permission === 'authenticated'
       ? []
@@ -98,10 +100,16 @@ function pipelineErrors(route: Route): ErrorCode[] {
   ];
 }
 
-function tenancyErrors({ permission, tenancy, path }: Route): ErrorCode[] {
+/** As tenancy.ts refuses: by what the path, the query and the body can name. */
+function tenancyErrors({ permission, tenancy, path, query, body }: Route): ErrorCode[] {
   if (permission === 'public') return [];
   if (tenancy !== 'organization') return ['organization_bound'];
-  return path.includes(':organizationId') ? ['organization_not_found'] : [];
+  if (namesOrganization(body)) return ['organization_bound', 'organization_not_found'];
+  return path.includes(':organizationId') || namesOrganization(query) ? ['organization_not_found'] : [];
+}
+
+function namesOrganization(schema: z.ZodType | undefined): boolean {
+  return schema instanceof z.ZodObject && 'organizationId' in schema.shape;
 }
 
 const bodyErrors = ['body_malformed', 'body_too_large', 'content_type_unsupported'] as const;
