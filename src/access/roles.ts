@@ -86,6 +86,7 @@ export function createRoles(deps: RoleDeps): Roles {
         const now = clock.now();
         const own = { builtIn: false, version: 1, createdAt: now, updatedAt: now };
         const parents = await parentsOf(trx, fields.parents, place);
+        await refuseBorrowedName(trx, fields.name, place, acting);
         const role: Role = { id: newId('role'), organizationId: place, ...fields, parents, ...own };
         if (!(await store.insertRole(trx, role))) throw failure('role_name_taken');
         await store.setParents(trx, role.id, parents);
@@ -156,6 +157,7 @@ export function createRoles(deps: RoleDeps): Roles {
 async function write(trx: Db, role: Role, next: Role, acting: Acting): Promise<void> {
   const other = await store.findRoleByName(trx, next.name, next.organizationId);
   if (other !== undefined && other.id !== role.id) throw failure('role_name_taken');
+  if (next.name !== role.name) await refuseBorrowedName(trx, next.name, next.organizationId, acting);
   const circle = await store.inheritingAmong(trx, role.id, next.parents);
   if (circle.length > 0) throw failure('role_cycle', { roles: circle });
   const before = compilePermissions(await permissionsOf(trx, role.id));
@@ -166,6 +168,17 @@ async function write(trx: Db, role: Role, next: Role, acting: Acting): Promise<v
     acting,
     after.filter((permission) => !before.covers(permission)),
   );
+}
+
+/** Tokens name roles by their names alone: `admin` of an organization would be taken for the one that is known everywhere. */
+async function refuseBorrowedName(
+  trx: Db,
+  name: string,
+  organizationId: OrganizationId | null,
+  acting: Acting,
+): Promise<void> {
+  const known = organizationId === null ? undefined : await store.findRoleByName(trx, name, null);
+  if (known !== undefined) refuseHandingOut(acting, await permissionsOf(trx, known.id));
 }
 
 /** With what it inherits. */

@@ -58,6 +58,23 @@ describe('a role', () => {
     expect(items.map(({ organizationId }) => organizationId).sort()).toEqual([null, one.id].sort());
   });
 
+  it('bears no name of one that is known everywhere, unless whoever makes it holds what that one holds', async () => {
+    const { id: organizationId } = await node.organization();
+    await access.createRole({ name: 'judge', permissions: ['verdicts:*'] }, everything);
+    const within = holding(['roles:*'], { organizationId });
+    // Whoever looks at the roles of a token would believe it.
+    for (const name of ['admin', 'judge']) {
+      expect(await codeOf(access.createRole({ name }, within))).toBe('permission_denied');
+    }
+    const own = await access.createRole({ name: 'clerk' }, within);
+    expect(await codeOf(access.changeRole(own.id, { name: 'admin' }, within))).toBe('permission_denied');
+    expect(await codeOf(access.changeRole(own.id, { name: 'judge' }, within))).toBe('permission_denied');
+    const judge = holding(['roles:*', 'verdicts:*'], { organizationId });
+    expect(await codeOf(access.changeRole(own.id, { name: 'judge' }, judge))).toBe('fulfilled');
+    // Afterwards it is changed by anybody who may.
+    expect(await codeOf(access.changeRole(own.id, { description: 'Ours.' }, within))).toBe('fulfilled');
+  });
+
   it.each([
     ['a name with a capital', { name: 'Admin2' }, 'role_invalid', 'name'],
     ['a name with a space', { name: 'a b' }, 'role_invalid', 'name'],
