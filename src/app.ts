@@ -49,7 +49,8 @@ import { permissions } from './vocabulary/permissions.ts';
 
 /** The engine's endpoints, as numbers and logs name them, and which limit counts each. */
 const protocolLimits = {
-  '/token': 'token',
+  // Counted where it is known who asks: clients and keys may bring limits of their own (oidc/direct/token-limits.ts).
+  '/token': null,
   '/par': 'token',
   '/revoke': 'token',
   '/userinfo': 'token',

@@ -200,6 +200,8 @@ export async function createServices(config: Config, opened: Opened): Promise<Se
     redis,
     logoutNotices,
     usage,
+    limits,
+    keyLimits,
   });
   await oidc.start();
   ended.state = oidc.state;

@@ -74,7 +74,7 @@ const rest: CommandOption[] = [
     value: 'rate',
     repeat: true,
     summary:
-      "How often its tokens are good: 100/second, 600/minute+50, 5000/hour; '' for no limit of its own.",
+      "How often it gets tokens and its tokens are good: 100/second, 600/minute+50; '' for no limit of its own.",
   },
   { name: 'claims', value: 'json', summary: 'An object of claims that every access token of it says.' },
   {

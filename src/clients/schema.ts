@@ -135,7 +135,9 @@ const fields = {
   refreshIdleSeconds: seconds,
   refreshAbsoluteSeconds: seconds,
   claims: staticClaims.describe('What every access token of this client says, word for word.'),
-  rateLimits: rateLimits.describe('How often its tokens are good for a request.'),
+  rateLimits: rateLimits.describe(
+    'How often it gets tokens, in place of the general limit of its address, and its tokens are good for a request.',
+  ),
 };
 
 /** Every field but name and kind has a default, which may depend on the kind: see withDefaults in metadata.ts. */

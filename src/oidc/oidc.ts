@@ -17,6 +17,8 @@ import type { PageRenderer } from '../platform/http/render-page.ts';
 import { requestOf } from '../platform/http/request-id.ts';
 import type { I18n } from '../platform/i18n.ts';
 import type { Job } from '../platform/jobs/jobs.ts';
+import type { KeyLimits } from '../platform/limits/key-limits.ts';
+import type { Limits } from '../platform/limits/rate-limit.ts';
 import type { Redis } from '../platform/redis/redis.ts';
 import { createSeal, type Seal } from '../platform/secrets/seal.ts';
 import type { ServerSecrets } from '../platform/secrets/server-secrets.ts';
@@ -92,6 +94,8 @@ export interface OidcDeps {
   access: Pick<Access, 'factsOf'>;
   apiKeys: ApiKeys;
   usage: Pick<Usage, 'count'>;
+  limits: Limits;
+  keyLimits: KeyLimits;
   apis: Apis;
   clients: Clients;
   signingKeys: SigningKeys;

@@ -15,6 +15,7 @@ import type { KeyCallers } from './key-callers.ts';
 import type { KeyTokens } from './key-tokens.ts';
 import { type Answered, type Refusal, refusal, revoked, severalMethods } from './reply.ts';
 import type { Revocation } from './revocation.ts';
+import type { Admission, TokenLimits } from './token-limits.ts';
 
 export interface Direct {
   /** True when it has answered; `engine` runs the engine on this request. */
@@ -35,6 +36,14 @@ const paths: ReadonlyMap<string, Route> = new Map([
   [routes.revocation, 'revocation'],
 ]);
 
+interface Asked {
+  readonly route: Route;
+  readonly fields: Fields;
+  readonly presented: Presented;
+  /** Of requests for tokens. */
+  readonly admission: Admission | undefined;
+}
+
 export interface AnsweringDeps {
   issuer: string;
   clients: Pick<Clients, 'known' | 'secretMatches'>;
@@ -42,6 +51,7 @@ export interface AnsweringDeps {
   keyCallers: KeyCallers;
   keyTokens: KeyTokens;
   clientCredentials: ClientCredentials;
+  limits: TokenLimits;
   introspection: Introspection;
   revocation: Revocation;
 }
@@ -63,10 +73,15 @@ export function createAnswering(deps: AnsweringDeps): Direct {
     async answer(ctx, engine) {
       const route = ctx.method === 'POST' ? paths.get(ctx.path) : undefined;
       const form = route && (await readForm(ctx.req));
-      if (route === undefined || form === undefined) return false;
+      if (route === undefined || form === undefined) {
+        if (ctx.path === routes.token && ctx.method !== 'OPTIONS') await deps.limits.admitStranger(ctx);
+        return false;
+      }
       const { fields } = form;
       const presented = presentedBy(ctx.req.headers, fields);
-      const answered = await answerTo(ctx, route, fields, presented);
+      const admission = route === 'token' ? await admit(ctx, presented, fields) : undefined;
+      const answered =
+        overOwnLimit(admission) ?? (await answerTo(ctx, { route, fields, presented, admission }));
       if (answered !== undefined) {
         // The end of the body is still to come.
         ctx.req.resume();
@@ -76,7 +91,9 @@ export function createAnswering(deps: AnsweringDeps): Direct {
       const token = only(fields.token);
       if (route === 'token' || token === undefined) {
         form.giveBack();
-        return false;
+        await engine();
+        await admission?.settle(ctx.status === 200 && bringsLimits(await provedToEngine(ctx)));
+        return true;
       }
       // The engine knows every way to prove who one is, and need not know the token for it.
       form.giveBack({ ...fields, token: NO_TOKEN });
@@ -87,14 +104,19 @@ export function createAnswering(deps: AnsweringDeps): Direct {
     },
   };
 
+  async function admit(ctx: Context, presented: Presented, fields: Fields): Promise<Admission> {
+    try {
+      return await deps.limits.admit(ctx, presented, fields);
+    } catch (error) {
+      ctx.req.resume();
+      throw error;
+    }
+  }
+
   /** undefined: the engine's. */
-  async function answerTo(
-    ctx: Context,
-    route: Route,
-    fields: Fields,
-    presented: Presented,
-  ): Promise<Answered | undefined> {
-    if (presented.by === 'key') return forKey(ctx, route, fields, presented);
+  async function answerTo(ctx: Context, asked: Asked): Promise<Answered | undefined> {
+    const { route, fields, presented } = asked;
+    if (presented.by === 'key') return forKey(ctx, asked, presented);
     if (presented.by === 'several') return { reply: refusal(severalMethods), outcome: severalMethods.error };
     if (presented.by === 'engine' || !isPlain(ctx)) return undefined;
     if (route === 'token') {
@@ -108,8 +130,7 @@ export function createAnswering(deps: AnsweringDeps): Direct {
 
   async function forKey(
     { req }: Context,
-    route: Route,
-    fields: Fields,
+    { route, fields, admission }: Asked,
     presented: Extract<Presented, { by: 'key' }>,
   ): Promise<Answered> {
     const { headers } = req;
@@ -118,9 +139,12 @@ export function createAnswering(deps: AnsweringDeps): Direct {
     const caller = await deps.keyCallers.authenticate(presented, from);
     if ('refused' in caller) {
       const { refused, keyId } = caller;
+      // Over its own limit it is still as good as it was.
+      if (refused.status !== 429) await admission?.settle(false);
       const realm = headers.authorization === undefined ? undefined : deps.issuer;
       return { reply: refusal(refused, { realm }), outcome: refused.code ?? refused.error, clientId: keyId };
     }
+    await admission?.settle(caller.hasLimits);
     if (!isPlain({ req })) return refusedTo(caller.key.id, route, notForKeys);
     if (route === 'token') return deps.keyTokens(fields, caller);
     const token = only(fields.token);
@@ -164,6 +188,14 @@ export function createAnswering(deps: AnsweringDeps): Direct {
 }
 
 const asClient = (client: Client): Asker => ({ kind: 'client', id: client.id, client });
+
+const bringsLimits = (client: Client | undefined) => client !== undefined && client.rateLimits.length > 0;
+
+function overOwnLimit(admission: Admission | undefined): Answered | undefined {
+  if (admission?.refused === undefined) return undefined;
+  const { clientId, refusal: refused } = admission.refused;
+  return { reply: refusal(refused), clientId, outcome: refused.code };
+}
 
 /** Without what only the engine knows: pages of other origins, proofs of keys, attestations. */
 function isPlain({ req }: Pick<Context, 'req'>): boolean {

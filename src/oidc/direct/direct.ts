@@ -6,6 +6,8 @@ import type { Audit } from '../../audit/audit.ts';
 import type { Clients } from '../../clients/clients.ts';
 import type { Changes } from '../../platform/changes.ts';
 import type { Postgres } from '../../platform/database/postgres.ts';
+import type { KeyLimits } from '../../platform/limits/key-limits.ts';
+import type { Limits } from '../../platform/limits/rate-limit.ts';
 import type { Metrics } from '../../platform/telemetry/metrics.ts';
 import type { SigningKeys } from '../../signing-keys/signing-keys.ts';
 import type { Usage } from '../../usage/usage.ts';
@@ -21,6 +23,7 @@ import { createKeyCallers } from './key-callers.ts';
 import { createKeyTokens } from './key-tokens.ts';
 import { createMachineTokens } from './machine-tokens.ts';
 import { createRevocation } from './revocation.ts';
+import { createTokenLimits } from './token-limits.ts';
 
 export type { Direct } from './answering.ts';
 
@@ -34,6 +37,8 @@ export interface DirectDeps {
   clients: Pick<Clients, 'known' | 'secretMatches'>;
   apiKeys: Pick<ApiKeys, 'authenticate' | 'takePermits' | 'used' | 'known' | 'effective' | 'revoke'>;
   usage: Pick<Usage, 'count'>;
+  limits: Limits;
+  keyLimits: KeyLimits;
   signingKeys: Pick<SigningKeys, 'snapshot'>;
   rights: Rights;
   tokens: Tokens;
@@ -48,6 +53,7 @@ export function createDirect(given: DirectDeps): Direct {
   const machineTokens = createMachineTokens({ ...deps, sign: createJwtSigner(deps.signingKeys) });
   return createAnswering({
     ...deps,
+    limits: createTokenLimits(deps),
     keyCallers: createKeyCallers(deps),
     keyTokens: createKeyTokens({ ...deps, tokens: machineTokens }),
     clientCredentials: createClientCredentials({ ...deps, tokens: machineTokens }),

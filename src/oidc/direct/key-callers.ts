@@ -6,13 +6,15 @@ import type { Audit } from '../../audit/audit.ts';
 import { apiKeyIdOf } from '../../lib/api-key-format.ts';
 import type { ApiKeySecretId } from '../../lib/ids.ts';
 import type { Presented } from './credentials.ts';
-import { clientRefused, type Refusal } from './reply.ts';
+import { clientRefused, type Refusal, usedUp } from './reply.ts';
 
 export interface KeyCaller {
   readonly key: KnownKey;
   readonly secretId: ApiKeySecretId;
   /** When the string retires, in milliseconds. */
   readonly secretEndsAt: number;
+  /** It, or a key above it, brings limits of its own. */
+  readonly hasLimits: boolean;
 }
 
 export interface KeyCallers {
@@ -50,24 +52,14 @@ export function createKeyCallers(deps: {
         else await refused(keyId, route, 'refused' in found ? found.refused : 'unknown');
         return { refused: clientRefused };
       }
-      const verdict = (await apiKeys.takePermits(found.key)).at(-1);
+      const taken = await apiKeys.takePermits(found.key);
+      const verdict = taken.at(-1);
       if (verdict?.allowed === false) {
         audit.refuse('rate_limit', 'api-key');
-        return { refused: usedUp(verdict.resetSeconds), keyId: found.key.id };
+        return { refused: usedUp('key', verdict.resetSeconds), keyId: found.key.id };
       }
       apiKeys.used(found.key, use);
-      return found;
+      return { ...found, hasLimits: taken.length > 0 };
     },
-  };
-}
-
-/** As the limits of addresses answer (platform/http/errors.ts). */
-function usedUp(retryAfterSeconds: number): Refusal {
-  return {
-    status: 429,
-    error: 'temporarily_unavailable',
-    description: 'The limit of this key is used up for now.',
-    code: 'rate_limited',
-    retryAfterSeconds,
   };
 }

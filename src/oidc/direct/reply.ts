@@ -60,6 +60,17 @@ export const severalMethods: Refusal = {
   description: 'client authentication must only be provided using one mechanism',
 };
 
+/** As the limits of addresses answer (platform/http/errors.ts). */
+export function usedUp(whose: 'key' | 'client', retryAfterSeconds: number): Refusal {
+  return {
+    status: 429,
+    error: 'temporarily_unavailable',
+    description: `The limit of this ${whose} is used up for now.`,
+    code: 'rate_limited',
+    retryAfterSeconds,
+  };
+}
+
 export function refusal(refused: Refusal, more: { realm?: string | undefined } = {}): Reply {
   const { status, error, description, code, retryAfterSeconds } = refused;
   const body = JSON.stringify({ error, error_description: description, code });

@@ -387,7 +387,7 @@ export const settings = {
       'LIMIT_TOKEN_PER_MINUTE',
       perMinute,
       6000,
-      'Requests of one address to the token, pushed-request, revocation and userinfo endpoints.',
+      'Requests of one address to the token, pushed-request, revocation and userinfo endpoints. Clients and keys with limits of their own have those instead when they ask for tokens.',
     ),
     introspection: setting(
       'LIMIT_INTROSPECTION_PER_MINUTE',
