@@ -74,7 +74,7 @@ export function createIdentities({ apiKeys, tokens }: IdentityDeps): Identities 
     if (token.kind === 'refresh') return { refused: 'not_recognised', keyId: null };
     if (token.apiKeyId === null) return tokenIdentity(token, scopes(token.scope));
     const key = await apiKeys.known(token.apiKeyId);
-    const effective = key && (await apiKeys.effective(key));
+    const effective = key && (await apiKeys.effective(key, token.audience ?? undefined));
     if (key === undefined || effective === undefined) {
       return { refused: 'credential_revoked', keyId: token.apiKeyId };
     }

@@ -352,6 +352,33 @@ describe('API keys', () => {
     expect([await ask(unable.secret), await ask(bound.secret)]).toEqual([inactive, inactive]);
   });
 
+  it('of a client say what it has at each of its APIs, and not that at the others', async () => {
+    const { services } = gatehouse;
+    const notes = await createApi(services);
+    const permissions = [{ name: 'things:read', sentence: 'See things.' }];
+    const things = await services.apis.create(
+      { audience: 'https://things.example.com', name: 'Things', permissions },
+      operator,
+    );
+    const { client } = await createClient(services, {
+      kind: 'machine',
+      apis: [
+        { audience: notes.audience, permissions: ['notes:read'] },
+        { audience: things.audience, permissions: ['*'] },
+      ],
+    });
+    const owner = { kind: 'client' as const, id: client.id };
+    const { secret } = await createKey(gatehouse, { owner, permissions: ['*:*'] });
+    const asker = await createClient(services, { kind: 'machine', apis: [], mayIntrospectAny: true });
+    const told = await post(
+      `${gatehouse.issuer}/introspect`,
+      { token: secret },
+      basic(asker.client, asker.secret),
+    );
+
+    expect(told.body).toMatchObject({ active: true, scope: 'notes:read things:read' });
+  });
+
   it('are revoked by themselves and by the client that owns them, and by nobody else', async () => {
     const world = await createWorld(gatehouse);
     const other = await machine(world.audience);

@@ -4,6 +4,7 @@ import type { ApiKeys } from '../../api-keys/api-keys.ts';
 import type { KnownKey } from '../../api-keys/schema.ts';
 import type { Apis } from '../../apis/apis.ts';
 import type { Audit } from '../../audit/audit.ts';
+import type { Clients } from '../../clients/clients.ts';
 import { API_KEY_PATTERN } from '../../lib/api-key-format.ts';
 import type { Reply } from '../../platform/api/reply.ts';
 import type { Tokens } from '../tokens/inspect.ts';
@@ -30,6 +31,7 @@ export function createIntrospection(deps: {
   managementAudience: string;
   tokens: Tokens;
   apis: Pick<Apis, 'known'>;
+  clients: Pick<Clients, 'known'>;
   apiKeys: Pick<ApiKeys, 'authenticate' | 'known' | 'effective'>;
   rights: Pick<Rights, 'ofKey'>;
   audit: Pick<Audit, 'append'>;
@@ -102,14 +104,21 @@ export function createIntrospection(deps: {
     if (isPublic(asker)) return undefined;
     const mayAll =
       asker.kind === 'key' ? await keyMayAsk(asker.key, key.organizationId) : asker.client.mayIntrospectAny;
-    if (mayAll) return (await deps.apiKeys.effective(key))?.permissions.texts;
+    if (mayAll && key.clientId === null) return (await deps.apiKeys.effective(key))?.permissions.texts;
+    // What a client has at one of its APIs, its keys do not have at the others.
+    if (mayAll) return scopeAt(key, (await deps.clients.known(key.clientId ?? ''))?.client.apis ?? []);
     if (asker.kind === 'key') return undefined;
     const own = asker.client.apis.filter(({ audience }) => owns(asker.id, audience));
-    const held = await Promise.all(own.map(({ audience }) => deps.rights.ofKey(key, audience)));
+    const texts = await scopeAt(key, own);
+    return texts.length === 0 ? undefined : texts;
+  }
+
+  async function scopeAt(key: KnownKey, apis: readonly { readonly audience: string }[]): Promise<string[]> {
+    const held = await Promise.all(apis.map(({ audience }) => deps.rights.ofKey(key, audience)));
     const texts = held.flatMap((sets) =>
       sets === undefined ? [] : sets.entitlement.intersect(sets.api).texts,
     );
-    return texts.length === 0 ? undefined : [...new Set(texts)];
+    return [...new Set(texts)];
   }
 
   function claimsOf(key: KnownKey, scope: readonly string[]): Record<string, unknown> {
