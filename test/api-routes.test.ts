@@ -1,6 +1,6 @@
 // Every route of the management API, from the route table itself: who may not, what is refused, what is written down, and
 // that what is documented is what is answered.
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { asOperator } from '../src/access/access.ts';
 import { managementRoutes } from '../src/app.ts';
 import { pathOf, type Route } from '../src/platform/api/route.ts';
@@ -11,6 +11,9 @@ import { useGatehouse } from './support/gatehouse.ts';
 import { problemsOf, undocumented } from './support/json-schema.ts';
 import { callsBy, type Machine, machine, type Reply } from './support/management.ts';
 import { createApi, createClient, createPerson, operator } from './support/people.ts';
+
+// Most tests here call every route there is.
+vi.setConfig({ testTimeout: 120_000 });
 
 const wide = { LIMIT_ADMIN_READ_PER_MINUTE: '1000000', LIMIT_ADMIN_WRITE_PER_MINUTE: '1000000' };
 const gatehouse = useGatehouse({ settings: { ...wide, SIGNING_KEY_PUBLISH_DELAY_SECONDS: '0' } });
