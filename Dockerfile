@@ -3,8 +3,8 @@ FROM node:24-bookworm-slim AS build
 WORKDIR /src
 COPY package.json package-lock.json ./
 RUN npm ci --no-audit --no-fund
-COPY tsconfig.json tsconfig.build.json ./
-COPY scripts/build.ts scripts/
+COPY tsconfig.json tsconfig.build.json tsconfig.guard.json ./
+COPY scripts/build.ts scripts/build-guard.ts scripts/
 COPY migrations/ migrations/
 COPY views/ views/
 COPY src/ src/

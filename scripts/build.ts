@@ -3,6 +3,7 @@
 import { execFileSync } from 'node:child_process';
 import { cp, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { buildGuard } from './build-guard.ts';
 
 const root = join(import.meta.dirname, '..');
 const dist = join(root, 'dist');
@@ -15,6 +16,7 @@ const sources = [
   'package-lock.json',
   'tsconfig.json',
   'tsconfig.build.json',
+  'tsconfig.guard.json',
 ];
 
 if (await isStale()) {
@@ -24,6 +26,7 @@ if (await isStale()) {
     cwd: root,
     stdio: 'inherit',
   });
+  buildGuard(join(dist, 'guard'));
   await cp(join(root, 'views'), join(dist, 'views'), { recursive: true });
   const blocklist = join('src', 'credentials', 'blocklist.bin');
   await cp(join(root, blocklist), join(dist, blocklist));
