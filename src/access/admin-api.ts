@@ -224,7 +224,9 @@ function subjectRoutes({ access }: { access: Access }): Route[] {
     query: z.output<typeof Place>,
     caller: Caller,
   ): Promise<Facts> {
-    const facts = await access.effectiveOf(actingSubject(params), placeFor(query.organizationId, caller));
+    const subject = actingSubject(params);
+    const place = await access.placeToAsk(subject, query.organizationId, actingOf(caller));
+    const facts = await access.effectiveOf(subject, place);
     if (facts === undefined) throw failure('subject_not_found');
     return facts;
   }
@@ -277,7 +279,7 @@ function subjectRoutes({ access }: { access: Access }): Route[] {
       errors: ['subject_not_found', 'organization_not_found'],
       async run({ params, query, caller }) {
         const subject = actingSubject(params);
-        const organizationId = placeFor(query.organizationId, caller);
+        const organizationId = await access.placeToAsk(subject, query.organizationId, actingOf(caller));
         const { action } = params;
         const resource = resourceNamed(params.resource);
         const decision = await access.decide({ subject, organizationId, action, resource });
@@ -287,12 +289,4 @@ function subjectRoutes({ access }: { access: Access }): Route[] {
       },
     }),
   ];
-}
-
-/** Callers that are bound to an organization ask about that one; any other is not there for them. */
-function placeFor(wanted: string | undefined, caller: Caller): string | null {
-  const bound = caller.organizationId;
-  if (bound === null) return wanted ?? null;
-  if (wanted !== undefined && wanted !== bound) throw failure('organization_not_found');
-  return bound;
 }

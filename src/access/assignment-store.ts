@@ -141,6 +141,14 @@ export async function placeOfSubject(
   return row && { organizationId: row.organization_id ?? null };
 }
 
+/** Clients belong to no organization: one has to do with it where somebody from outside gave it a role. */
+export async function clientIsIn(db: Db, organizationId: string, clientId: string): Promise<boolean> {
+  const row = await db('role_assignments')
+    .where({ subject_kind: 'client', subject_id: clientId, organization_id: organizationId })
+    .first('role_id');
+  return row !== undefined;
+}
+
 /** A member now, and until the transaction ends. */
 export async function holdMember(trx: Db, organizationId: string, accountId: string): Promise<boolean> {
   const row = await trx('organization_members')

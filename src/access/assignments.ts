@@ -35,6 +35,12 @@ export interface Assignments {
     subject: { kind: SubjectKind; id: string },
     caller: Pick<Caller, 'permissions'>,
   ): Promise<void>;
+  /** Where the caller asks about it: those who are bound to an organization in that one, of what has to do with it. */
+  placeToAsk(
+    subject: { kind: SubjectKind; id: string },
+    wanted: string | undefined,
+    acting: Pick<Acting, 'organizationId'>,
+  ): Promise<string | null>;
   /** Who is administrator is among those who have the role admin. Throws subject_not_found for a subject that is not there. */
   listAssignments(
     filter: AssignmentFilter,
@@ -117,6 +123,13 @@ export function createAssignments(deps: AssignmentDeps): Assignments {
       refuseStronger(caller, await rows.permissionsAssigned(postgres.db, kind, id));
     },
 
+    async placeToAsk(subject, wanted, { organizationId: bound }) {
+      if (bound === null) return wanted ?? null;
+      if (wanted !== undefined && wanted !== bound) throw failure('organization_not_found');
+      if (await isStrangeClient(postgres.db, subject, bound)) throw failure('subject_not_found');
+      return bound;
+    },
+
     async listAssignments(filter, page, acting = { organizationId: null }) {
       const limit = Math.min(Math.max(page.limit, 1), PAGE_MAXIMUM);
       const after = page.cursor === null ? undefined : decodeCursor(page.cursor, 4);
@@ -179,6 +192,7 @@ async function ownPlace(
 ): Promise<OrganizationId | null> {
   const found = isStorable(id) ? await rows.placeOfSubject(trx, kind, id) : undefined;
   if (found === undefined) throw failure('subject_not_found');
+  if (await isStrangeClient(trx, { kind, id }, bound)) throw failure('subject_not_found');
   const own = found.organizationId;
   if (kind === 'team' || kind === 'api-key') {
     if (place !== null && own !== place) throw failure('subject_not_found');
@@ -189,6 +203,15 @@ async function ownPlace(
     throw failure(bound === null ? 'member_not_found' : 'subject_not_found');
   }
   return null;
+}
+
+/** Who is bound to an organization learns of no other clients, and brings none in: any id would tell what it may do. */
+async function isStrangeClient(
+  db: Db,
+  { kind, id }: WantedAssignment['subject'],
+  bound: string | null,
+): Promise<boolean> {
+  return kind === 'client' && bound !== null && !(await rows.clientIsIn(db, bound, id));
 }
 
 const isStorable = (text: string) => !text.includes('\0') && text.isWellFormed();

@@ -75,6 +75,41 @@ describe('a token with a part of what its person holds', () => {
   });
 });
 
+describe('who is bound to an organization', () => {
+  it('learns of no client that has nothing to do with it, and brings none in', async () => {
+    const { services } = gatehouse;
+    const { organizations, access, apiKeys } = services;
+    const { id: organizationId } = await organizations.create({ slug: 'clients', name: 'C' }, operator);
+    const owner = { kind: 'organization', id: organizationId } as const;
+    const by = asKeyOperator(operator);
+    const { secret } = await apiKeys.create({ name: 'all', permissions: ['*:*'], owner }, by);
+    const role = await access.createRole(
+      { name: 'small', permissions: [], organizationId },
+      asOperator(operator),
+    );
+    const ask = (method: string, path: string) =>
+      call(method, path, { token: null, headers: { 'X-API-Key': secret } });
+    const { clientId } = await machine(gatehouse, ['clients:read']);
+    const answers = async (id: string) => {
+      const all = [
+        await ask('GET', `/subjects/client/${id}/permissions`),
+        await ask('GET', `/subjects/client/${id}/roles`),
+        await ask('GET', `/subjects/client/${id}/decisions/read/clients`),
+        await ask('PUT', `/roles/${role.id}/assignments/client/${id}`),
+        await ask('DELETE', `/roles/${role.id}/assignments/client/${id}`),
+      ];
+      return all.map(({ status, body }) => `${status} ${body?.code}`);
+    };
+    expect(await answers(clientId)).toEqual(Array.from({ length: 5 }, () => '404 subject_not_found'));
+    expect(await answers('nobody')).toEqual(await answers(clientId));
+    // Somebody from outside brought it in.
+    const subject = { kind: 'client', id: clientId } as const;
+    await access.assign({ roleId: role.id, subject, organizationId }, asOperator(operator));
+    expect((await ask('GET', `/subjects/client/${clientId}/permissions`)).status).toBe(200);
+    expect((await ask('GET', `/subjects/client/${clientId}/roles`)).body.items).toHaveLength(1);
+  });
+});
+
 describe('who is strong by a team', () => {
   it('is changed by nobody weaker, as one who is strong by a role of their own', async () => {
     const { services } = gatehouse;
