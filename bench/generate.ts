@@ -23,7 +23,7 @@ export const loadClient = (number: number): string => `load-${number}`;
 /** The id that the cookie of a generated session carries. */
 export const loadSession = (number: number): string =>
   createHash('sha256').update(`session ${number}`).digest('base64url');
-const accountId = (number: number): string => `acc_${number.toString(16).padStart(26, '0')}`;
+export const accountId = (number: number): string => `acc_${number.toString(16).padStart(26, '0')}`;
 
 const by = { kind: 'operator', id: 'bench' } as const;
 const SESSION_SECONDS = 7 * 86_400;

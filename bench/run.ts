@@ -1,5 +1,5 @@
 // `npm run bench`: Gatehouse beside the bare engine, an empty Koa server and better-auth, in turn, on one core; prints ratios and
-// writes bench/RESULTS.md. About eleven minutes.
+// writes bench/RESULTS.md. About ten minutes.
 // Settings: BENCH_ROUNDS (5), BENCH_SECONDS (3), BENCH_CONNECTIONS (32), BENCH_ONLY (part of a row's name; writes nothing),
 // BENCH_PROFILE (a folder that gets the CPU profiles of Gatehouse; see bench/profile.ts),
 // BENCH_REDIS=1 (with a Redis of its own; writes bench/RESULTS-redis.md).
@@ -22,7 +22,7 @@ const profiles = process.env.BENCH_PROFILE;
 const withRedis = process.env.BENCH_REDIS === '1';
 const FLOW_CONNECTIONS = 8;
 /** Long enough for the compiler of the runtime to have seen everything a few thousand times. */
-const WARM_UP_SECONDS = 5;
+const WARM_UP_SECONDS = 4;
 const HASHED_MEMORY_KIB = 19_456;
 
 const bench = await openBench({ profiles });

@@ -1,13 +1,14 @@
-// `node bench/scale.ts`: one server on 1,000 accounts, sessions and clients, one on 1,000,000 accounts and sessions and 10,000
-// clients, in turn, in one run. Settings: SCALE_ACCOUNTS, SCALE_CLIENTS, BENCH_ROUNDS (5), BENCH_SECONDS (4), BENCH_ONLY,
-// BENCH_PROFILE (a folder that gets the CPU profiles).
+// `node bench/scale.ts`: one server on 1,000 accounts, sessions, API keys and clients, one on 1,000,000 accounts, sessions and
+// keys and 10,000 clients, in turn, in one run. Settings: SCALE_ACCOUNTS (keys, too), SCALE_CLIENTS, BENCH_ROUNDS (5),
+// BENCH_SECONDS (4), BENCH_ONLY, BENCH_PROFILE (a folder that gets the CPU profiles).
 import { createHmac } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openServices } from '../src/open-services.ts';
 import { loadConfig } from '../src/platform/config/load.ts';
-import { apps } from './fixture.ts';
-import { type Amounts, generate, loadClient, loadEmail, loadSession } from './generate.ts';
+import { api, apps } from './fixture.ts';
+import { type Amounts, accountId, generate, loadClient, loadEmail, loadSession } from './generate.ts';
+import { makeKeys } from './keys.ts';
 import { expectStatus, form, measure, target, type Work } from './load.ts';
 import { prepare } from './prepare.ts';
 import { figure, median } from './report.ts';
@@ -27,7 +28,12 @@ interface Filled extends Side {
   readonly amounts: Amounts;
   readonly clientSecret: string;
   readonly cookieKey: string;
+  readonly gatewayKey: string;
+  /** Those in use: as many on both sides, spread over all that there are. */
+  readonly keys: readonly string[];
 }
+
+const KEYS_IN_USE = 1_000;
 
 const any = (most: number): number => 1 + Math.floor(Math.random() * most);
 
@@ -37,6 +43,35 @@ const works: Record<string, (side: Filled, loop: number) => Promise<Work>> = {
       const id = loadClient(any(side.amounts.clients));
       const call = form({ grant_type: 'client_credentials' }, { id, secret: side.clientSecret });
       expectStatus(await side.target.send({ ...call, path: side.paths.token }), 200);
+    };
+  },
+  async 'verify of a key'(side) {
+    return async () => {
+      const body = JSON.stringify({
+        credential: side.keys[any(KEYS_IN_USE) - 1],
+        permissions: ['notes:read'],
+        api: api.jwt,
+        request: { address: '192.0.2.1', method: 'GET', path: '/notes' },
+      });
+      const headers = {
+        'content-type': 'application/json',
+        'content-length': String(body.length),
+        'x-api-key': side.gatewayKey,
+      };
+      const call = { method: 'POST', path: '/api/v1/verify', headers, body } as const;
+      const answer = expectStatus(await side.target.send(call), 200);
+      if (!answer.body.includes('"active":true')) throw new Error(`not active: ${answer.body}`);
+    };
+  },
+  async 'token for a key'(side) {
+    const { headers, ...call } = form({
+      grant_type: 'client_credentials',
+      scope: 'notes:read',
+      resource: api.jwt,
+    });
+    return async () => {
+      const own = { ...headers, 'x-api-key': side.keys[any(KEYS_IN_USE) - 1] ?? '' };
+      expectStatus(await side.target.send({ ...call, headers: own, path: side.paths.token }), 200);
     };
   },
   introspection: (side, loop) => scenario('introspection')(side, loop),
@@ -82,8 +117,8 @@ try {
 # Ten thousand clients, a million accounts
 
 Units of work per second, median (minimum to maximum) of ${rounds} interleaved rounds of ${seconds} s, ${CONNECTIONS} connections
-(8 for sign-ins), ids drawn at random: one server with 1,000 accounts, sessions and clients, one with
-${accounts.toLocaleString('en')} accounts and sessions and ${clients.toLocaleString('en')} clients.
+(8 for sign-ins), ids drawn at random: one server with 1,000 accounts, sessions, API keys and clients, one with
+${accounts.toLocaleString('en')} accounts, sessions and keys and ${clients.toLocaleString('en')} clients. Of the keys 1,000 are in use on both.
 
 | Work | 1,000 | ${accounts.toLocaleString('en')} | ratio | ratio by CPU |
 |---|--:|--:|--:|--:|
@@ -109,6 +144,8 @@ async function fill(port: number, amounts: Amounts): Promise<Filled> {
   const { secret } = await generate(services, environment.DATABASE_URL ?? '', amounts);
   const cookieKey = services.serverSecrets.get('cookie').toString('base64url');
   await close();
+  const keys = await makeKeys(environment, amounts.accounts, (number) => accountId(number + 1));
+  const step = Math.floor(keys.length / KEYS_IN_USE);
   process.stdout.write(
     `${amounts.accounts} accounts: ${((performance.now() - begun) / 1000).toFixed(0)} s\n`,
   );
@@ -120,6 +157,8 @@ async function fill(port: number, amounts: Amounts): Promise<Filled> {
     amounts,
     clientSecret: secret,
     cookieKey,
+    gatewayKey: secrets.gatewayKey,
+    keys: Array.from({ length: KEYS_IN_USE }, (_, index) => keys[index * step] ?? ''),
   };
 }
 
