@@ -8,6 +8,7 @@ import type { Changes } from '../../platform/changes.ts';
 import type { Clock } from '../../platform/clock.ts';
 import type { Db, Postgres } from '../../platform/database/postgres.ts';
 import { failure } from '../../platform/errors.ts';
+import { createCrowd } from '../../platform/limits/crowd.ts';
 import type { Peppers } from '../../platform/secrets/peppers.ts';
 import type { EventType } from '../../vocabulary/events.ts';
 import { type ApiKey, type ApiKeyChange, type NewApiKey, Rotation, stateOf } from '../schema.ts';
@@ -54,12 +55,21 @@ export interface ManagingDeps {
 /** Working at the same time, the new one with them; all of them are compared at each use. */
 export const MAXIMUM_WORKING_SECRETS = 3;
 
+/**
+ * What an owner holds may have to be read while the transaction is open, over another connection: were every connection
+ * taken by such a transaction, each would wait for the others, and the whole server with them. One at a time is sure with
+ * the smallest pool there may be.
+ */
+const TURNS = { places: 1, line: 1_000, patienceMilliseconds: 10_000 };
+
 export function createManaging(deps: ManagingDeps): Managing {
   const { postgres, changes, clock, peppers, settings } = deps;
 
+  const turns = createCrowd(TURNS);
+
   /** In a transaction whose change is seen on this node before it returns. */
   async function commit<T>(run: (trx: Db) => Promise<T>): Promise<T> {
-    const result = await postgres.transaction(run);
+    const result = await turns.run(() => postgres.transaction(run));
     // The change stands: were this look to fail, the next one in a second brings it.
     await changes.poll().catch(() => undefined);
     return result;
