@@ -13,6 +13,7 @@ const indexes = {
 };
 
 export async function up(knex: Knex): Promise<void> {
+  await knex.raw('set lock_timeout = 0');
   for (const [name, columns] of Object.entries(indexes)) {
     await knex.raw(`create index concurrently if not exists ${name} on api_keys ${columns}`);
   }

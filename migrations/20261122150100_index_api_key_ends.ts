@@ -5,6 +5,7 @@ import type { Knex } from 'knex';
 export const config = { transaction: false };
 
 export async function up(knex: Knex): Promise<void> {
+  await knex.raw('set lock_timeout = 0');
   await knex.raw(
     'create index concurrently if not exists api_keys_ended_at on api_keys (ended_at) where ended_at is not null',
   );

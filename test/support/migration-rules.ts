@@ -43,7 +43,9 @@ function demandsValue(change: string): boolean {
   if (/\bset\s+not\s+null\b|\.(dropNullable|setNullable)\(/i.test(change)) return true;
   const columns = change.split(/;|,(?![^(]*\))/);
   return columns.some(
-    (column) => /\bnot\s+null\b|\.notNullable\(/i.test(column) && !/\bdefault/i.test(column),
+    // `drop not null` allows more than before, and `is not null` asks.
+    (column) =>
+      /(?<!\b(drop|is)\s+)\bnot\s+null\b|\.notNullable\(/i.test(column) && !/\bdefault/i.test(column),
   );
 }
 
