@@ -12,6 +12,9 @@ const SETTLING_MILLISECONDS = 8_000;
 
 const config = loadConfig({ environment: process.env, directory: undefined });
 const { services, close } = await openServices(config, { role: 'serve' });
+// As in a server: without these changes are never heard of, and what was counted is never written.
+await services.changes.start();
+services.usage.start();
 
 async function verify(credential: string): Promise<void> {
   const body = {
@@ -49,4 +52,6 @@ const kept = await bytes();
 process.stdout.write(String(kept - before));
 // Held until here: they are not counted.
 if (keys.length === 0) throw new Error('no keys');
+await services.usage.stop();
+await services.changes.stop();
 await close();
