@@ -213,6 +213,9 @@ const accessCommands: Command<Services>[] = [
         action: args.text('action'),
         resource,
       });
+      const [reason] = decision.reasons;
+      if (reason?.code === 'question_invalid')
+        throw new UsageMistake(`${reason.text} Name one as type or type:id.`);
       const verdict = decision.allowed ? 'Allowed.' : 'Not allowed.';
       return { json: decision, text: [verdict, ...decision.reasons.map(({ text }) => `  ${text}`)] };
     },

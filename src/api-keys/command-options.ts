@@ -1,7 +1,9 @@
 // The options of `gatehouse key create` and `key change`, and what they say in the words of the API.
 import type { Access } from '../access/access.ts';
+import { type Accounts, accountNamed } from '../accounts/accounts.ts';
 import { definedFields } from '../lib/fields.ts';
 import { parseRateLimit, type RateLimit } from '../lib/rate-limits.ts';
+import { type Organizations, organizationNamed } from '../organizations/organizations.ts';
 import { type Arguments, type CommandOption, type Options, UsageMistake } from '../platform/command.ts';
 import type { NewApiKey } from './schema.ts';
 
@@ -60,13 +62,19 @@ export function idGiven(args: Arguments, options: Options): string {
   return id;
 }
 
+export interface Named {
+  access: Pick<Access, 'findRoleByName' | 'listAssignments'>;
+  accounts: Pick<Accounts, 'find' | 'findByIdentifier'>;
+  organizations: Pick<Organizations, 'find' | 'findBySlug'>;
+}
+
+type Whose = Pick<NewApiKey, 'owner' | 'organizationId' | 'parentId'>;
+
 /** Of a server that one person administers: theirs, unless told. */
-export async function ownerOrOnlyAdmin(
-  options: Options,
-  access: Pick<Access, 'findRoleByName' | 'listAssignments'>,
-): Promise<ReturnType<typeof ownerGiven>> {
+export async function ownerOrOnlyAdmin(options: Options, named: Named): Promise<Whose> {
+  const { access } = named;
   if (['account', 'client', 'organization', 'parent'].some((name) => options.text(name) !== undefined))
-    return ownerGiven(options);
+    return ownerGiven(options, named);
   const roleId = (await access.findRoleByName('admin', null))?.id;
   const { items } = await access.listAssignments(
     { roleId, organizationId: null },
@@ -75,21 +83,24 @@ export async function ownerOrOnlyAdmin(
   const people = items.filter(({ subjectKind }) => subjectKind === 'account');
   const [only] = people;
   // Says what to give.
-  if (only === undefined || people.length > 1) return ownerGiven(options);
+  if (only === undefined || people.length > 1) return ownerGiven(options, named);
   return { owner: { kind: 'account', id: only.subjectId } };
 }
 
-export function ownerGiven(options: Options): Pick<NewApiKey, 'owner' | 'organizationId' | 'parentId'> {
-  const [account, client, organization, parentId] = ['account', 'client', 'organization', 'parent'].map(
-    (name) => options.text(name),
+async function ownerGiven(options: Options, { accounts, organizations }: Named): Promise<Whose> {
+  const [account, client, place, parentId] = ['account', 'client', 'organization', 'parent'].map((name) =>
+    options.text(name),
   );
   if (parentId !== undefined) return { parentId };
   if (account !== undefined && client !== undefined)
     throw new UsageMistake('Give --account or --client, not both.');
-  if (account !== undefined)
-    return { owner: { kind: 'account', id: account }, organizationId: organization ?? null };
-  if (client !== undefined)
-    return { owner: { kind: 'client', id: client }, organizationId: organization ?? null };
+  const organization = place === undefined ? undefined : (await organizationNamed(organizations, place)).id;
+  const organizationId = organization ?? null;
+  if (account !== undefined) {
+    const { id } = await accountNamed(accounts, account);
+    return { owner: { kind: 'account', id }, organizationId };
+  }
+  if (client !== undefined) return { owner: { kind: 'client', id: client }, organizationId };
   if (organization !== undefined) return { owner: { kind: 'organization', id: organization } };
   throw new UsageMistake(
     'Say whose key it is: --account, --client or --organization, or --parent for a sub-key.',

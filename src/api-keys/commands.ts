@@ -1,5 +1,4 @@
 // gatehouse key …: make, list, show, change, rotate, revoke, disable and enable API keys, and rotate their pepper.
-import type { Access } from '../access/access.ts';
 import { definedFields } from '../lib/fields.ts';
 import type { Clock } from '../platform/clock.ts';
 import {
@@ -15,6 +14,7 @@ import type { ApiKeys, NewApiKey, ShownKey } from './api-keys.ts';
 import {
   idGiven,
   idOption,
+  type Named,
   ownerOrOnlyAdmin,
   permissionOptions,
   permissionsGiven,
@@ -29,8 +29,7 @@ import { apiKeyView } from './view.ts';
 type Services = {
   apiKeys: ApiKeys;
   clock: Clock;
-  access: Pick<Access, 'findRoleByName' | 'listAssignments'>;
-};
+} & Named;
 
 const DEFAULT_LIMIT = 50;
 const id = { ...which, optional: false };
@@ -43,9 +42,17 @@ export const commands: Command<Services>[] = [
       { name: 'name', value: 'name', required: true, summary: 'What people know it by.' },
       ...permissionOptions,
       { name: 'admin', summary: 'Everything: *:*.' },
-      { name: 'account', value: 'id', summary: 'The person whose key it is.' },
+      {
+        name: 'account',
+        value: 'account',
+        summary: 'The person whose key it is: id, mail address or user name.',
+      },
       { name: 'client', value: 'id', summary: 'The client whose key it is.' },
-      { name: 'organization', value: 'id', summary: 'Whose key it is, or with --account where it acts.' },
+      {
+        name: 'organization',
+        value: 'organization',
+        summary: 'Whose key it is, or with --account where it acts: id or slug.',
+      },
       { name: 'parent', value: 'id', summary: 'The key above it: makes a sub-key.' },
       ...settings,
     ],
@@ -56,7 +63,7 @@ export const commands: Command<Services>[] = [
       const input: NewApiKey = {
         name: options.required('name'),
         permissions,
-        ...(await ownerOrOnlyAdmin(options, services.access)),
+        ...(await ownerOrOnlyAdmin(options, services)),
         ...settingsOf(options),
       };
       const { key, secret } = await services.apiKeys.create(input, asOperator(by));
@@ -250,7 +257,8 @@ function linesOf(key: ShownKey, now: Date): string[] {
       : [`revoked      ${key.revokedAt.toISOString()}  ${key.revokedReason ?? ''}`]),
     `last used    ${key.lastUsedAt?.toISOString() ?? 'never'}  ${key.lastUsedAddress ?? ''}`,
     ...key.secrets.map(
-      ({ id: secretId, retiresAt }) => `secret       ${secretId}  ${retiresAt?.toISOString() ?? ''}`,
+      ({ id: secretId, retiresAt }) =>
+        `secret       ${secretId}${retiresAt === null ? '' : `, until ${retiresAt.toISOString()}`}`,
     ),
     ...(key.notes === null ? [] : [`notes        ${key.notes}`]),
   ].map((line) => line.trimEnd());

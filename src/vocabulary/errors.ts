@@ -149,8 +149,11 @@ export const errors = {
       'Only proxies may ask here. Name the address of this one in FORWARD_AUTH_PROXIES, or let it send FORWARD_AUTH_SECRET.',
   },
 
-  authentication_required: { status: 401, sentence: 'A valid access token is required.' },
-  permission_denied: { status: 403, sentence: 'The access token does not carry the permission this needs.' },
+  authentication_required: { status: 401, sentence: 'A valid access token or API key is required.' },
+  permission_denied: {
+    status: 403,
+    sentence: 'The access token or API key does not hold the permission this needs.',
+  },
   form_expired: { status: 403, sentence: 'This form has expired. Please open the page again.' },
   cross_site_request: { status: 403, sentence: 'This request came from another site and was refused.' },
 

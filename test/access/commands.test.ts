@@ -122,6 +122,7 @@ describe('access', () => {
     expect((await explain('read', 'tickets:7')).out).toBe(
       'Not allowed.\n  The subject holds no permission for tickets:read.\n',
     );
+    expect(await explain('read', 'tickets/7')).toMatchObject({ code: 2 });
     const json = await run('access', 'explain', person.id, 'read', 'tickets', ...at, '--json');
     expect(json.json).toMatchObject({ allowed: true, reasons: [{ code: 'permitted' }] });
     expect((await run('access', 'list', person.id, ...at)).out).toMatch(

@@ -3,7 +3,7 @@ import { PassThrough } from 'node:stream';
 import { describe, expect, it } from 'vitest';
 import { commands } from '../../src/api-keys/commands.ts';
 import { bind, runCommandLine } from '../../src/platform/command-line/run.ts';
-import { createApi } from '../support/people.ts';
+import { createApi, createPerson } from '../support/people.ts';
 import { useNodes } from './world.ts';
 
 const nodes = useNodes({ API_KEY_MAXIMUM_LIFETIME_DAYS: '0' });
@@ -52,6 +52,47 @@ describe('gatehouse key', () => {
     expect(await good(rotated.json.secret)).toBe(false);
     expect((await run('key', 'show', id)).out).toContain('rolled out');
     expect((await run('key', 'list', '--state', 'revoked', '--json')).json.items).toHaveLength(1);
+  });
+
+  it('takes the owner by mail address, and the organization by its word', async () => {
+    const { accounts, organizations } = nodes.services;
+    const { email } = (await accounts.find(nodes.admin().id)) ?? { email: null };
+    const { id } = await organizations.create(
+      { slug: 'acme', name: 'Acme' },
+      { kind: 'operator', id: 'test' },
+    );
+    await organizations.addMember(id, nodes.admin().id, { kind: 'operator', id: 'test' });
+    const made = await run(
+      'key',
+      'create',
+      '--name',
+      'Theirs',
+      '--permission',
+      'notes:read',
+      '--account',
+      email ?? '',
+      '--organization',
+      'acme',
+      '--json',
+    );
+
+    expect(made.json).toMatchObject({ accountId: nodes.admin().id, organizationId: id });
+    expect(await create('--account', 'nobody@example.com')).toMatchObject({ code: 3 });
+  });
+
+  it('names what nobody may give', async () => {
+    const { id } = await createPerson(nodes.services);
+    const refused = await create('--account', id, '--permission', 'accounts:delete');
+
+    expect(refused).toMatchObject({ code: 4 });
+    expect(refused.error).toMatch(/permissions: .*accounts:delete/);
+  });
+
+  it('says until when an old secret works', async () => {
+    const { json } = await create('--json');
+    const { out } = await run('key', 'rotate', json.id, '--overlap', '60');
+
+    expect(out).toMatch(/secret {7}kse_\w+\nsecret {7}kse_\w+, until \d{4}-/);
   });
 
   it('sets and changes everything that a key has', async () => {

@@ -226,7 +226,7 @@ describe('a caller', () => {
       expect(status).toBe(401);
       expect(headers.get('www-authenticate')).toMatch(/^Bearer realm=/);
       expect(headers.get('content-type')).toMatch(/^text\/plain/);
-      expect(body).toBe('A valid access token is required.');
+      expect(body).toBe('A valid access token or API key is required.');
     }
   });
 

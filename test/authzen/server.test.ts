@@ -60,10 +60,13 @@ describe('a service with a token of the server', () => {
     const refused = await ask('evaluation', { subject, action, resource }, made.other?.token);
     expect([refused.status, await refused.text()]).toEqual([
       403,
-      'The access token does not carry the permission this needs.',
+      'The access token or API key does not hold the permission this needs.',
     ]);
     const unknown = await ask('evaluation', { subject, action, resource }, 'stolen');
-    expect([unknown.status, await unknown.text()]).toEqual([401, 'A valid access token is required.']);
+    expect([unknown.status, await unknown.text()]).toEqual([
+      401,
+      'A valid access token or API key is required.',
+    ]);
     const nowhere = await ask('nothing', {}, made.pep?.token);
     expect([nowhere.status, nowhere.headers.get('content-type')]).toEqual([404, 'text/plain; charset=utf-8']);
   });

@@ -71,11 +71,11 @@ function exitCodeOf(status: number): number {
 
 /** The sentence and the plain details behind it: 'The password is too short. minimumLength: 15'. */
 function withDetails(sentence: string, details: Readonly<Record<string, unknown>>): string {
-  const plain = Object.entries(details).filter(
-    ([, value]) => typeof value === 'string' || typeof value === 'number',
-  );
-  return [sentence, ...plain.map(([name, value]) => `${name}: ${value}`)].join(' ');
+  const plain = Object.entries(details).filter(([, value]) => [value].flat().every(isPlain));
+  return [sentence, ...plain.map(([name, value]) => `${name}: ${[value].flat().join(' ')}`)].join(' ');
 }
+
+const isPlain = (value: unknown) => typeof value === 'string' || typeof value === 'number';
 
 function causeOf(error: Error): string {
   return error.cause instanceof Error ? `caused by: ${error.cause.stack ?? error.cause.message}\n` : '';
