@@ -142,6 +142,15 @@ const wrongs: [string, string, () => Promise<Wrong>][] = [
   ['a fractional amount', '400 amount_invalid', amounts(1.5)],
   ['an amount in words', '400 amount_invalid', amounts('many')],
   [
+    'a limit in words',
+    '400 request_invalid',
+    async () => ({
+      method: 'PUT',
+      path: '/budgets',
+      body: { scope: { kind: 'account', id: 'acc_1' }, meter: 'tokens', window: 'day', limit: 'many' },
+    }),
+  ],
+  [
     'settling twice',
     '409 reservation_settled',
     async () => {
