@@ -207,12 +207,8 @@ const accessCommands: Command<Services>[] = [
       const subject = await actorNamed(services, args.text('subject'));
       const organizationId = await placeOf(services, options);
       const resource = { ...resourceNamed(args.text('resource')), properties: propertiesOf(options) };
-      const decision = await services.access.decide({
-        subject,
-        organizationId,
-        action: args.text('action'),
-        resource,
-      });
+      const question = { subject, organizationId, action: args.text('action'), resource };
+      const decision = await services.access.decide(question);
       const [reason] = decision.reasons;
       if (reason?.code === 'question_invalid')
         throw new UsageMistake(`${reason.text} Name one as type or type:id.`);
