@@ -27,7 +27,9 @@ const making = [
   'api_key_permission_not_held',
   'api_key_wider_than_parent',
   'api_key_ended',
+  'api_key_bound',
 ] as const;
+const escaping = ['api_key_bound', 'api_key_not_by_itself'] as const;
 const owners = [
   'account_not_found',
   'client_not_found',
@@ -188,7 +190,7 @@ function makingRoutes(deps: ApiKeyRouteDeps, { path, own, of, permissions }: Pla
       params: IdParams,
       body: ApiKeyChange.omit({ version: true }),
       reply: { 200: ApiKeyView },
-      errors: ['api_key_not_found', ...making],
+      errors: ['api_key_not_found', 'api_key_not_by_itself', ...making],
       async run({ params, body, caller, version }) {
         const as = of(caller);
         await apiKeys.change(params.id, { ...body, version }, as);
@@ -213,6 +215,7 @@ function makingRoutes(deps: ApiKeyRouteDeps, { path, own, of, permissions }: Pla
         'api_key_ended',
         'api_key_secret_limit',
         'api_key_permission_not_held',
+        'api_key_bound',
       ],
       async run({ params, body, caller }) {
         const as = of(caller);
@@ -237,7 +240,7 @@ function actRoutes(deps: ApiKeyRouteDeps, { path, own, of, permissions }: Place)
       versioned: true,
       params: IdParams,
       reply: { 200: ApiKeyView },
-      errors: ['api_key_not_found', 'api_key_ended'],
+      errors: ['api_key_not_found', 'api_key_ended', ...(act === 'enable' ? escaping : [])],
       async run({ params, caller }) {
         const as = of(caller);
         await apiKeys[act](params.id, as);

@@ -18,6 +18,7 @@ import type { KeySettings } from './manage/bounds.ts';
 import { type Authority, createMakers } from './manage/makers.ts';
 import { createMaking, newKey } from './manage/making.ts';
 import { createManaging, type IssuedKey, type Managing } from './manage/managing.ts';
+import { createOwnBounds } from './manage/own-bounds.ts';
 import { createPepperRotation, type PepperRotation } from './manage/pepper.ts';
 import { createShowing } from './manage/showing.ts';
 import type { ApiKeyFilter, KnownKey, ShownKey } from './schema.ts';
@@ -93,8 +94,9 @@ export function createApiKeys(deps: ApiKeysDeps): ApiKeys {
   const hasRoles = async (id: string) => (await known.get(id))?.hasRoles ?? false;
   const rights = createKeyRights({ owners: deps.owners, clock, find, hasRoles });
   const makers = createMakers({ accounts: deps.accounts, rights, find });
-  const making = createMaking({ ...deps, makers, rights });
-  const { insert, ...managed } = createManaging({ ...deps, making, makers, rights });
+  const ownBounds = createOwnBounds({ rights, find });
+  const making = createMaking({ ...deps, makers, ownBounds, rights });
+  const { insert, ...managed } = createManaging({ ...deps, making, makers, ownBounds, rights });
   const lastUse = createLastUse({ db, clock, log });
 
   return {

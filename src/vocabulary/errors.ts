@@ -273,6 +273,16 @@ export const errors = {
     status: 400,
     sentence: 'A sub-key can only be narrower than the key above it. Narrow the fields that are named.',
   },
+  api_key_bound: {
+    status: 403,
+    sentence:
+      'A key with bounds of its own makes, changes, enables and rotates only keys below itself. Give parentId, or ask with a key without bounds or as a person.',
+  },
+  api_key_not_by_itself: {
+    status: 403,
+    sentence:
+      'A key changes and enables neither itself nor a key above it. Ask with another key or as a person.',
+  },
   api_key_sub_key_limit: {
     status: 409,
     sentence: 'The key has as many sub-keys, or as many levels of them, as are allowed. Revoke one first.',

@@ -23,7 +23,7 @@ beforeAll(async () => {
   const admin = await createPerson(services, { admin: true });
   made.ownerId = admin.id;
   const issued = await services.apiKeys.create(
-    { name: 'admin', permissions: ['*:*'], owner: { kind: 'account', id: admin.id } },
+    { name: 'admin', permissions: ['*:*'], owner: { kind: 'account', id: admin.id }, expiresAt: null },
     atTheMachine,
   );
   made.adminKey = issued.secret;

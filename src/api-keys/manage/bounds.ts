@@ -36,17 +36,17 @@ export function refuseUnheld(texts: readonly string[], { owner, maker, named }: 
   if (missing.length > 0) throw failure('api_key_permission_not_held', { permissions: missing });
 }
 
-/** When a key ends that was asked for with this expiry. Throws api_key_invalid. */
+/** When a key ends that was asked for with this expiry. Throws api_key_invalid, api_key_wider_than_parent. */
 export function expiryOf(
   asked: Date | null | undefined,
-  { settings, now, parent }: { settings: KeySettings; now: Date; parent: Date | null },
+  { settings, now, latest: above }: { settings: KeySettings; now: Date; latest: Date | null },
 ): Date | null {
   const { lifetimeDays, maximumLifetimeDays } = settings;
   const latest =
     maximumLifetimeDays === 0 ? null : new Date(now.getTime() + maximumLifetimeDays * DAY_MILLISECONDS);
   if (asked === undefined) {
     const usual = lifetimeDays === 0 ? null : new Date(now.getTime() + lifetimeDays * DAY_MILLISECONDS);
-    return earliest(earliest(usual, latest), parent);
+    return earliest(earliest(usual, latest), above);
   }
   if (asked !== null && asked <= now) throw invalid({ expiresAt: 'must be in the future' });
   if (latest !== null && (asked === null || asked > latest)) {
@@ -54,13 +54,13 @@ export function expiryOf(
       expiresAt: `must be at most ${maximumLifetimeDays} days away (API_KEY_MAXIMUM_LIFETIME_DAYS)`,
     });
   }
-  if (parent !== null && (asked === null || asked > parent)) {
-    throw wider({ expiresAt: `the key above ends at ${parent.toISOString()}` });
+  if (above !== null && (asked === null || asked > above)) {
+    throw wider({ expiresAt: `the key above it, or the one that asks, ends at ${above.toISOString()}` });
   }
   return asked;
 }
 
-function earliest(one: Date | null, other: Date | null): Date | null {
+export function earliest(one: Date | null, other: Date | null): Date | null {
   if (one === null || other === null) return one ?? other;
   return one < other ? one : other;
 }

@@ -11,6 +11,7 @@ import { countChildren, lockApiKey } from '../store.ts';
 import type { KeyRights, Owners } from '../use/rights.ts';
 import {
   type Bounded,
+  earliest,
   expiryOf,
   invalid,
   type KeySettings,
@@ -19,6 +20,7 @@ import {
   refuseWider,
 } from './bounds.ts';
 import type { Authority, Makers } from './makers.ts';
+import type { OwnBounds } from './own-bounds.ts';
 
 export interface Making {
   /** The record, not written yet. */
@@ -32,10 +34,11 @@ export function createMaking(deps: {
   apis: Pick<Apis, 'known'>;
   owners: Pick<Owners, 'client'>;
   makers: Makers;
+  ownBounds: OwnBounds;
   rights: KeyRights;
   settings: KeySettings;
 }): Making {
-  const { clock, rights, makers, settings } = deps;
+  const { clock, rights, makers, ownBounds, settings } = deps;
 
   async function parentFor(trx: Db, parentId: string, { caller, within }: Authority): Promise<ApiKey> {
     // A key that is presented is above what it makes, and not among the keys below it.
@@ -93,6 +96,7 @@ export function createMaking(deps: {
       const { owner, organizationId, parentId, ...wanted } = parse(NewApiKey, input);
       const parent = parentId ? await parentFor(trx, parentId, as) : undefined;
       if (parent === undefined && as.within.ancestorId !== undefined) throw failure('api_key_not_found');
+      await ownBounds.refuseBeside(parent, as);
       if (parent !== undefined && (owner ?? organizationId)) {
         throw invalid({ owner: 'a sub-key has the owner and the organization of the key above it' });
       }
@@ -102,7 +106,8 @@ export function createMaking(deps: {
       await refuse(wanted, whose, { parent: above }, as);
       const now = clock.now();
       const id = newId('key');
-      const expiresAt = expiryOf(wanted.expiresAt, { settings, now, parent: above?.expiresAt ?? null });
+      const latest = earliest(above?.expiresAt ?? null, await ownBounds.endOf(as));
+      const expiresAt = expiryOf(wanted.expiresAt, { settings, now, latest });
       const { name, permissions } = wanted;
       const said = { ...definedFields(wanted), name, permissions, expiresAt };
       return { ...newKey(id, whose, now), ...family(parent, id), ...said };
@@ -117,10 +122,11 @@ export function createMaking(deps: {
       const added = fields.permissions?.filter((text) => !before.covers(text)) ?? [];
       await refuse({ ...fields, permissions: added }, key, { parent }, as);
       const now = clock.now();
+      const latest = earliest(parent?.expiresAt ?? null, await ownBounds.endOf(as));
       const expiresAt =
         fields.expiresAt === undefined
           ? key.expiresAt
-          : expiryOf(fields.expiresAt, { settings, now, parent: parent?.expiresAt ?? null });
+          : expiryOf(fields.expiresAt, { settings, now, latest });
       return { ...key, ...fields, expiresAt };
     },
   };

@@ -17,6 +17,7 @@ import type { KeyRights } from '../use/rights.ts';
 import { invalid, type KeySettings, parse, refuseUnheld } from './bounds.ts';
 import type { Authority, Makers } from './makers.ts';
 import type { Making } from './making.ts';
+import type { OwnBounds } from './own-bounds.ts';
 
 export interface IssuedKey {
   readonly key: ApiKey;
@@ -48,6 +49,7 @@ export interface ManagingDeps {
   peppers: Peppers;
   making: Making;
   makers: Makers;
+  ownBounds: OwnBounds;
   rights: KeyRights;
   settings: KeySettings;
 }
@@ -63,7 +65,7 @@ export const MAXIMUM_WORKING_SECRETS = 3;
 const TURNS = { places: 1, line: 1_000, patienceMilliseconds: 10_000 };
 
 export function createManaging(deps: ManagingDeps): Managing {
-  const { postgres, changes, clock, peppers, settings } = deps;
+  const { postgres, changes, clock, peppers, ownBounds, settings } = deps;
 
   const turns = createCrowd(TURNS);
 
@@ -100,6 +102,11 @@ export function createManaging(deps: ManagingDeps): Managing {
     if (key === undefined) throw failure('api_key_not_found');
     await deps.makers.guard(trx, key, as);
     return key;
+  }
+
+  async function refuseEscape(key: ApiKey, as: Authority): Promise<void> {
+    await ownBounds.refuseItself(key, as);
+    await ownBounds.refuseBeside(key, as);
   }
 
   function refuseEnded(key: ApiKey): void {
@@ -163,6 +170,7 @@ export function createManaging(deps: ManagingDeps): Managing {
   function setStatus(id: string, status: ApiKey['status'], as: Authority): Promise<ApiKey> {
     return commit(async (trx) => {
       const key = await lock(trx, id, as);
+      if (status === 'active') await refuseEscape(key, as);
       refuseEnded(key);
       if (key.status === status) return key;
       const next = await write(trx, key, { status });
@@ -179,6 +187,7 @@ export function createManaging(deps: ManagingDeps): Managing {
     change: (id, { version, ...change }, as) =>
       commit(async (trx) => {
         const key = await lock(trx, id, as);
+        await refuseEscape(key, as);
         if (version !== undefined && version !== key.version) throw failure('version_conflict');
         refuseEnded(key);
         const changed = await deps.making.changed(key, change, as);
@@ -194,6 +203,7 @@ export function createManaging(deps: ManagingDeps): Managing {
         const overlapSeconds = overlapOf(parse(Rotation, input));
         const key = await lock(trx, id, as);
         refuseEnded(key);
+        await ownBounds.refuseBeside(key, as);
         await refuseStronger(key, as);
         const now = clock.now();
         const deadline = new Date(now.getTime() + overlapSeconds * 1000);
