@@ -289,7 +289,7 @@ describe.skipIf(needs('nginx'))('nginx', () => {
 });
 
 // No tool of CI: its file is checked wherever Caddy is at hand.
-describe.skipIf(find('caddy') === undefined)('Caddy', () => {
+describe.skipIf(needs('caddy'))('Caddy', () => {
   guards(behind(startCaddy));
 });
 
