@@ -1,6 +1,6 @@
 // Builds every feature once, in floor order: read it as the table of contents of the server.
 import { type Access, createAccess } from './access/access.ts';
-import { forgetAssignments, permissionsOfTeam } from './access/memberships.ts';
+import { permissionsOfTeam } from './access/memberships.ts';
 import { createResources, type Resources } from './access/resources.ts';
 import { type Accounts, createAccounts } from './accounts/accounts.ts';
 import { type ApiKeys, createApiKeys } from './api-keys/api-keys.ts';
@@ -116,7 +116,8 @@ export async function createServices(config: Config, opened: Opened): Promise<Se
     audit,
     changes,
     clock,
-    forgetAssignments,
+    revokeKeysOf: async (trx, { accountId, organizationId }, by) =>
+      keys.built?.revokeAllOf(trx, accountId, by, organizationId),
     permissionsOfTeam,
   });
   // Keys live on a higher floor; what one may do is asked there.

@@ -115,11 +115,15 @@ export async function countChildren(trx: Db, parentId: ApiKeyId, now: Date): Pro
   return Number(row?.count ?? 0);
 }
 
-/** Every active key of an account, whose ends are put down together; answers which. */
-export async function activeKeysOf(trx: Db, accountId: string): Promise<ApiKey[]> {
+/** Every active key of an account, or of those the ones in an organization; locked, as they end together. */
+export async function activeKeysOf(trx: Db, accountId: string, organizationId?: string): Promise<ApiKey[]> {
   const rows = await trx('api_keys')
     .select(...columns)
-    .where({ owner_kind: 'account', account_id: accountId })
+    .where({
+      owner_kind: 'account',
+      account_id: accountId,
+      ...(organizationId !== undefined && { organization_id: organizationId }),
+    })
     .whereNull('revoked_at')
     .orderBy('id')
     .forUpdate();

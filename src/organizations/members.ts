@@ -37,8 +37,6 @@ export function createMembers(deps: PartDeps) {
         }
         if (await store.insertMember(trx, organization, account, clock.now())) {
           const place = { organizationId: organization, accountId: account };
-          // Nothing from an earlier membership comes back, whatever was assigned while it ended.
-          await deps.forgetAssignments(trx, place);
           await tell(trx, 'organization.member-added', place, by);
         }
         const member = await store.findMember(trx, organization, account);
@@ -52,7 +50,8 @@ export function createMembers(deps: PartDeps) {
         const account = parseId('acc', accountId);
         if (account === undefined || !(await store.deleteMember(trx, organization, account))) return false;
         const place = { organizationId: organization, accountId: account };
-        await deps.forgetAssignments(trx, place);
+        // They would work again with a later membership. Roles go with the row, by their foreign key.
+        await deps.revokeKeysOf(trx, place, by);
         await tell(trx, 'organization.member-removed', place, by);
         return true;
       }),

@@ -23,7 +23,7 @@ import type {
 } from './schema.ts';
 import { createTeams } from './teams.ts';
 
-export type { ForgetAssignments, OrganizationsDeps } from './deps.ts';
+export type { OrganizationsDeps } from './deps.ts';
 export type {
   AccountOrganization,
   Member,

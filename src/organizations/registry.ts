@@ -121,7 +121,6 @@ export function createRegistry(deps: PartDeps) {
     remove: (id: string, by: Actor, version?: number): Promise<void> =>
       commit(async (trx) => {
         const organization = await lock(trx, id, version);
-        await deps.forgetAssignments(trx, { organizationId: organization.id });
         await store.deleteOrganization(trx, organization.id);
         await tell(trx, 'organization.deleted', organization, by, { details: { slug: organization.slug } });
       }),

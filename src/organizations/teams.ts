@@ -81,7 +81,6 @@ export function createTeams(deps: PartDeps) {
       const key = keyOf(organizationId, teamId);
       const team = await lock(trx, key, version);
       const members = await store.emptyTeam(trx, key);
-      await deps.forgetAssignments(trx, key);
       await store.deleteTeam(trx, key);
       await tell(trx, 'team.deleted', team, by);
       await bump(trx, members);

@@ -32,7 +32,7 @@ export function createAccessNode(postgres: Postgres, key: { permissions?: readon
     audit,
     changes,
     clock,
-    forgetAssignments: async () => {},
+    revokeKeysOf: async () => {},
     permissionsOfTeam: async () => [],
   });
   const resources = createResources({ postgres, audit, changes, clock });

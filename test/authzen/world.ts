@@ -53,7 +53,7 @@ export function useDecisions(): DecisionWorld {
   });
   const organizations = createOrganizations({
     ...deps,
-    forgetAssignments: async () => {},
+    revokeKeysOf: async () => {},
     permissionsOfTeam: async () => [],
   });
   const resources = createResources(deps);

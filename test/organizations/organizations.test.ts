@@ -5,7 +5,7 @@ import { createNode, createPeople, makeOrganization, operator, tag } from './wor
 
 const database = useDatabase();
 const { db } = database;
-const { organizations, forgotten } = createNode(database);
+const { organizations } = createNode(database);
 const person = createPeople(database);
 const page = { limit: 10, cursor: null };
 const nobody = 'org_00000000000000000000000000';
@@ -138,7 +138,6 @@ describe('an organization', () => {
     for (const table of ['organization_members', 'teams', 'team_members']) {
       expect(await db(table).where({ organization_id: id })).toEqual([]);
     }
-    expect(forgotten).toContainEqual({ organizationId: id });
     expect((await eventsOf(id)).at(-1)?.type).toBe('organization.deleted');
   });
 

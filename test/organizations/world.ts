@@ -17,33 +17,33 @@ export { operator };
 export interface Node {
   readonly organizations: Organizations;
   readonly changes: Changes;
-  /** What was taken away with memberships and teams. */
-  readonly forgotten: Parameters<OrganizationsDeps['forgetAssignments']>[1][];
+  /** Of which members the keys were ended. */
+  readonly ended: Parameters<OrganizationsDeps['revokeKeysOf']>[1][];
 }
 
 /** One server process of several on the database. */
 export function createNode(
   { postgres, db }: TestDatabase,
-  more: Partial<Pick<OrganizationsDeps, 'forgetAssignments' | 'permissionsOfTeam'>> & {
+  more: Partial<Pick<OrganizationsDeps, 'revokeKeysOf' | 'permissionsOfTeam'>> & {
     silence?: () => number;
   } = {},
 ): Node {
   const { audit, clock } = createWorld(postgres);
   const changes = createChanges({ db, log: silentLog });
-  const forgotten: Node['forgotten'] = [];
+  const ended: Node['ended'] = [];
   const organizations = createOrganizations({
     postgres,
     audit,
     clock,
     changes: { ...changes, ...(more.silence && { silence: more.silence }) },
-    async forgetAssignments(trx, of) {
-      forgotten.push(of);
-      await more.forgetAssignments?.(trx, of);
+    async revokeKeysOf(trx, of, by) {
+      ended.push(of);
+      await more.revokeKeysOf?.(trx, of, by);
     },
     permissionsOfTeam: more.permissionsOfTeam ?? (async () => []),
   });
   organizations.start();
-  return { organizations, changes, forgotten };
+  return { organizations, changes, ended };
 }
 
 export const tag = () => randomUUID().slice(0, 8);

@@ -35,8 +35,8 @@ export interface Managing {
   enable(id: string, as: Authority): Promise<ApiKey>;
   /** Writes a prepared key with its first secret. In the caller's transaction. */
   insert(trx: Db, key: ApiKey, by: Actor): Promise<IssuedKey>;
-  /** Answers how many. In the caller's transaction. */
-  revokeAllOf(trx: Db, accountId: string, by: Actor): Promise<number>;
+  /** Of an account, or only those of it that are bound to an organization; answers how many. In the caller's transaction. */
+  revokeAllOf(trx: Db, accountId: string, by: Actor, organizationId?: string): Promise<number>;
   /** Of a client that is deleted: its id may be registered again, and must bring no key back. In the caller's transaction. */
   forgetClient(trx: Db, clientId: string): Promise<void>;
 }
@@ -231,8 +231,8 @@ export function createManaging(deps: ManagingDeps): Managing {
       for (const id of ids) await changes.bump(trx, 'api-keys', id);
     },
 
-    async revokeAllOf(trx, accountId, by) {
-      const keys = await store.activeKeysOf(trx, accountId);
+    async revokeAllOf(trx, accountId, by, organizationId) {
+      const keys = await store.activeKeysOf(trx, accountId, organizationId);
       for (const key of keys) await revokeIn(trx, key, null, by);
       return keys.length;
     },
