@@ -244,6 +244,28 @@ describe('AK8: a leak report', () => {
   });
 });
 
+describe('leak reports while nobody publishes keys', () => {
+  const cut = useGatehouse({ settings });
+
+  it('AK8 wait some seconds before the public keys are asked for again', async () => {
+    published.up = false;
+    const before = published.asked;
+    for (let turn = 0; turn < 10; turn += 1) {
+      expect(await send('[]', signed('[]'), cut.issuer)).toMatchObject({
+        status: 503,
+        body: { code: 'leak_report_keys_unavailable' },
+      });
+    }
+    expect(published.asked - before).toBe(1);
+    published.up = true;
+  });
+
+  it('AK8 are believed again once somebody does', async () => {
+    const outcome = async () => (await send('[]', signed('[]'), cut.issuer)).status;
+    await expect.poll(outcome, { timeout: 10_000, interval: 500 }).toBe(200);
+  });
+});
+
 describe('leak reports that only go on record', () => {
   const quiet = useGatehouse({
     settings: { ...settings, LEAK_REPORT_ACTION: 'record', LIMIT_LEAK_REPORT_PER_MINUTE: '4' },

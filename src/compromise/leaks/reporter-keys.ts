@@ -22,6 +22,8 @@ type Keys = ReadonlyMap<string, KeyObject>;
 const FRESH_MILLISECONDS = 3_600_000;
 /** An unknown key id asks again, but made-up ones cannot ask without end. */
 const PAUSE_MILLISECONDS = 60_000;
+/** And so long while nobody answers: the reporter tries again, and what it sends must not become calls elsewhere. */
+const FAILED_PAUSE_MILLISECONDS = 5_000;
 const TIMEOUT_MILLISECONDS = 5_000;
 const LONGEST_ANSWER = 1_000_000;
 
@@ -41,6 +43,7 @@ export function createReporterKeys(deps: {
   let fetched: Keys = new Map();
   let fetchedAt = Number.NEGATIVE_INFINITY;
   let triedAt = Number.NEGATIVE_INFINITY;
+  let isDown = false;
   let underWay: Promise<boolean> | undefined;
 
   async function load(url: string): Promise<boolean> {
@@ -68,19 +71,19 @@ export function createReporterKeys(deps: {
     if (own !== undefined || keysUrl === undefined) return own;
     const now = performance.now();
     const isFresh = now - fetchedAt < FRESH_MILLISECONDS && fetched.has(id);
-    if (!isFresh && (underWay !== undefined || now - triedAt > PAUSE_MILLISECONDS)) {
-      triedAt = now;
+    const pause = isDown ? FAILED_PAUSE_MILLISECONDS : PAUSE_MILLISECONDS;
+    if (!isFresh && (underWay !== undefined || now - triedAt > pause)) {
       underWay ??= load(keysUrl).finally(() => {
         underWay = undefined;
+        triedAt = performance.now();
       });
-      const loaded = await underWay;
-      if (!loaded && !fetched.has(id)) {
-        // The reporter tries again later, and so do we.
-        triedAt = Number.NEGATIVE_INFINITY;
-        throw failure('leak_report_keys_unavailable', { retryAfterSeconds: 60 });
-      }
+      isDown = !(await underWay);
     }
-    return fetched.get(id);
+    const key = fetched.get(id);
+    if (key === undefined && isDown) {
+      throw failure('leak_report_keys_unavailable', { retryAfterSeconds: 60 });
+    }
+    return key;
   }
 
   return {
