@@ -138,6 +138,8 @@ describe.each(buses)('%s between the processes', (how, within) => {
       operator,
     );
     const { name } = await giveRole(cluster.services, subject, ['notes:purge']);
+    // The servers hear of an API that was made beside them within a second.
+    await delay(1_200);
     const permissions = ['notes:read', 'notes:purge'];
     const key = await world().key({ owner: subject, permissions, apis: [audience] });
     const fields = { resource: audience, scope: permissions.join(' ') };
