@@ -27,7 +27,9 @@ beforeAll(async () => {
   made.all = await machine(gatehouse);
   const admin = await createPerson(services, { admin: true });
   const owner = { kind: 'account', id: admin.id } as const;
-  const input = { name: 'Admin Key', permissions: ['*:*'], owner };
+  // A key makes none that outlasts it, and the document wants one for the whole of next year.
+  const expiresAt = new Date(Date.now() + 729 * 86_400_000).toISOString();
+  const input = { name: 'Admin Key', permissions: ['*:*'], owner, expiresAt };
   made.admin = (await services.apiKeys.create(input, asOperator(operator))).secret;
   made.audience = 'https://quantonium.example.com';
   const permissions = ['api:read', 'api:write', 'api:admin'].map((name) => ({

@@ -1,6 +1,6 @@
 // From when on tokens and sign-ins of an account, of a client or of everybody count. It ends what leaves no row of its own
 // to delete: JWT access tokens, and sign-ins that were under way (ASVS 7.4.1). Read from memory, kept fresh by `changes`.
-import type { Changes } from '../platform/changes.ts';
+import { afterCommit, type Changes } from '../platform/changes.ts';
 import type { Db } from '../platform/database/postgres.ts';
 import { prepared, runPrepared } from '../platform/database/prepared.ts';
 import { inBatches } from '../platform/jobs/batches.ts';
@@ -54,6 +54,10 @@ export function createCutoffs(deps: {
            set not_before = greatest(cutoffs.not_before, excluded.not_before), written_at = now()`,
         { ...keyOf(scope), at },
       );
+      const { kind, subject } = keyOf(scope);
+      const key = `${kind}:${subject}`;
+      // Here it holds at once: what comes back to this node next must not be quicker than the look at the changes.
+      afterCommit(trx, () => known.set(key, Math.max(known.get(key) ?? 0, at.getTime())));
       await changes.bump(trx, 'cutoffs');
     },
 

@@ -192,8 +192,8 @@ async function keysBetween(
   return [...new Set(rows.map(({ key }) => key))];
 }
 
-/** At once when it is no transaction; never after a rollback. */
-function afterCommit(db: Db, run: () => void): void {
+/** At once when it is no transaction; never after a rollback. Before whoever waits for the transaction goes on. */
+export function afterCommit(db: Db, run: () => void): void {
   // `as`: knex hands out its transactions as plain handles; these two fields tell them apart.
   let handle = db as Partial<Pick<Knex.Transaction, 'executionPromise' | 'parentTransaction'>>;
   while (handle.parentTransaction) handle = handle.parentTransaction;

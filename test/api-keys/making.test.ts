@@ -187,7 +187,7 @@ describe('a new key', () => {
     });
     await services.organizations.removeMember(organization.id, member.id, operator);
     expect(await services.apiKeys.authenticate(secret, { address: null })).toMatchObject({
-      refused: 'owner_inactive',
+      refused: 'revoked',
     });
   });
 
