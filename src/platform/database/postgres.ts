@@ -1,4 +1,5 @@
 // The one way to PostgreSQL: a knex pool, transactions, health, and what counts as "the database is away".
+import { setTimeout as delay } from 'node:timers/promises';
 import knex, { type Knex } from 'knex';
 import { type Log, silentLog } from '../telemetry/log.ts';
 import { createBreaker, type PgConnection } from './breaker.ts';
@@ -39,6 +40,8 @@ const OLDEST_SERVER = 150_000;
 const CONNECT_TIMEOUT_MILLISECONDS = 4_000;
 // A request that gets no connection in this time gets a 503: waiting longer only piles up more requests.
 const ACQUIRE_TIMEOUT_MILLISECONDS = 5_000;
+// The pool waits for each connection to be given back; a stop waits for none that is not.
+const CLOSE_MILLISECONDS = 5_000;
 // No transaction of ours waits for anything but the database, so an idle one is a lost one holding locks.
 const IDLE_IN_TRANSACTION_MILLISECONDS = 15_000;
 
@@ -70,9 +73,14 @@ export function createPostgres(settings: PostgresSettings): Postgres {
     health: () => answers(db),
     connections: () => connectionsOf(db),
     listen: (channel, heard) => startListener({ url, applicationName }, channel, heard),
-    close: () => {
+    async close() {
       breaker.stop();
-      return db.destroy();
+      const { pool } = db.client as { pool?: Pool }; // none after a first close
+      const closed = db.destroy().then(() => true);
+      if (await Promise.race([closed, delay(CLOSE_MILLISECONDS, false, { ref: false })])) return;
+      settings.log?.warn('Connections were still in use when the database was closed', {
+        used: pool?.numUsed(),
+      });
     },
   };
 }
