@@ -5,6 +5,7 @@ import { eventJson } from '../audit/audit.ts';
 import type { BudgetId, OrganizationId } from '../lib/ids.ts';
 import type { Db } from '../platform/database/postgres.ts';
 import type { BudgetScope, BudgetWindow } from './schema.ts';
+import { capOf } from './store.ts';
 
 /** One budget in one window, locked; what is counted is changed in memory and written once. */
 export interface Counter {
@@ -279,8 +280,6 @@ export async function mark(
   );
 }
 
-const amountOf = (digits: string | null) => (digits === null ? null : BigInt(digits));
-
 function counterOf(row: CounterRow): Counter {
   return {
     budgetId: row.id,
@@ -288,8 +287,8 @@ function counterOf(row: CounterRow): Counter {
     scope: { kind: row.scope_kind, id: row.scope_id },
     meter: row.meter,
     window: row.period,
-    limit: amountOf(row.hard_limit),
-    softLimit: amountOf(row.soft_limit),
+    limit: capOf(row.hard_limit),
+    softLimit: capOf(row.soft_limit),
     windowStart: row.window_start,
     windowEnd: row.window_end,
     used: BigInt(row.used),

@@ -60,29 +60,18 @@ async function removeEntries(db: Db, before: Date, limit: number): Promise<numbe
   return Number(rows[0]?.count ?? 0);
 }
 
-async function removeWindows(db: Db, before: Date, limit: number): Promise<number> {
-  const { rowCount } = await db.raw<{ rowCount: number }>(
-    `delete from budget_windows where ctid = any(array(
-       select ctid from budget_windows where window_end < ? order by window_end limit ? for update skip locked))`,
-    [before, limit],
-  );
-  return rowCount;
-}
+/** What was over before then, by the column that says when; budgets of tokens end with them. */
+const ends = {
+  budget_windows: 'window_end',
+  budget_reservations: 'closed_at',
+  budgets: 'expires_at',
+} as const;
 
-async function removeReservations(db: Db, before: Date, limit: number): Promise<number> {
+async function remove(db: Db, table: keyof typeof ends, before: Date, limit: number): Promise<number> {
+  const by = ends[table];
   const { rowCount } = await db.raw<{ rowCount: number }>(
-    `delete from budget_reservations where ctid = any(array(
-       select ctid from budget_reservations where closed_at < ? order by closed_at limit ? for update skip locked))`,
-    [before, limit],
-  );
-  return rowCount;
-}
-
-/** Those of tokens, which end with them. */
-async function removeExpired(db: Db, before: Date, limit: number): Promise<number> {
-  const { rowCount } = await db.raw<{ rowCount: number }>(
-    `delete from budgets where ctid = any(array(
-       select ctid from budgets where expires_at < ? order by expires_at limit ? for update skip locked))`,
+    `delete from ${table} where ctid = any(array(
+       select ctid from ${table} where ${by} < ? order by ${by} limit ? for update skip locked))`,
     [before, limit],
   );
   return rowCount;
@@ -115,9 +104,9 @@ export function budgetJobs(deps: {
       everySeconds: 3600,
       async run(signal) {
         const before = daysAgo(settings.budgetDays);
-        await inBatches((limit) => removeExpired(db, daysAgo(0), limit), signal);
-        await inBatches((limit) => removeReservations(db, daysAgo(CLOSED_DAYS), limit), signal);
-        await inBatches((limit) => removeWindows(db, before, limit), signal);
+        await inBatches((limit) => remove(db, 'budgets', daysAgo(0), limit), signal);
+        await inBatches((limit) => remove(db, 'budget_reservations', daysAgo(CLOSED_DAYS), limit), signal);
+        await inBatches((limit) => remove(db, 'budget_windows', before, limit), signal);
         await inBatches((limit) => removeEntries(db, before, limit), signal);
       },
     },

@@ -33,7 +33,8 @@ const COLUMNS = [
   'updated_at',
 ] as const;
 
-const amountOf = (digits: string | null) => (digits === null ? null : BigInt(digits));
+/** A bigint as `pg` reads it. */
+export const capOf = (digits: string | null) => (digits === null ? null : BigInt(digits));
 
 function budgetOf(row: Row): Budget {
   return {
@@ -42,8 +43,8 @@ function budgetOf(row: Row): Budget {
     scope: { kind: row.scope_kind, id: row.scope_id },
     meter: row.meter,
     window: row.period,
-    limit: amountOf(row.hard_limit),
-    softLimit: amountOf(row.soft_limit),
+    limit: capOf(row.hard_limit),
+    softLimit: capOf(row.soft_limit),
     expiresAt: row.expires_at,
     version: row.version,
     createdAt: row.created_at,
