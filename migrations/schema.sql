@@ -15,6 +15,22 @@ create table access_resources (
 CREATE UNIQUE INDEX access_resources_key ON access_resources USING btree (COALESCE(organization_id, ''::text), type, id);
 CREATE INDEX access_resources_organization ON access_resources USING btree (organization_id) WHERE (organization_id IS NOT NULL);
 
+create table account_devices (
+  id text not null,
+  account_id text not null,
+  secret_hash bytea not null,
+  address text,
+  user_agent text,
+  created_at timestamp with time zone not null,
+  seen_at timestamp with time zone not null,
+  remembered_until timestamp with time zone,
+  expires_at timestamp with time zone not null,
+  constraint account_devices_pkey PRIMARY KEY (id),
+  constraint account_devices_account_id_secret_hash_key UNIQUE (account_id, secret_hash),
+  constraint account_devices_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id) ON DELETE CASCADE
+);
+CREATE INDEX account_devices_expiry ON account_devices USING btree (expires_at);
+
 create table account_identifiers (
   normalized text not null,
   account_id text not null,
@@ -41,11 +57,18 @@ create table accounts (
   version integer not null default 1,
   created_at timestamp with time zone not null,
   updated_at timestamp with time zone not null,
+  phone_number text,
+  phone_number_verified_at timestamp with time zone,
+  profile jsonb not null default '{}'::jsonb,
+  appearance text not null default 'system'::text,
+  webauthn_user_id bytea,
+  delete_at timestamp with time zone,
   constraint accounts_pkey PRIMARY KEY (id),
   constraint accounts_status_check CHECK ((status = ANY (ARRAY['active'::text, 'suspended'::text])))
 );
 CREATE INDEX accounts_active_admins ON accounts USING btree (id) WHERE (admin AND (status = 'active'::text));
 CREATE INDEX accounts_admins ON accounts USING btree (id) WHERE admin;
+CREATE INDEX accounts_delete_at ON accounts USING btree (delete_at) WHERE (delete_at IS NOT NULL);
 CREATE INDEX accounts_name ON accounts USING btree (lower(name) text_pattern_ops) WHERE (name IS NOT NULL);
 CREATE INDEX accounts_status ON accounts USING btree (status, id);
 
@@ -357,6 +380,11 @@ create table clients (
   updated_at timestamp with time zone not null,
   claims jsonb not null default '{}'::jsonb,
   rate_limits jsonb not null default '[]'::jsonb,
+  required_acr text,
+  session_idle_seconds integer,
+  session_absolute_seconds integer,
+  frontchannel_logout_uri text,
+  frontchannel_logout_session_required boolean not null default false,
   constraint clients_pkey PRIMARY KEY (id),
   constraint clients_id_token_algorithm_check CHECK ((id_token_algorithm = ANY (ARRAY['RS256'::text, 'ES256'::text]))),
   constraint clients_kind_check CHECK ((kind = ANY (ARRAY['web'::text, 'spa'::text, 'native'::text, 'machine'::text]))),
@@ -407,6 +435,25 @@ create table device_code_guesses (
   constraint device_code_guesses_pkey PRIMARY KEY (address_prefix, window_start)
 );
 CREATE INDEX device_code_guesses_window_start_idx ON device_code_guesses USING btree (window_start);
+
+create table factors (
+  id text not null,
+  account_id text not null,
+  kind text not null,
+  name text not null,
+  secret bytea,
+  credential_id bytea,
+  counter bigint not null default 0,
+  details jsonb not null default '{}'::jsonb,
+  created_at timestamp with time zone not null,
+  last_used_at timestamp with time zone,
+  disabled_at timestamp with time zone,
+  constraint factors_pkey PRIMARY KEY (id),
+  constraint factors_credential_id_key UNIQUE (credential_id),
+  constraint factors_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id) ON DELETE CASCADE,
+  constraint factors_kind_check CHECK ((kind = ANY (ARRAY['totp'::text, 'passkey'::text, 'sms'::text, 'mail'::text])))
+);
+CREATE INDEX factors_account ON factors USING btree (account_id, kind);
 
 create table idempotency_keys (
   key_hash bytea not null, -- Of the caller, the route and the key.
@@ -488,6 +535,33 @@ create table master_keys (
 CREATE UNIQUE INDEX master_keys_one_current ON master_keys USING btree (state) WHERE (state = 'current'::text);
 CREATE UNIQUE INDEX master_keys_one_next ON master_keys USING btree (state) WHERE (state = 'next'::text);
 
+create table messages (
+  id text not null,
+  channel text not null,
+  template text not null,
+  account_id text,
+  recipient text not null,
+  locale text not null,
+  payload bytea not null,
+  deduplication text,
+  state text not null,
+  attempts integer not null default 0,
+  last_error text,
+  created_at timestamp with time zone not null,
+  next_attempt_at timestamp with time zone,
+  expires_at timestamp with time zone,
+  finished_at timestamp with time zone,
+  constraint messages_pkey PRIMARY KEY (id),
+  constraint messages_deduplication_key UNIQUE (deduplication),
+  constraint messages_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id) ON DELETE SET NULL,
+  constraint messages_channel_check CHECK ((channel = ANY (ARRAY['mail'::text, 'sms'::text]))),
+  constraint messages_state_check CHECK ((state = ANY (ARRAY['waiting'::text, 'sent'::text, 'failed'::text])))
+);
+CREATE INDEX messages_account ON messages USING btree (account_id) WHERE (account_id IS NOT NULL);
+CREATE INDEX messages_due ON messages USING btree (next_attempt_at) WHERE (next_attempt_at IS NOT NULL);
+CREATE INDEX messages_finished ON messages USING btree (finished_at);
+CREATE INDEX messages_state ON messages USING btree (state, id);
+
 create table oidc_grants (
   id text not null,
   account_id text not null,
@@ -530,6 +604,7 @@ create table oidc_sessions (
   created_at timestamp with time zone not null default now(),
   seen_at timestamp with time zone not null default now(),
   expires_at timestamp with time zone not null,
+  device_id text,
   constraint oidc_sessions_pkey PRIMARY KEY (uid_hash)
 );
 CREATE INDEX oidc_sessions_account_id_idx ON oidc_sessions USING btree (account_id, uid_hash) WHERE (account_id IS NOT NULL);
@@ -588,6 +663,28 @@ create table oidc_transients_home (
   constraint oidc_transients_home_only_one_check CHECK (only_one)
 );
 
+create table organization_invitations (
+  id text not null,
+  organization_id text not null,
+  team_id text,
+  email text not null,
+  normalized text not null,
+  link_hash bytea not null,
+  invited_by text,
+  created_at timestamp with time zone not null,
+  expires_at timestamp with time zone not null,
+  accepted_at timestamp with time zone,
+  revoked_at timestamp with time zone,
+  constraint organization_invitations_pkey PRIMARY KEY (id),
+  constraint organization_invitations_link_hash_key UNIQUE (link_hash),
+  constraint organization_invitations_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES organizations(id) ON DELETE CASCADE,
+  constraint organization_invitations_team_id_fkey FOREIGN KEY (team_id) REFERENCES teams(id) ON DELETE CASCADE
+);
+CREATE INDEX organization_invitations_address ON organization_invitations USING btree (normalized);
+CREATE INDEX organization_invitations_expiry ON organization_invitations USING btree (expires_at);
+CREATE INDEX organization_invitations_organization ON organization_invitations USING btree (organization_id, id);
+CREATE INDEX organization_invitations_team ON organization_invitations USING btree (team_id) WHERE (team_id IS NOT NULL);
+
 create table organization_members (
   organization_id text not null,
   account_id text not null,
@@ -608,9 +705,20 @@ create table organizations (
   version integer not null default 1,
   created_at timestamp with time zone not null,
   updated_at timestamp with time zone not null,
+  required_acr text,
+  session_idle_seconds integer,
+  session_absolute_seconds integer,
   constraint organizations_pkey PRIMARY KEY (id),
   constraint organizations_slug_key UNIQUE (slug),
   constraint organizations_status_check CHECK ((status = ANY (ARRAY['active'::text, 'suspended'::text])))
+);
+
+create table password_history (
+  account_id text not null,
+  hash text not null,
+  replaced_at timestamp with time zone not null,
+  constraint password_history_pkey PRIMARY KEY (account_id, replaced_at),
+  constraint password_history_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id) ON DELETE CASCADE
 );
 
 create table passwords (
@@ -619,9 +727,55 @@ create table passwords (
   consecutive_failures integer not null default 0,
   set_at timestamp with time zone not null,
   hashed_at timestamp with time zone not null,
+  change_required text,
+  set_by_mail boolean not null default false,
   constraint passwords_pkey PRIMARY KEY (account_id),
   constraint passwords_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id) ON DELETE CASCADE
 );
+
+create table recovery_codes (
+  account_id text not null,
+  code_hash bytea not null,
+  created_at timestamp with time zone not null,
+  used_at timestamp with time zone,
+  constraint recovery_codes_pkey PRIMARY KEY (account_id, code_hash),
+  constraint recovery_codes_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id) ON DELETE CASCADE
+);
+
+create table registration_codes (
+  id text not null,
+  code_hash bytea not null,
+  note text,
+  uses integer not null default 0,
+  maximum_uses integer not null,
+  created_by text,
+  created_at timestamp with time zone not null,
+  expires_at timestamp with time zone,
+  revoked_at timestamp with time zone,
+  constraint registration_codes_pkey PRIMARY KEY (id),
+  constraint registration_codes_code_hash_key UNIQUE (code_hash)
+);
+CREATE INDEX registration_codes_expiry ON registration_codes USING btree (expires_at);
+
+create table registrations (
+  id text not null,
+  binding bytea not null,
+  email text not null,
+  normalized text not null,
+  registration_code_id text,
+  invitation_id text,
+  proved_at timestamp with time zone,
+  finished_at timestamp with time zone,
+  created_at timestamp with time zone not null,
+  expires_at timestamp with time zone not null,
+  constraint registrations_pkey PRIMARY KEY (id),
+  constraint registrations_invitation_id_fkey FOREIGN KEY (invitation_id) REFERENCES organization_invitations(id) ON DELETE CASCADE,
+  constraint registrations_registration_code_id_fkey FOREIGN KEY (registration_code_id) REFERENCES registration_codes(id) ON DELETE SET NULL
+);
+CREATE UNIQUE INDEX registrations_binding ON registrations USING btree (binding);
+CREATE INDEX registrations_code ON registrations USING btree (registration_code_id) WHERE (registration_code_id IS NOT NULL);
+CREATE INDEX registrations_expiry ON registrations USING btree (expires_at);
+CREATE INDEX registrations_invitation ON registrations USING btree (invitation_id) WHERE (invitation_id IS NOT NULL);
 
 create table revoked_tokens (
   token_id text not null,
@@ -687,6 +841,9 @@ create table roles (
   version integer not null default 1,
   created_at timestamp with time zone not null,
   updated_at timestamp with time zone not null,
+  required_acr text,
+  session_idle_seconds integer,
+  session_absolute_seconds integer,
   constraint roles_pkey PRIMARY KEY (id),
   constraint roles_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES organizations(id) ON DELETE CASCADE
 );
@@ -770,6 +927,14 @@ create table teams (
 );
 CREATE UNIQUE INDEX teams_name ON teams USING btree (organization_id, lower(name));
 
+create table terms_acceptances (
+  account_id text not null,
+  version text not null,
+  accepted_at timestamp with time zone not null,
+  constraint terms_acceptances_pkey PRIMARY KEY (account_id, version),
+  constraint terms_acceptances_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id) ON DELETE CASCADE
+);
+
 create table usage_counters (
   hour timestamp with time zone not null,
   subject_kind text not null,
@@ -782,3 +947,25 @@ create table usage_counters (
 );
 CREATE INDEX usage_counters_hour ON usage_counters USING btree (hour);
 CREATE INDEX usage_counters_organization ON usage_counters USING btree (organization_id, hour) WHERE (organization_id <> ''::text);
+
+create table verifications (
+  id text not null,
+  purpose text not null,
+  channel text not null,
+  account_id text,
+  recipient text not null,
+  binding bytea,
+  code_hash bytea,
+  link_hash bytea,
+  attempts_left integer not null,
+  details jsonb not null default '{}'::jsonb,
+  created_at timestamp with time zone not null,
+  expires_at timestamp with time zone not null,
+  used_at timestamp with time zone,
+  constraint verifications_pkey PRIMARY KEY (id),
+  constraint verifications_link_hash_key UNIQUE (link_hash),
+  constraint verifications_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id) ON DELETE CASCADE,
+  constraint verifications_channel_check CHECK ((channel = ANY (ARRAY['mail'::text, 'sms'::text])))
+);
+CREATE INDEX verifications_account ON verifications USING btree (account_id, purpose);
+CREATE INDEX verifications_expiry ON verifications USING btree (expires_at);

@@ -1,12 +1,12 @@
-// Makes src/credentials/blocklist.bin from lists of leaked passwords and the rules below.
+// Makes src/credentials/password/blocklist.bin from lists of leaked passwords and the rules below.
 // Usage: node scripts/build-blocklist.ts LONG_PASSWORDS_DIRECTORY COMMON_PASSWORDS.json
 // docs/decisions/0004-password-blocklist.md names the inputs, their licences and the figures.
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { blocklistEntry, ENTRY_BYTES } from '../src/credentials/blocklist.ts';
+import { blocklistEntry, ENTRY_BYTES } from '../src/credentials/password/blocklist.ts';
 import { foldCase } from '../src/lib/identifiers.ts';
 
-const output = new URL('../src/credentials/blocklist.bin', import.meta.url);
+const output = new URL('../src/credentials/password/blocklist.bin', import.meta.url);
 const ALONE = 15;
 const WITH_SECOND_FACTOR = 8;
 const MAXIMUM = 256;

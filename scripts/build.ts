@@ -28,7 +28,7 @@ if (await isStale()) {
   });
   buildGuard(join(dist, 'guard'));
   await cp(join(root, 'views'), join(dist, 'views'), { recursive: true });
-  const blocklist = join('src', 'credentials', 'blocklist.bin');
+  const blocklist = join('src', 'credentials', 'password', 'blocklist.bin');
   await cp(join(root, blocklist), join(dist, blocklist));
   await writeFile(stamp, '');
 }

@@ -11,18 +11,16 @@ import { type Authzen, createAuthzen } from './authzen/authzen.ts';
 import { type Budgets, createBudgets } from './budgets/budgets.ts';
 import { type Clients, clientsUseApi, createClients } from './clients/clients.ts';
 import { type Compromise, createCompromise } from './compromise/compromise.ts';
-import { createBreachCheck } from './credentials/breached.ts';
-import { type Credentials, createCredentials } from './credentials/credentials.ts';
 import { createFoundations, type Foundations, type Opened } from './foundations.ts';
 import { createGateway, type Gateway } from './gateway/gateway.ts';
 import { createScheduler, type Scheduler } from './jobs/jobs.ts';
 import type { AccountId } from './lib/ids.ts';
-import { createLockout, type Lockout } from './lockout/lockout.ts';
 import { createMasterKey, type MasterKey } from './master-key/master-key.ts';
-import { countSignIns, readServices } from './numbers.ts';
+import { readServices } from './numbers.ts';
 import { createOidc, type Oidc } from './oidc/oidc.ts';
 import { createOrganizations, type Organizations } from './organizations/organizations.ts';
 import { registerOwn } from './own-registrations.ts';
+import { createPeople, type People, peopleJobs } from './people.ts';
 import { createIdempotency, type Idempotency } from './platform/api/idempotency.ts';
 import type { Config } from './platform/config/load.ts';
 import type { Db } from './platform/database/postgres.ts';
@@ -37,17 +35,15 @@ import { createSetup, type Setup } from './setup/setup.ts';
 import { createSigningKeys, type SigningKeys } from './signing-keys/signing-keys.ts';
 import { createUsage, type Usage } from './usage/usage.ts';
 
-export interface Services extends Foundations {
+export interface Services extends Foundations, People {
   accounts: Accounts;
   apis: Apis;
   signingKeys: SigningKeys;
   masterKey: MasterKey;
-  lockout: Lockout;
   clients: Clients;
   organizations: Organizations;
   access: Access;
   resources: Resources;
-  credentials: Credentials;
   apiKeys: ApiKeys;
   budgets: Budgets;
   usage: Usage;
@@ -92,13 +88,6 @@ export async function createServices(config: Config, opened: Opened): Promise<Se
     log,
     settings: config.secrets,
   });
-  const lockout = createLockout({
-    postgres,
-    audit,
-    clock,
-    identifierKey: serverSecrets.get('identifier'),
-    settings: config.lockout,
-  });
   const clients = createClients({
     postgres,
     audit,
@@ -134,25 +123,14 @@ export async function createServices(config: Config, opened: Opened): Promise<Se
     resources,
     permissionsOfKey: async (keyId) => keys.built?.permissionsOf(keyId),
   });
-  const { breachedHookUrl } = config.passwords;
-  const passwords = createCredentials({
-    postgres,
-    audit,
-    clock,
-    log,
+  const people = createPeople({
+    ...foundations,
     accounts,
-    lockout,
+    clients,
+    organizations,
+    access,
     endAccountState,
-    settings: {
-      ...config.passwords,
-      maximumConsecutiveFailures: config.lockout.maximumConsecutiveFailures,
-    },
-    contextWords: [config.branding.productName, foundations.site.host],
-    ...(breachedHookUrl === undefined
-      ? {}
-      : { isBreached: createBreachCheck({ ...config.passwords, breachedHookUrl }, fetch) }),
   });
-  const credentials = countSignIns(passwords, metrics);
 
   await signingKeys.start();
   await apis.start();
@@ -243,14 +221,14 @@ export async function createServices(config: Config, opened: Opened): Promise<Se
       return items.length > 0;
     },
   });
-  const setup = createSetup({ postgres, audit, accounts, credentials });
+  const setup = createSetup({ postgres, audit, accounts, credentials: people.credentials });
   const owner = createOwner({ postgres, audit, accounts, apiKeys });
   await registerOwn({ apis, clients, audience: managementAudience });
 
   const jobs = [
     ...limitJobs(db),
     ...auditJobs({ db, clock, log, audit, settings: config.retention }),
-    ...lockout.jobs(),
+    ...peopleJobs(people),
     ...signingKeys.jobs(),
     ...masterKey.jobs(),
     ...oidc.jobs(),
@@ -263,16 +241,15 @@ export async function createServices(config: Config, opened: Opened): Promise<Se
 
   const services = {
     ...foundations,
+    ...people,
     accounts,
     apis,
     signingKeys,
     masterKey,
-    lockout,
     clients,
     organizations,
     access,
     resources,
-    credentials,
     apiKeys,
     budgets,
     usage,

@@ -7,7 +7,9 @@ export const PASSING: readonly string[] = [
   'oidc_spent', // codes and device codes that are used up
   'oidc_transients', // codes, interactions, device codes, pushed requests
   'oidc_transients_home', // where those are looked for first
+  'registrations', // people on their way to an account, for an hour
   'setup_links', // the link for the first administrator; each start prints a new one
+  'verifications', // codes and links that are good for minutes
 ];
 
 /** Never copied: they say something about this one database. */

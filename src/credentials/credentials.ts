@@ -7,18 +7,18 @@ import type { Lockout } from '../lockout/lockout.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Db, Postgres } from '../platform/database/postgres.ts';
 import type { Log } from '../platform/telemetry/log.ts';
-import { type Blocklist, createBlocklist } from './blocklist.ts';
+import { type Blocklist, createBlocklist } from './password/blocklist.ts';
 import {
   createHashPool,
   type HashPoolObserver,
   type HashPoolSettings,
   type HashPoolState,
-} from './hash-pool.ts';
-import type { Argon2Settings } from './password.ts';
-import { createPasswordSetting, type SetPasswordOptions } from './password-setting.ts';
-import { createPasswordSignIn } from './password-sign-in.ts';
+} from './password/hash-pool.ts';
+import type { Argon2Settings } from './password/hashing.ts';
+import { createPasswordSetting, type SetPasswordOptions } from './password/setting.ts';
+import { createPasswordSignIn } from './password/sign-in.ts';
+import * as store from './password/store.ts';
 import type { PasswordProof, Verification } from './schema.ts';
-import * as store from './store.ts';
 
 export type { PasswordProof, Verification } from './schema.ts';
 

@@ -15,6 +15,13 @@ export type TeamId = Id<'team'>;
 export type RoleId = Id<'role'>;
 export type BudgetId = Id<'bud'>;
 export type ReservationId = Id<'rsv'>;
+export type FactorId = Id<'fac'>;
+export type DeviceId = Id<'dev'>;
+export type VerificationId = Id<'ver'>;
+export type MessageId = Id<'msg'>;
+export type RegistrationCodeId = Id<'rgc'>;
+export type InvitationId = Id<'inv'>;
+export type RegistrationId = Id<'reg'>;
 
 /** A client id is public and may be chosen by the operator (`gatehouse-cli`), so it carries no fixed prefix. */
 export type ClientId = string & { readonly idPrefix: 'client' };
@@ -32,6 +39,13 @@ interface Prefixes {
   role: RoleId;
   bud: BudgetId;
   rsv: ReservationId;
+  fac: FactorId;
+  dev: DeviceId;
+  ver: VerificationId;
+  msg: MessageId;
+  rgc: RegistrationCodeId;
+  inv: InvitationId;
+  reg: RegistrationId;
   cli: ClientId;
 }
 

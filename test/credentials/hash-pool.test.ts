@@ -1,6 +1,6 @@
 // The bound on hashing: few at once, few waiting, none waiting long.
 import { expect, it } from 'vitest';
-import { createHashPool, type HashPoolState } from '../../src/credentials/hash-pool.ts';
+import { createHashPool, type HashPoolState } from '../../src/credentials/password/hash-pool.ts';
 
 function gate() {
   let open = () => {};

@@ -1,9 +1,9 @@
 // What a new password must be, and the shipped list.
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { createBlocklist } from '../../src/credentials/blocklist.ts';
-import { MINIMUM_LENGTH_WITH_SECOND_FACTOR, refusalOf } from '../../src/credentials/password-policy.ts';
-import { isPatterned } from '../../src/credentials/patterns.ts';
+import { createBlocklist } from '../../src/credentials/password/blocklist.ts';
+import { isPatterned } from '../../src/credentials/password/patterns.ts';
+import { MINIMUM_LENGTH_WITH_SECOND_FACTOR, refusalOf } from '../../src/credentials/password/policy.ts';
 
 const blocklist = createBlocklist();
 const rules = {

@@ -4,7 +4,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createBreachCheck } from '../../src/credentials/breached.ts';
+import { createBreachCheck } from '../../src/credentials/password/breached.ts';
 import type { AccountId } from '../../src/lib/ids.ts';
 import { useDatabase } from '../support/database.ts';
 import { createWorld, operator, PASSWORD, type World } from './world.ts';

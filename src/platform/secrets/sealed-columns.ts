@@ -2,6 +2,8 @@
 // vault takes no other place, so a column that is missing here does not compile.
 
 export const sealedColumns = {
+  'factors.secret': 'id',
+  'messages.payload': 'id',
   'server_secrets.sealed': 'name',
   'signing_keys.private_key': 'kid',
 } as const;

@@ -17,6 +17,8 @@ export const serverSecretNames = [
   'api-key',
   'idempotency',
   'reflection',
+  'one-time',
+  'device',
 ] as const;
 
 export type ServerSecretName = (typeof serverSecretNames)[number];

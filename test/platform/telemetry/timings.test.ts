@@ -1,7 +1,7 @@
 // Where the time of a request went, part by part.
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { createHashPool } from '../../../src/credentials/hash-pool.ts';
+import { createHashPool } from '../../../src/credentials/password/hash-pool.ts';
 import { withOrigin, withoutOrigin } from '../../../src/platform/origin.ts';
 import { createTimings, measure, measureNow, type Timings } from '../../../src/platform/telemetry/timings.ts';
 import { useDatabase } from '../../support/database.ts';

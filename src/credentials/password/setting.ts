@@ -1,15 +1,15 @@
 // A new password: checked against the policy, the lists and the breach service, hashed, and written with its event.
-import type { Account, Accounts } from '../accounts/accounts.ts';
-import type { Actor, Audit } from '../audit/audit.ts';
-import type { AccountId } from '../lib/ids.ts';
-import type { Clock } from '../platform/clock.ts';
-import type { Db, Postgres } from '../platform/database/postgres.ts';
-import { failure } from '../platform/errors.ts';
-import type { Log } from '../platform/telemetry/log.ts';
+import type { Account, Accounts } from '../../accounts/accounts.ts';
+import type { Actor, Audit } from '../../audit/audit.ts';
+import type { AccountId } from '../../lib/ids.ts';
+import type { Clock } from '../../platform/clock.ts';
+import type { Db, Postgres } from '../../platform/database/postgres.ts';
+import { failure } from '../../platform/errors.ts';
+import type { Log } from '../../platform/telemetry/log.ts';
 import type { Blocklist } from './blocklist.ts';
 import type { HashPool } from './hash-pool.ts';
-import { type Argon2Settings, hashPassword, normalizePassword } from './password.ts';
-import { refusalOf, wordsOf } from './password-policy.ts';
+import { type Argon2Settings, hashPassword, normalizePassword } from './hashing.ts';
+import { refusalOf, wordsOf } from './policy.ts';
 import { upsertPassword } from './store.ts';
 
 export interface SetPasswordOptions {

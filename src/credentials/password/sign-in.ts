@@ -1,11 +1,12 @@
 // Sign-in by password: count the attempt, check the password, settle. In this order, for everybody, in the same time.
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Account, Accounts } from '../accounts/accounts.ts';
-import { type Audit, eventRow, type NewEvent } from '../audit/audit.ts';
-import type { AccountId } from '../lib/ids.ts';
-import type { Attempt, Lockout } from '../lockout/lockout.ts';
-import type { Clock } from '../platform/clock.ts';
-import type { Postgres } from '../platform/database/postgres.ts';
+import type { Account, Accounts } from '../../accounts/accounts.ts';
+import { type Audit, eventRow, type NewEvent } from '../../audit/audit.ts';
+import type { AccountId } from '../../lib/ids.ts';
+import type { Attempt, Lockout } from '../../lockout/lockout.ts';
+import type { Clock } from '../../platform/clock.ts';
+import type { Postgres } from '../../platform/database/postgres.ts';
+import type { PasswordProof, Verification } from '../schema.ts';
 import type { HashPool } from './hash-pool.ts';
 import {
   type Argon2Settings,
@@ -14,8 +15,7 @@ import {
   isOutdated,
   matchesHash,
   normalizePassword,
-} from './password.ts';
-import type { PasswordProof, Verification } from './schema.ts';
+} from './hashing.ts';
 import * as store from './store.ts';
 
 interface PasswordSignInDeps {

@@ -1,7 +1,7 @@
 // What a new password must be: long enough, and not one that is tried first. No composition rules, no expiry.
 
-import type { Account } from '../accounts/accounts.ts';
-import { foldCase } from '../lib/identifiers.ts';
+import type { Account } from '../../accounts/accounts.ts';
+import { foldCase } from '../../lib/identifiers.ts';
 import { isPatterned } from './patterns.ts';
 
 export interface PasswordRules {

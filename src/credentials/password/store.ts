@@ -1,8 +1,8 @@
 // All SQL of passwords. A failure is counted before the password is looked at, in one conditional statement.
-import { type EventRow, eventJson } from '../audit/audit.ts';
-import type { AccountId } from '../lib/ids.ts';
-import type { Also } from '../lockout/lockout.ts';
-import type { Db } from '../platform/database/postgres.ts';
+import { type EventRow, eventJson } from '../../audit/audit.ts';
+import type { AccountId } from '../../lib/ids.ts';
+import type { Also } from '../../lockout/lockout.ts';
+import type { Db } from '../../platform/database/postgres.ts';
 
 export interface UsablePassword {
   hash: string;

@@ -2,7 +2,7 @@
 // docs/decisions/0004-password-blocklist.md says where its entries come from; scripts/build-blocklist.ts makes it.
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { foldCase } from '../lib/identifiers.ts';
+import { foldCase } from '../../lib/identifiers.ts';
 
 export interface Blocklist {
   /** Takes the password as typed or folded: both are the same entry. */

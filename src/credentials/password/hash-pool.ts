@@ -1,6 +1,6 @@
 // A bounded place for slow hashing: few at once, few waiting, none waiting long. A flood of sign-ins is refused here at
 // once, so that it starves neither the thread pool (files, DNS, the engine's signatures) nor the memory.
-import { beginMeasure } from '../platform/telemetry/timings.ts';
+import { beginMeasure } from '../../platform/telemetry/timings.ts';
 
 export interface HashPoolSettings {
   hashConcurrency: number;
