@@ -38,6 +38,7 @@ import { observeRequests, requestContext } from './platform/http/request-id.ts';
 import { wellKnownAtRoot, withinBasePath } from './platform/http/site.ts';
 import { createCrowd, hasArrived } from './platform/limits/crowd.ts';
 import { createRequestLog } from './platform/telemetry/request-log.ts';
+import { createAccountArea } from './self-service/self-service.ts';
 import type { Services } from './services.ts';
 import { sessionRoutes } from './sessions/admin-api.ts';
 import { settingRoutes } from './settings/admin-api.ts';
@@ -198,7 +199,15 @@ function pagesAndRoutes(services: Services): Router {
     }),
   ];
   const formLimitBytes = config.http.bodyLimitBytes;
-  mountPages(router, pages, { site, limits, csrf, i18n, renderer, formLimitBytes });
+  mountPages(router, pages, {
+    site,
+    limits,
+    csrf,
+    i18n,
+    renderer,
+    formLimitBytes,
+    account: createAccountArea(services.oidc),
+  });
   // A protocol of its own, with a specification of its own: not in the document of the management API.
   const decisions = authzenRoutes({ authzen: services.authzen, issuer: config.issuer });
   mountRoutes(router, [...api.routes, ...decisions, ...keyAuthRoutes(services)], {

@@ -2,8 +2,7 @@
 import type { Access } from './access/access.ts';
 import type { Accounts } from './accounts/accounts.ts';
 import type { Clients } from './clients/clients.ts';
-import { type Credentials, createCredentials } from './credentials/credentials.ts';
-import { createBreachCheck } from './credentials/password/breached.ts';
+import { type Credentials, createBreachCheck, createCredentials } from './credentials/credentials.ts';
 import type { Foundations } from './foundations.ts';
 import type { AccountId } from './lib/ids.ts';
 import { createLockout, type Lockout } from './lockout/lockout.ts';

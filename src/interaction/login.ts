@@ -48,14 +48,10 @@ function hintFor({ accountId, reasons, redirectUri }: Step['pending']): string |
 }
 
 /** Who is refused is not told why; who is locked or has to wait is told for how long. */
-function answer(
-  step: Step,
-  { identifier, provedAt }: { identifier: string; provedAt: Date },
-  result: Verified,
-): Promise<PageResult> | PageResult {
+function answer(step: Step, identifier: string, result: Verified): Promise<PageResult> | PageResult {
   switch (result.kind) {
     case 'ok':
-      return step.finish({ kind: 'signed_in', accountId: result.account.id, amr: result.amr, provedAt });
+      return step.finish({ kind: 'proved', accountId: result.account.id, proof: result.proof });
     case 'refused':
       return showLogin(step, { identifier, error: 'login.error.refused', status: 401 });
     case 'locked':
@@ -96,9 +92,8 @@ export function loginPages(deps: StepDeps & { credentials: Credentials }): Page[
         withStep(deps, input, async (step) => {
           const identifier = input.typed.identifier ?? '';
           if (!input.form) return showLogin(step, { identifier, fieldErrors: input.formErrors, status: 400 });
-          const provedAt = new Date();
           const result = await deps.credentials.verify('password', input.form);
-          return answer(step, { identifier, provedAt }, result);
+          return answer(step, identifier, result);
         }),
     }),
   ];

@@ -70,7 +70,7 @@ export async function withStep(
     accountsHere: () => deps.interactions.accountsHere(ctx.req, ctx.res),
     signOut: (sessionId) => deps.interactions.signOut(ctx.req, ctx.res, sessionId),
     finish: async (outcome) => {
-      if (outcome.kind === 'signed_in') facts.accountId = outcome.accountId;
+      if (outcome.kind === 'proved') facts.accountId = outcome.accountId;
       return { kind: 'redirect', to: (await deps.interactions.finish(ctx.req, ctx.res, outcome)) ?? path() };
     },
   });

@@ -89,3 +89,9 @@ export function proofsIn(amr: readonly string[], at: number): Proof[] {
       ...(method === 'passkey' && amr.includes('user') && { userVerified: true }),
     }));
 }
+
+/** As tokens tell it. */
+export function toldOf(proofs: readonly Proof[]): { amr: string[]; acr?: Strength } {
+  const acr = strengthOf(proofs);
+  return { amr: amrOf(proofs), ...(acr !== undefined && { acr }) };
+}

@@ -4,6 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Provider } from 'oidc-provider';
 import type { Account, Accounts } from '../accounts/accounts.ts';
 import type { Audit } from '../audit/audit.ts';
+import { type Proof, toldOf } from '../lib/strength.ts';
 import type { Config } from '../platform/config/schema.ts';
 import type { Postgres } from '../platform/database/postgres.ts';
 import type { Seal } from '../platform/secrets/seal.ts';
@@ -30,7 +31,7 @@ export interface BrowserAccounts {
   /** Whether somebody is signed in whom the engine does not see. Costs nothing for browsers with one account. */
   hasOthers(request: IncomingMessage, response: ServerResponse): Promise<boolean>;
   /** A session of its own for somebody who has just proved who they are. */
-  begin(accountId: string, signIn: { amr: string[]; at: Date }): Promise<Session>;
+  begin(accountId: string, signIn: { proofs: readonly Proof[]; at: Date }): Promise<Session>;
   /** The engine sees this session from now on; the one that it saw stays signed in. `back`: until goBack(). */
   activate(
     request: IncomingMessage,
@@ -128,9 +129,9 @@ export function createBrowserAccounts(deps: BrowserAccountsDeps): BrowserAccount
       return (await list(request, response)).some(({ active }) => !active);
     },
 
-    async begin(accountId, { amr, at }) {
+    async begin(accountId, { proofs, at }) {
       const session = new (deps.provider().Session)();
-      session.loginAccount({ accountId, amr, loginTs: Math.floor(at.getTime() / 1000) });
+      session.loginAccount({ accountId, ...toldOf(proofs), loginTs: Math.floor(at.getTime() / 1000) });
       await session.save(Math.min(deps.sessions.idleSeconds, deps.sessions.absoluteSeconds));
       return session;
     },

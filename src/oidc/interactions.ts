@@ -5,6 +5,7 @@ import { errors, type Interaction, type InteractionResults, type Provider } from
 import type { Apis } from '../apis/apis.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Client } from '../clients/clients.ts';
+import { type Proof, toldOf } from '../lib/strength.ts';
 import type { Config } from '../platform/config/schema.ts';
 import type { Postgres } from '../platform/database/postgres.ts';
 import type { BrowserAccounts, SignedIn } from './browser-accounts.ts';
@@ -37,8 +38,8 @@ export interface PendingInteraction extends Asked {
 }
 
 export type StepOutcome =
-  /** `provedAt`: no later than when the proof was looked at. What was ended since then stays ended. */
-  | { kind: 'signed_in'; accountId: string; amr: string[]; provedAt: Date }
+  /** One more thing was proved. What was ended since it was looked at stays ended. */
+  | { kind: 'proved'; accountId: string; proof: Proof }
   | { kind: 'account_selected'; sessionId: string }
   | { kind: 'organization_selected'; organizationId: OrganizationChoice }
   | { kind: 'consented'; grantId: string }
@@ -96,7 +97,7 @@ export function createInteractions(deps: InteractionsDeps): Interactions {
     },
 
     async finish(request, response, outcome) {
-      const at = outcome.kind === 'signed_in' ? await timeOfSignIn(outcome, deps.cutoffs) : new Date();
+      const at = outcome.kind === 'proved' ? await timeOfSignIn(outcome, deps.cutoffs) : new Date();
       if (at === undefined) return undefined;
       const interaction = await provider().interactionDetails(request, response);
       const accountBefore = interaction.session?.accountId;
@@ -232,12 +233,12 @@ async function sessionFor(
   const all = await browser.list(request, response);
   if (outcome.kind === 'account_selected') return all.find(({ id }) => id === outcome.sessionId)?.session;
   // Also when another tab has switched meanwhile: this request goes on as whom it began.
-  if (outcome.kind !== 'signed_in')
+  if (outcome.kind !== 'proved')
     return all.find(({ session }) => session.uid === interaction.session?.uid)?.session;
   const own = all.find(({ account }) => account.id === outcome.accountId);
   if (own) return own.session;
   const somebodyElse = interaction.session !== undefined || all.some(({ active }) => active);
-  return somebodyElse ? browser.begin(outcome.accountId, { amr: outcome.amr, at }) : undefined;
+  return somebodyElse ? browser.begin(outcome.accountId, { proofs: [outcome.proof], at }) : undefined;
 }
 
 function referenceTo(session: Session, before: Interaction['session']): Interaction['session'] {
@@ -250,9 +251,10 @@ function referenceTo(session: Session, before: Interaction['session']): Interact
  * proved after the replacement gets the next second. undefined for what was proved before.
  */
 async function timeOfSignIn(
-  { accountId, provedAt }: { accountId: string; provedAt: Date },
+  { accountId, proof }: { accountId: string; proof: Proof },
   cutoffs: Pick<Cutoffs, 'ofAccount'>,
 ): Promise<Date | undefined> {
+  const provedAt = new Date(proof.at);
   const notBefore = await cutoffs.ofAccount(accountId);
   if (notBefore === undefined) return provedAt;
   if (notBefore > provedAt) return undefined;
@@ -261,9 +263,13 @@ async function timeOfSignIn(
 
 function resultOf(outcome: StepOutcome, at: Date): InteractionResults {
   switch (outcome.kind) {
-    case 'signed_in':
+    case 'proved':
       return {
-        login: { accountId: outcome.accountId, amr: outcome.amr, ts: Math.floor(at.getTime() / 1000) },
+        login: {
+          accountId: outcome.accountId,
+          ...toldOf([outcome.proof]),
+          ts: Math.floor(at.getTime() / 1000),
+        },
         select_account: {},
       };
     case 'account_selected':

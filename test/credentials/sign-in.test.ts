@@ -32,7 +32,7 @@ describe('a correct password', () => {
     const { id, email, username } = await person(world);
     for (const typed of [email, email.toUpperCase(), ` ${email} `, username, username.toUpperCase()]) {
       const outcome = await attempt(world, typed, PASSWORD);
-      expect(outcome).toMatchObject({ kind: 'ok', account: { id }, amr: ['pwd'] });
+      expect(outcome).toMatchObject({ kind: 'ok', account: { id }, proof: { method: 'password' } });
     }
     expect((await eventsOf(id)).map((event) => event.type)).toContain('sign-in.succeeded');
   });

@@ -55,6 +55,7 @@ export function createPasswordSignIn(deps: PasswordSignInDeps, pool: HashPool) {
   const busy: Verification = { kind: 'busy', retryAfterSeconds: settings.hashQueueSeconds };
 
   return async (proof: PasswordProof): Promise<Verification> => {
+    const at = Date.now();
     // Before the database hears of it: a flood must not reach it either.
     if (pool.isFull()) {
       deps.audit.refuse('sign_in', 'busy');
@@ -78,7 +79,7 @@ export function createPasswordSignIn(deps: PasswordSignInDeps, pool: HashPool) {
     }
     if (hashed.value && candidate !== undefined && usable !== undefined && account !== undefined) {
       const accepted = await accept(deps, pool, { account, attempt: checked.attempt, phc, candidate });
-      if (accepted !== undefined) return { kind: 'ok', account: accepted, amr: ['pwd'] };
+      if (accepted !== undefined) return { kind: 'ok', account: accepted, proof: { method: 'password', at } };
     }
     const wait = REFUSAL_MILLISECONDS + pace.missing(hashed.milliseconds, isOutdated(phc, settings.argon2));
     await Promise.all([pause(wait), writeFailure(deps, checked)]);

@@ -2,6 +2,7 @@
 // .env.example and docs/configuration.md are generated from this table by `npm run generate`.
 import { availableParallelism } from 'node:os';
 import * as kind from './kinds.ts';
+import { peopleSettings } from './people-settings.ts';
 import { following, optional, secret, setting, type Values } from './setting.ts';
 
 const MINUTE = 60;
@@ -301,6 +302,7 @@ export const settings = {
       'Days for which the hourly counts of usage are kept.',
     ),
   },
+  ...peopleSettings,
   lockout: {
     freeAttempts: setting(
       'LOCKOUT_FREE_ATTEMPTS',

@@ -7,7 +7,7 @@ import type { Limits } from '../limits/rate-limit.ts';
 import type { Csrf } from './csrf.ts';
 import { parsePart, readForm, readQuery, refuseNullBytes } from './input.ts';
 import { takeFromLimit } from './limit.ts';
-import type { Page, PageInput, PageResult } from './page.ts';
+import type { AccountArea, Page, PageInput, PageResult } from './page.ts';
 import type { PageRenderer } from './render-page.ts';
 import { requestOf } from './request-id.ts';
 import type { Site } from './site.ts';
@@ -19,6 +19,7 @@ export interface PageDeps {
   i18n: I18n;
   renderer: PageRenderer;
   formLimitBytes: number;
+  account: AccountArea;
 }
 
 type RawParams = Record<string, string>;
@@ -42,10 +43,25 @@ function pipeline(page: Page, readable: ReadonlySet<string>, deps: PageDeps) {
     // Unlike in the API, unknown parameters are let through: links to pages get decorated on their way.
     const rawQuery = readQuery(ctx);
     const query = page.query === undefined ? undefined : parsePart('query', page.query, rawQuery);
-    const form = await receiveForm(ctx, page, rawParams, deps);
-    const result = await page.run({ params, query, ...form, ...language(ctx, deps), ctx });
-    send(ctx, result, page, rawParams, deps);
+    const person = page.area === 'account' ? await deps.account.person(ctx) : undefined;
+    const again = page.sensitive === true && person !== undefined && !deps.account.isRecent(person);
+    if (page.area === 'account' && (person === undefined || again)) {
+      redirect(ctx, deps.account.signInAt(backFrom(ctx, page, readable, deps.site), { again }), deps.site);
+      return;
+    }
+    const binding = person?.sessionId ?? page.csrfBinding?.(rawParams);
+    const form = await receiveForm(ctx, page, binding, deps);
+    const who = person === undefined ? {} : { person };
+    const result = await page.run({ params, query, ...form, ...language(ctx, deps), ...who, ctx });
+    send(ctx, result, binding, deps);
   };
+}
+
+/** A path without the base path; of a form, that of the page that shows it. */
+function backFrom(ctx: Context, page: Page, readable: ReadonlySet<string>, site: Site): string {
+  const shown =
+    page.method === 'POST' ? (formOf(ctx, page, readable) ?? '/account') : `${ctx.path}${ctx.search}`;
+  return shown.startsWith(`${site.basePath}/`) ? shown.slice(site.basePath.length) : shown;
 }
 
 /** Where the form of a refused post is shown anew: at the same address, or one level up. */
@@ -62,10 +78,15 @@ type FormInput = Pick<PageInput<unknown, unknown, unknown>, 'form' | 'formErrors
 
 const NO_FORM: FormInput = { form: undefined, formErrors: {}, typed: {} };
 
-async function receiveForm(ctx: Context, page: Page, params: RawParams, deps: PageDeps): Promise<FormInput> {
+async function receiveForm(
+  ctx: Context,
+  page: Page,
+  binding: string | undefined,
+  deps: PageDeps,
+): Promise<FormInput> {
   if (page.method !== 'POST') return NO_FORM;
   const { [deps.csrf.fieldName]: token, ...fields } = await readForm(ctx, deps.formLimitBytes);
-  deps.csrf.check(ctx, token, page.csrfBinding?.(params));
+  deps.csrf.check(ctx, token, binding);
   if (page.form === undefined) return NO_FORM;
   const parsed = page.form.safeParse(fields);
   if (parsed.success) return { form: parsed.data, formErrors: {}, typed: typedIn(fields) };
@@ -106,15 +127,19 @@ function language(
   return { ...speak(undefined), speak };
 }
 
-function send(ctx: Context, result: PageResult, page: Page, params: RawParams, deps: PageDeps): void {
+function send(ctx: Context, result: PageResult, pageBinding: string | undefined, deps: PageDeps): void {
   if (result.kind === 'answered') return;
-  if (result.kind === 'view') {
-    const binding = result.csrfBinding ?? page.csrfBinding?.(params);
-    deps.renderer.renderPage(ctx, binding === undefined ? result : { ...result, csrfBinding: binding });
+  if (result.kind === 'redirect') {
+    redirect(ctx, result.to, deps.site);
     return;
   }
+  const binding = result.csrfBinding ?? pageBinding;
+  deps.renderer.renderPage(ctx, binding === undefined ? result : { ...result, csrfBinding: binding });
+}
+
+function redirect(ctx: Context, to: string, site: Site): void {
   ctx.res.setHeader('Cache-Control', 'no-store');
-  ctx.res.setHeader('Location', locationOf(result.to, deps.site));
+  ctx.res.setHeader('Location', locationOf(to, site));
   // In this order: Koa turns the status to 204 when the body is taken away.
   ctx.body = null;
   ctx.status = 303;

@@ -1,6 +1,7 @@
 // The Page value: what one address for people takes and shows. Mounted by mount-pages.ts.
 import type { Context } from 'koa';
 import type { z } from 'zod';
+import type { AccountId } from '../../lib/ids.ts';
 import type { Translate } from '../i18n.ts';
 import type { LimitName } from '../limits/rate-limit.ts';
 import type { PageView } from './render-page.ts';
@@ -39,6 +40,26 @@ interface PageHead {
   readonly limit: LimitName;
 }
 
+/** Who looks at an account page. */
+export interface Person {
+  readonly accountId: AccountId;
+  /** The public id of the session of this browser. */
+  readonly sessionId: string;
+  /** When the sign-in began that this session stands for. */
+  readonly authenticatedAt: Date;
+  readonly amr: readonly string[];
+}
+
+/** What mounting asks about pages of the account area. */
+export interface AccountArea {
+  /** Undefined unless somebody is signed in here as surely as their account demands. */
+  person(ctx: Context): Promise<Person | undefined>;
+  /** Whether the sign-in is recent enough for what is sensitive (OWASP ASVS 7.5.1). */
+  isRecent(person: Person): boolean;
+  /** Where to sign in, or (`again`) to prove anew who one is, and come back to this path. */
+  signInAt(back: string, options: { again: boolean }): string;
+}
+
 export interface PageSpec<
   P extends Schema | undefined,
   Q extends Schema | undefined,
@@ -52,13 +73,32 @@ export interface PageSpec<
   run(input: PageInput<Parsed<P>, Parsed<Q>, Parsed<F>>): Promise<PageResult> | PageResult;
 }
 
+/** A page of the account area: for whoever is signed in, its forms bound to their session. */
+export interface AccountPageSpec<
+  P extends Schema | undefined,
+  Q extends Schema | undefined,
+  F extends Schema | undefined,
+> extends PageHead {
+  readonly params?: P;
+  readonly query?: Q;
+  readonly form?: F;
+  /** Only soon after a sign-in; others prove anew who they are and come back to the page as it was asked for. */
+  readonly sensitive?: true;
+  run(
+    input: PageInput<Parsed<P>, Parsed<Q>, Parsed<F>> & { readonly person: Person },
+  ): Promise<PageResult> | PageResult;
+}
+
 /** A page whose types are forgotten, as with Route. */
 export interface Page extends PageHead {
+  readonly area?: 'account';
+  readonly sensitive?: true;
   readonly params?: Schema | undefined;
   readonly query?: Schema | undefined;
   readonly form?: Schema | undefined;
   csrfBinding?(params: Readonly<Record<string, string>>): string;
-  run(input: PageInput<unknown, unknown, unknown>): Promise<PageResult> | PageResult;
+  /** `person` on pages of the account area only. */
+  run(input: PageInput<unknown, unknown, unknown> & { person?: Person }): Promise<PageResult> | PageResult;
 }
 
 export function page<
@@ -68,4 +108,13 @@ export function page<
 >(spec: PageSpec<P, Q, F>): Page {
   // The types are forgotten here; the pipeline hands `run` only what these very schemas parsed.
   return spec as unknown as Page;
+}
+
+export function accountPage<
+  P extends Schema | undefined = undefined,
+  Q extends Schema | undefined = undefined,
+  F extends Schema | undefined = undefined,
+>(spec: AccountPageSpec<P, Q, F>): Page {
+  // As above; the pipeline runs a page of this area with a person only.
+  return { ...spec, area: 'account' } as unknown as Page;
 }

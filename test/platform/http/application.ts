@@ -15,7 +15,7 @@ import { securityHeaders } from '../../../src/platform/http/headers.ts';
 import { createHealth } from '../../../src/platform/http/health.ts';
 import { limitMiddleware } from '../../../src/platform/http/limit.ts';
 import { mountPages } from '../../../src/platform/http/mount-pages.ts';
-import type { Page } from '../../../src/platform/http/page.ts';
+import type { AccountArea, Page } from '../../../src/platform/http/page.ts';
 import { createPageRenderer } from '../../../src/platform/http/render-page.ts';
 import { observeRequests, requestContext } from '../../../src/platform/http/request-id.ts';
 import { listen } from '../../../src/platform/http/server.ts';
@@ -92,6 +92,7 @@ export interface Settings {
   issuer?: string;
   routes?: Route[];
   pages?: Page[];
+  account?: AccountArea;
   limits?: Partial<Record<LimitName, number>>;
   trustedProxies?: string[];
   callers?: Record<string, Caller>;
@@ -172,7 +173,15 @@ function compose(app: Koa, settings: Settings, { site, log, metrics, health }: P
     noteRefusal: () => {},
     idempotency: { once: async (_request, act) => ({ answer: await act(), replayed: false }) },
   });
-  mountPages(router, settings.pages ?? [], { site, limits, csrf, i18n, renderer, formLimitBytes: 1000 });
+  mountPages(router, settings.pages ?? [], {
+    site,
+    limits,
+    csrf,
+    i18n,
+    renderer,
+    formLimitBytes: 1000,
+    account: settings.account ?? nobody,
+  });
   const errors = {
     log,
     areaOf: areasOf(site, settings.protocolPaths ?? ['/token'], settings.sentenceRoot),
@@ -219,3 +228,9 @@ function sendRaw(port: number, bytes: string): Promise<string> {
     socket.on('close', () => resolve(text));
   });
 }
+
+const nobody: AccountArea = {
+  person: async () => undefined,
+  isRecent: () => false,
+  signInAt: (back) => `/account/sign-in?${new URLSearchParams({ back })}`,
+};

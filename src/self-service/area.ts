@@ -1,0 +1,26 @@
+// The account area: who is signed in here, whether they proved it lately, and the way to do so and back.
+import type { Interactions } from '../oidc/oidc.ts';
+import type { AccountArea } from '../platform/http/page.ts';
+
+/** So long after a sign-in what is sensitive needs no new one. */
+export const RECENT_SECONDS = 10 * 60;
+
+export function createAccountArea(deps: { interactions: Pick<Interactions, 'accountsHere'> }): AccountArea {
+  return {
+    async person(ctx) {
+      const here = await deps.interactions.accountsHere(ctx.req, ctx.res);
+      const active = here.find((one) => one.active);
+      if (active === undefined) return undefined;
+      const { id, account, session } = active;
+      return {
+        accountId: account.id,
+        sessionId: id,
+        authenticatedAt: new Date((session.loginTs ?? 0) * 1000),
+        amr: session.amr ?? [],
+      };
+    },
+    isRecent: (person) => Date.now() - person.authenticatedAt.getTime() < RECENT_SECONDS * 1000,
+    signInAt: (back, { again }) =>
+      `/account/sign-in?${new URLSearchParams({ back, ...(again && { again: '1' }) })}`,
+  };
+}
