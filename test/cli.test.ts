@@ -4,6 +4,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { program } from '../src/cli.ts';
+import { childEnvironment } from './support/child.ts';
 import { useFolders } from './support/folder.ts';
 
 const newFolder = useFolders();
@@ -13,7 +14,7 @@ const CLI = join(SOURCE, 'cli.ts');
 
 function gatehouse(args: readonly string[], environment: Record<string, string> = {}) {
   const cwd = newFolder();
-  const env = { PATH: process.env.PATH ?? '', HOME: cwd, XDG_CONFIG_HOME: cwd, ...environment };
+  const env = { ...childEnvironment, HOME: cwd, XDG_CONFIG_HOME: cwd, ...environment };
   return new Promise<{ code: number | null; out: string; err: string }>((resolve) => {
     const child = spawn(process.execPath, [CLI, ...args], { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
     const said = { out: '', err: '' };

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, inject, it } from 'vitest';
 import { startErrorOf } from '../src/platform/database/start-error.ts';
 import { startServer } from '../src/start.ts';
+import { childEnvironment } from './support/child.ts';
 import { useDatabase } from './support/database.ts';
 import { useFolders } from './support/folder.ts';
 import { freePort, testConfig } from './support/gatehouse.ts';
@@ -19,7 +20,7 @@ afterEach(() => {
 
 async function serve(environment: Record<string, string>) {
   const child = spawn(process.execPath, ['src/main.ts'], {
-    env: { PATH: process.env.PATH, PORT: String(await freePort()), LOG_LEVEL: 'info', ...environment },
+    env: { ...childEnvironment, PORT: String(await freePort()), LOG_LEVEL: 'info', ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   children.push(child);

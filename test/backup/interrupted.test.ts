@@ -5,6 +5,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, it } from 'vitest';
+import { childEnvironment } from '../support/child.ts';
 import { useDatabase } from '../support/database.ts';
 import { useFolders } from '../support/folder.ts';
 import { backupOn, masterKey, relationsOf, sumsOf } from './world.ts';
@@ -73,7 +74,7 @@ async function until(seen: () => Promise<boolean>, otherwise: string): Promise<v
 }
 
 function gatehouse(databaseUrl: string, words: string[]) {
-  const env = { PATH: process.env.PATH, DATABASE_URL: databaseUrl, MASTER_KEY: masterKey };
+  const env = { ...childEnvironment, DATABASE_URL: databaseUrl, MASTER_KEY: masterKey };
   const child: ChildProcess = spawn(process.execPath, ['src/cli.ts', ...words], { env });
   const chunks: string[] = [];
   let most = 0;

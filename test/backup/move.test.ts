@@ -5,6 +5,7 @@ import { promisify } from 'node:util';
 import { afterAll, expect, it } from 'vitest';
 import { openEmbeddedPostgres } from '../../src/platform/embedded-postgres.ts';
 import { silentLog } from '../../src/platform/telemetry/log.ts';
+import { childEnvironment } from '../support/child.ts';
 import { useDatabase } from '../support/database.ts';
 import { useFolders } from '../support/folder.ts';
 import { type ServerProcess, spawnServer } from '../support/gatehouse.ts';
@@ -79,7 +80,7 @@ async function sumsInside() {
 }
 
 async function gatehouse(environment: Record<string, string>, ...words: string[]) {
-  const env = { PATH: process.env.PATH, ...environment };
+  const env = { ...childEnvironment, ...environment };
   const child = execute(process.execPath, ['src/cli.ts', ...words, '--json'], { env });
   child.child.stdin?.end('seven lanterns over a wide meadow\n');
   const { stdout, stderr, code } = await child.then(

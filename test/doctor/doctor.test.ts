@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Report } from '../../src/doctor/doctor.ts';
+import { childEnvironment } from '../support/child.ts';
 import { useDatabase } from '../support/database.ts';
 import { useFolders } from '../support/folder.ts';
 import { freePort, type ServerProcess, spawnServer } from '../support/gatehouse.ts';
@@ -22,7 +23,7 @@ const settings = () => ({
 });
 
 function doctor(environment: Record<string, string>, ...args: string[]) {
-  const env = { PATH: process.env.PATH ?? '', ...settings(), ...environment };
+  const env = { ...childEnvironment, ...settings(), ...environment };
   return runDoctor(env, newFolder(), ...args);
 }
 
@@ -172,7 +173,7 @@ describe('when parts are away', () => {
 
   it('makes nothing: no data, no key, no secret', async () => {
     const cwd = newFolder();
-    const env = { PATH: process.env.PATH ?? '', PORT: String(await freePort()) };
+    const env = { ...childEnvironment, PORT: String(await freePort()) };
     const { out } = await runDoctor(env, cwd);
     expect(out).toMatch(/^FAILED {3}The database answers/m);
     expect(readdirSync(cwd)).toEqual([]);

@@ -8,6 +8,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { generateKeyPair, SignJWT } from 'jose';
 import { describe, expect, it } from 'vitest';
 import { createBrowser, type Shown } from '../support/browser.ts';
+import { childEnvironment } from '../support/child.ts';
 import { freePort } from '../support/gatehouse.ts';
 import { operator } from '../support/people.ts';
 import { useDemo } from './demo-world.ts';
@@ -207,7 +208,7 @@ describe('npm run demo', () => {
 
 function spawnDemo(environment: Record<string, string>) {
   const child = spawn(process.execPath, ['examples/demo.ts'], {
-    env: { PATH: process.env.PATH, ...environment },
+    env: { ...childEnvironment, ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const chunks: string[] = [];

@@ -9,6 +9,7 @@ import { describe, expect, it } from 'vitest';
 import { staleDiffs } from '../../scripts/example-diffs.ts';
 import type { NewClient } from '../../src/clients/clients.ts';
 import { type Browser, createBrowser, type Shown } from '../support/browser.ts';
+import { childEnvironment } from '../support/child.ts';
 import { operator } from '../support/people.ts';
 import { useDemo } from './demo-world.ts';
 
@@ -105,7 +106,7 @@ interface Example {
 function run(path: string, environment: Record<string, string>): Example {
   const own = { ISSUER: demo.gatehouse.issuer, AUDIENCE: demo.api };
   const child = spawn(process.execPath, [`examples/${path}`], {
-    env: { PATH: process.env.PATH, ...own, ...environment },
+    env: { ...childEnvironment, ...own, ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const chunks: string[] = [];

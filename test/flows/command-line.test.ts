@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createBrowser } from '../support/browser.ts';
+import { childEnvironment } from '../support/child.ts';
 import { useDatabase } from '../support/database.ts';
 import { useFolders } from '../support/folder.ts';
 import { type ServerProcess, spawnServer } from '../support/gatehouse.ts';
@@ -35,7 +36,7 @@ function start(args: readonly string[], stdin = '') {
   const child = spawn(process.execPath, [join(import.meta.dirname, '../../src/cli.ts'), ...args], {
     cwd: running.home,
     env: {
-      PATH: process.env.PATH,
+      ...childEnvironment,
       HOME: running.home,
       XDG_CONFIG_HOME: running.home,
       ...running.environment,

@@ -10,6 +10,7 @@ import { openVault } from '../../src/platform/secrets/open-vault.ts';
 import { createVault, sealedUnder } from '../../src/platform/secrets/vault.ts';
 import { silentLog } from '../../src/platform/telemetry/log.ts';
 import { createServices } from '../../src/services.ts';
+import { childEnvironment } from '../support/child.ts';
 import { useDatabase } from '../support/database.ts';
 import { useFolders } from '../support/folder.ts';
 import { freePort, type ServerProcess, spawnServer, testConfig } from '../support/gatehouse.ts';
@@ -41,7 +42,7 @@ async function world(databaseUrl: string) {
       return server;
     },
     async command(...words: string[]) {
-      const env = { PATH: process.env.PATH, ...environment };
+      const env = { ...childEnvironment, ...environment };
       const { stdout } = await execute(process.execPath, ['src/cli.ts', ...words, '--json'], { env });
       return JSON.parse(stdout);
     },

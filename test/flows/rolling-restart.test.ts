@@ -8,6 +8,7 @@ import { createRemoteJWKSet, jwtVerify } from 'jose';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { silentLog } from '../../src/platform/telemetry/log.ts';
 import { createServices, type Services } from '../../src/services.ts';
+import { childEnvironment } from '../support/child.ts';
 import { useDatabase } from '../support/database.ts';
 import { freePort, type ServerProcess, spawnServer, testConfig } from '../support/gatehouse.ts';
 import { createApi, createPerson } from '../support/people.ts';
@@ -106,7 +107,7 @@ async function workersOf(node: ServerProcess): Promise<string[]> {
 }
 
 async function command(...words: string[]): Promise<void> {
-  const env = { PATH: process.env.PATH, ...world.environment };
+  const env = { ...childEnvironment, ...world.environment };
   await promisify(execFile)(process.execPath, ['src/cli.ts', ...words, '--json'], { env });
 }
 

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
+import { childEnvironment } from '../support/child.ts';
 import { useDatabase } from '../support/database.ts';
 import { useFolders } from '../support/folder.ts';
 import { type ServerProcess, spawnServer } from '../support/gatehouse.ts';
@@ -83,7 +84,7 @@ describe('C1: AUTH_MODE=single_user', () => {
     const { storedFacts } = await import('../../src/doctor/store.ts');
     const hasPrintedKey = async () => (await storedFacts(database.db)).hasPrintedKey;
     expect(await hasPrintedKey()).toBe(true);
-    const env = { PATH: process.env.PATH ?? '', ...settings('single_user') };
+    const env = { ...childEnvironment, ...settings('single_user') };
     const { stdout } = await promisify(execFile)(
       process.execPath,
       ['src/cli.ts', 'owner-key', 'renew', '--yes'],

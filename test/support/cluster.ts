@@ -6,6 +6,7 @@ import { afterAll, beforeAll } from 'vitest';
 import { openRedis } from '../../src/open-services.ts';
 import { silentLog } from '../../src/platform/telemetry/log.ts';
 import { createServices, type Services } from '../../src/services.ts';
+import { childEnvironment } from './child.ts';
 import { type TestDatabase, useDatabase } from './database.ts';
 import { freePort, type ServerProcess, spawnServer, testConfig } from './gatehouse.ts';
 
@@ -62,7 +63,7 @@ export function useCluster(options: { size: number; settings?: Record<string, st
     database,
     environment,
     async command(...words) {
-      const env = { PATH: process.env.PATH, ...environment() };
+      const env = { ...childEnvironment, ...environment() };
       const { stdout } = await execute(process.execPath, ['src/cli.ts', ...words, '--json'], { env });
       return JSON.parse(stdout);
     },

@@ -12,6 +12,7 @@ import { type Config, loadConfig } from '../../src/platform/config/load.ts';
 import { type Listener, listen } from '../../src/platform/http/server.ts';
 import { type Log, silentLog } from '../../src/platform/telemetry/log.ts';
 import { createServices, type Services } from '../../src/services.ts';
+import { childEnvironment } from './child.ts';
 import { type TestDatabase, useDatabase } from './database.ts';
 
 export interface TestServer {
@@ -107,7 +108,7 @@ export interface ServerProcess {
 export async function spawnServer(environment: Record<string, string>): Promise<ServerProcess> {
   const port = environment.PORT ? Number(environment.PORT) : await freePort();
   const child = spawn(process.execPath, ['src/main.ts'], {
-    env: { PATH: process.env.PATH, ...quick, PORT: String(port), ...environment },
+    env: { ...childEnvironment, ...quick, PORT: String(port), ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const chunks: string[] = [];
