@@ -11,6 +11,7 @@ export type { PerMinute } from './gcra.ts';
 export type LimitName =
   | 'page'
   | 'sign-in'
+  | 'recovery'
   | 'setup'
   | 'token'
   | 'introspection'
