@@ -8,6 +8,7 @@ export const PASSING: readonly string[] = [
   'oidc_transients', // codes, interactions, device codes, pushed requests
   'oidc_transients_home', // where those are looked for first
   'registrations', // people on their way to an account, for an hour
+  'spent_challenges', // challenges of passkeys that were answered
   'setup_links', // the link for the first administrator; each start prints a new one
   'verifications', // codes and links that are good for minutes
 ];

@@ -20,6 +20,7 @@ import { createPasswordSignIn } from './password/sign-in.ts';
 import * as store from './password/store.ts';
 import type { PasswordProof, Verification } from './schema.ts';
 
+export { createDevices, type Device, type Devices } from './devices/devices.ts';
 export { createBreachCheck } from './password/breached.ts';
 export type { PasswordProof, Verification } from './schema.ts';
 

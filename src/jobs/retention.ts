@@ -23,10 +23,7 @@ export const retention: Readonly<Record<string, Rule>> = {
     holds: 'One row per registered resource, until it is removed; deleted with its organization.',
   },
   account_identifiers: { holds: 'At most a mail address and a user name of each account; deleted with it.' },
-  account_devices: expired(
-    'devices-expiry',
-    'REMEMBERED_DEVICE_DAYS or a year after the last sign-in there.',
-  ),
+  account_devices: expired('devices-expiry', 'A year after the last sign-in there.'),
   accounts: { holds: 'One row per account, until it is deleted.' },
   api_keys: {
     until: 'API_KEY_RETENTION_DAYS after it was revoked or expired; one that works stays.',
@@ -151,5 +148,6 @@ export const retention: Readonly<Record<string, Rule>> = {
   terms_acceptances: { holds: 'One row per account and version of the terms; deleted with the account.' },
   usage_counters: { until: 'USAGE_RETENTION_DAYS after its hour.', job: 'usage-retention', by: 'hour' },
   verifications: expired('verifications-expiry', 'A day after its end.'),
+  spent_challenges: expired('spent-challenges-expiry', 'Five minutes after the challenge was made.'),
   signing_keys: { holds: 'Two per algorithm, and retired ones for SIGNING_KEY_RETAIN_RETIRED_SECONDS.' },
 };

@@ -19,6 +19,10 @@ export const events = {
   'sign-in.failed': 'A sign-in attempt was refused.',
   'lockout.started': 'Too many failed attempts: further ones are refused for a while.',
   'lockout.released': 'A lockout was released before its time.',
+  'device.new': 'Somebody signed in with a browser that the account was never signed in with before.',
+  'device.remembered': 'A browser was remembered: for a while it serves in place of a second step.',
+  'device.forgotten':
+    'A browser, or as many as the details count, is remembered no more; it is asked for a second step again.',
 
   'api-key.created': 'An API key was made; it was shown once.',
   'api-key.changed': 'An API key was changed; the details name the fields.',
@@ -109,6 +113,9 @@ export const events = {
   'signing-key.retired': 'A signing key stopped signing; it stays published for verifiers.',
   'signing-key.removed':
     'A signing key was removed from the published set: at its time, or, as the reason says, withdrawn before it.',
+
+  'message.failed': 'A mail or text message was given up; the reason says why, and `message retry` sends it again.',
+  'message.retried': 'A mail or text message is sent once more.',
 
   'audit.month-removed': 'The events of a month reached the end of their retention and were removed.',
   'job.requested': 'A scheduled job was run, or made due, before its time.',

@@ -1,14 +1,68 @@
 // The settings of what people meet: their place in Config, like those of schema.ts, which takes them in.
+import { strengths } from '../../lib/strength.ts';
 import * as kind from './kinds.ts';
-import { setting } from './setting.ts';
+import { optional, secret, setting } from './setting.ts';
 
 export const peopleSettings = {
+  signIn: {
+    strength: setting(
+      'SIGN_IN_STRENGTH',
+      kind.choice(...strengths),
+      '1fa',
+      'How sure every sign-in must be: one factor (1fa), a second step (2sv), two factors (mfa), two of which one resists phishing (phr). Whoever has set up a second factor is always asked for it, and administrators always need two factors.',
+    ),
+    adminsRemembered: setting(
+      'ADMIN_REMEMBERED_DEVICES',
+      kind.choice('on', 'off'),
+      'off',
+      'Whether a browser that was remembered spares administrators their second factor, too.',
+    ),
+  },
+  devices: {
+    rememberedDays: setting(
+      'REMEMBERED_DEVICE_DAYS',
+      kind.wholeNumber(0, 365),
+      30,
+      'For how many days a browser may be remembered in place of a second step; 0: never. It ends sooner with a change of password, factors or addresses.',
+    ),
+  },
   registration: {
     mode: setting(
       'REGISTRATION',
       kind.choice('closed', 'open', 'code', 'invitation'),
       'closed',
-      'Who may make an account for themselves: nobody, anybody, whoever has a registration code, or whoever was invited.',
+      'Who may make an account for themselves: nobody, anybody, whoever has a registration code, or whoever was invited. An invitation works in every mode but closed.',
+    ),
+    hookUrl: optional(
+      'REGISTRATION_HOOK_URL',
+      kind.httpUrl,
+      'Address that is asked, before a code is sent, whether somebody may register; it answers {"allow": true} or {"allow": false}.',
+    ),
+    hookSecret: secret(
+      'REGISTRATION_HOOK_SECRET',
+      kind.secretText,
+      'What those questions are signed with (Standard Webhooks).',
+    ),
+    hookFails: setting(
+      'REGISTRATION_HOOK_FAILS',
+      kind.choice('open', 'closed'),
+      'open',
+      'Whether people may register while that address does not answer.',
+    ),
+  },
+  terms: {
+    version: optional(
+      'TERMS_VERSION',
+      kind.text,
+      'Version of the terms that everybody has to accept, such as 2026-11; whoever accepted another one is asked anew.',
+    ),
+    url: optional('TERMS_URL', kind.httpUrl, 'Where those terms can be read.'),
+  },
+  profile: {
+    file: optional(
+      'PROFILE_FILE',
+      kind.path,
+      'JSON file with further fields of profiles, and with who may see and change which.',
     ),
   },
   recovery: {
