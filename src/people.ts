@@ -1,11 +1,21 @@
 // Builds what people meet, in floor order: how they prove who they are, and the life of their accounts.
 import type { Access } from './access/access.ts';
 import type { Accounts } from './accounts/accounts.ts';
+import { type Assurance, createAssurance } from './assurance/assurance.ts';
 import type { Clients } from './clients/clients.ts';
-import { type Credentials, createBreachCheck, createCredentials } from './credentials/credentials.ts';
+import {
+  type Credentials,
+  createBreachCheck,
+  createCredentials,
+  createDevices,
+  type Devices,
+} from './credentials/credentials.ts';
 import type { Foundations } from './foundations.ts';
 import type { AccountId } from './lib/ids.ts';
 import { createLockout, type Lockout } from './lockout/lockout.ts';
+import { createMessages, type Messages } from './messages/messages.ts';
+import { chooseSenders } from './messages/senders/choose.ts';
+import { createWriting } from './messages/writing.ts';
 import { countSignIns } from './numbers.ts';
 import type { Organizations } from './organizations/organizations.ts';
 import type { Db } from './platform/database/postgres.ts';
@@ -13,7 +23,10 @@ import type { Job } from './platform/jobs/jobs.ts';
 
 export interface People {
   lockout: Lockout;
+  messages: Messages;
   credentials: Credentials;
+  devices: Devices;
+  assurance: Assurance;
 }
 
 /** What people are part of, and what ends with them on higher floors. */
@@ -46,9 +59,26 @@ export function createPeople(deps: PeopleDeps): People {
       : { isBreached: createBreachCheck({ ...config.passwords, breachedHookUrl }, fetch) }),
   });
   const credentials = countSignIns(passwords, metrics);
-  return { lockout, credentials };
+  const devices = createDevices({
+    ...deps,
+    deviceKey: serverSecrets.get('device'),
+    secure: deps.site.secure,
+    settings: config.devices,
+  });
+  const assurance = createAssurance({
+    db: deps.postgres.db,
+    factorsOf: async () => ({ kinds: [], usable: [], recoveryCodesLeft: 0, verifiedPasskey: false }),
+    // In the order in which they are asked.
+    obstacles: [],
+    settings: {
+      strength: config.signIn.strength,
+      rememberedDeviceForAdmins: config.signIn.adminsRemembered === 'on',
+      enrollable: ['totp', 'passkey'],
+    },
+  });
+  return { lockout, credentials, devices, assurance };
 }
 
-export function peopleJobs({ lockout }: People): Job[] {
-  return [...lockout.jobs()];
+export function peopleJobs({ lockout, devices }: People): Job[] {
+  return [...lockout.jobs(), ...devices.jobs()];
 }

@@ -1,0 +1,148 @@
+// The one policy: how sure a sign-in must be, for whom and for what, and what it still lacks. Pure.
+
+import type { FactorKind, FactorSummary } from '../credentials/schema.ts';
+import {
+  isAtLeast,
+  isStrength,
+  type Method,
+  type Proof,
+  type Strength,
+  strengthOf,
+  strengths,
+  strongest,
+} from '../lib/strength.ts';
+import type { AccountFacts, Ask, Missing, ObstacleName, Reason, Requirement } from './schema.ts';
+
+export interface PolicySettings {
+  /** Of every sign-in on this server. */
+  readonly strength: Strength;
+  /** A remembered browser may stand for the second factor of an administrator, too. */
+  readonly rememberedDeviceForAdmins: boolean;
+  /** What people may set up, the one to be offered first first. */
+  readonly enrollable: readonly FactorKind[];
+}
+
+export function requirementOf(facts: AccountFacts, ask: Ask, settings: PolicySettings): Requirement {
+  const wants: readonly [Reason, Strength | undefined][] = [
+    ['server', settings.strength],
+    ['factors', facts.factors.kinds.length > 0 ? '2sv' : undefined],
+    ['admin', facts.admin ? 'mfa' : undefined],
+    ...facts.roles.map((one): [Reason, Strength] => ['role', one]),
+    ...facts.organizations.map((one): [Reason, Strength] => ['organization', one]),
+    ['client', ask.client?.requiredAcr ?? undefined],
+    ['request', leastOf(ask.acrValues)],
+    ['request', leastOf(ask.essentialAcr)],
+  ];
+  const strength = most(wants);
+  const withoutAdmin = most(wants.filter(([reason]) => reason !== 'admin'));
+  const reasons = wants.filter(([, wanted]) => wanted === strength).map(([reason]) => reason);
+  return {
+    strength,
+    rememberedDeviceServes:
+      strength === '2sv' || (settings.rememberedDeviceForAdmins && withoutAdmin === '2sv'),
+    mailCodeServes: strength === '2sv' && !facts.passwordSetByMail,
+    reasons: strength === '1fa' ? [] : [...new Set(reasons)],
+  };
+}
+
+function most(wants: readonly [Reason, Strength | undefined][]): Strength {
+  return strongest(wants.flatMap(([, wanted]) => wanted ?? []));
+}
+
+/** Any one of the list will do: the one that asks least. */
+function leastOf(values: readonly string[] | undefined): Strength | undefined {
+  return strengths.find((strength) => values?.includes(strength));
+}
+
+/** Whether an essential claim names only what nobody here can be (OpenID Connect Core §5.5.1.1). */
+export function isUnmeetable(ask: Ask): boolean {
+  return ask.essentialAcr !== undefined && !ask.essentialAcr.some(isStrength);
+}
+
+export function isMet(proofs: readonly Proof[], required: Requirement): boolean {
+  const strength = strengthOf(proofs);
+  if (isAtLeast(strength, required.strength)) return true;
+  const isRemembered = proofs.some(({ method }) => method === 'remembered-device');
+  return required.rememberedDeviceServes && isRemembered && isAtLeast(strength, '2sv');
+}
+
+/** Of strength only; obstacles come after it. */
+export function missingProof(
+  facts: AccountFacts,
+  proofs: readonly Proof[],
+  required: Requirement,
+  { enrollable }: Pick<PolicySettings, 'enrollable'>,
+): Exclude<Missing, { prompt: ObstacleName }> | undefined {
+  if (strengthOf(proofs) === undefined) return { prompt: 'login', required };
+  if (isMet(proofs, required)) return undefined;
+  const methods = methodsThatHelp(facts, proofs, required);
+  if (methods.length > 0) return { prompt: 'second_factor', required, methods };
+  const kinds = maySetUp(facts, proofs) ? kindsThatHelp(enrollable, proofs, required) : [];
+  return kinds.length > 0 ? { prompt: 'enrol_factor', required, kinds } : { prompt: 'login', required };
+}
+
+/**
+ * With those that are enough; where none is, with those that prove at least something more: whoever has a factor shows
+ * it before another one is set up beside it.
+ */
+function methodsThatHelp(facts: AccountFacts, proofs: readonly Proof[], required: Requirement): Method[] {
+  const usable = methodsOf(facts.factors).filter(
+    ({ method }) =>
+      !proofs.some((proof) => proof.method === method) &&
+      (method !== 'mail-code' || mailProves(facts, proofs)),
+  );
+  const withIt = (added: Added) => strengthOf([...proofs, added]);
+  const enough = usable.filter((added) => isAtLeast(withIt(added), required.strength));
+  const more = usable.filter((added) => !isAtLeast(strengthOf(proofs), withIt(added) ?? '1fa'));
+  return [...new Set((enough.length > 0 ? enough : more).map(({ method }) => method))];
+}
+
+/** Whoever reads the mailbox has shown that already. */
+function mailProves(facts: AccountFacts, proofs: readonly Proof[]): boolean {
+  return !facts.passwordSetByMail && !proofs.some(({ method }) => method === 'mail-code');
+}
+
+type Added = Pick<Proof, 'method' | 'userVerified'>;
+
+/** The best one first. */
+function methodsOf({ usable: kinds, recoveryCodesLeft, verifiedPasskey }: FactorSummary): Added[] {
+  return [
+    ...(kinds.includes('passkey') ? [{ method: 'passkey' as const, userVerified: verifiedPasskey }] : []),
+    ...(kinds.includes('totp') ? [{ method: 'totp' as const }] : []),
+    ...(kinds.includes('sms') ? [{ method: 'sms-code' as const }] : []),
+    ...(kinds.includes('mail') ? [{ method: 'mail-code' as const }] : []),
+    ...(recoveryCodesLeft > 0 ? [{ method: 'recovery-code' as const }] : []),
+  ];
+}
+
+const METHOD_OF: Readonly<Record<FactorKind, Method>> = {
+  totp: 'totp',
+  passkey: 'passkey',
+  sms: 'sms-code',
+  mail: 'mail-code',
+};
+
+/**
+ * A mailbox alone sets up nothing: it would make of one factor what counts as two. Nor does whoever has a factor already
+ * and has not shown it, be it one that too many wrong codes have disabled.
+ */
+function maySetUp({ factors }: AccountFacts, proofs: readonly Proof[]): boolean {
+  const has = (...methods: readonly Method[]) => proofs.some(({ method }) => methods.includes(method));
+  if (has('passkey')) return true;
+  if (!has('password')) return false;
+  return factors.kinds.length === 0 || has('totp', 'sms-code', 'mail-code', 'recovery-code');
+}
+
+function kindsThatHelp(
+  enrollable: readonly FactorKind[],
+  proofs: readonly Proof[],
+  required: Requirement,
+): FactorKind[] {
+  return enrollable.filter((kind) => {
+    const added = { method: METHOD_OF[kind], userVerified: kind === 'passkey' };
+    return (
+      (kind !== 'mail' || required.mailCodeServes) &&
+      isAtLeast(strengthOf([...proofs, added]), required.strength)
+    );
+  });
+}
