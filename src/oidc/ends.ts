@@ -7,6 +7,7 @@ import {
   clientsColumn,
   type EndedParticipant,
   endingGrants,
+  grantsOf,
   participantsOf,
   type SessionClient,
 } from './adapter/session-clients.ts';
@@ -22,6 +23,8 @@ export type EndKind = (typeof endKinds)[number];
 export interface Ends {
   /** Sessions, grants, tokens, codes and remembered consent of an account; in the caller's transaction. */
   endAccount(trx: Db, accountId: AccountId): Promise<void>;
+  /** All of that but one session, with what was granted in it: the one in which the person is right now. */
+  endOthers(trx: Db, accountId: AccountId, sessionId: string): Promise<void>;
   /** The same for a client that is removed: what was granted to it, by everybody. It is told nothing any more. */
   endClient(trx: Db, clientId: ClientId): Promise<void>;
   /** One session and what was granted in it; whose it was, undefined when there is no such session. */
@@ -112,6 +115,22 @@ export function createEnds(deps: EndsDeps): Ends {
       await removeConsents(trx, { accountId });
     },
 
+    async endOthers(trx, accountId, sessionId) {
+      const kept = Buffer.from(sessionId, 'base64url');
+      const [own] = await rowsOf<EndedSession>(
+        trx,
+        `select uid_hash, account_id, payload, ${clientsColumn('oidc_sessions')} from oidc_sessions
+         where uid_hash = ? and account_id = ? for update`,
+        [kept, accountId],
+      );
+      const grants = own === undefined ? [] : grantsOf(open(own), own.clients);
+      await endSessions(trx, 'account_id = ? and uid_hash <> ?', [accountId, kept]);
+      for (const [table, column] of GRANTED) {
+        const gone = `account_id = ? and (${column} is null or ${column} <> all(?::text[]))`;
+        await trx(table).whereRaw(gone, [accountId, grants]).delete();
+      }
+    },
+
     async endClient(trx, clientId) {
       await cutoffs.raise(trx, { clientId }, deps.now());
       for (const table of ['oidc_session_clients', 'oidc_grants', 'oidc_tokens', 'oidc_transients']) {
@@ -177,6 +196,12 @@ export function createEnds(deps: EndsDeps): Ends {
     },
   };
 }
+
+const GRANTED = [
+  ['oidc_grants', 'id'],
+  ['oidc_tokens', 'grant_id'],
+  ['oidc_transients', 'grant_id'],
+] as const;
 
 const homes = {
   sessions: { table: 'oidc_sessions', key: 'uid_hash' },

@@ -56,6 +56,16 @@ export function participantsOf(
   return [...all.values()].map(([clientId = '', sid]) => ({ clientId, accountId, sid: sid ?? null }));
 }
 
+/** Every grant that was made or used in the session. */
+export function grantsOf(
+  payload: AdapterPayload | undefined,
+  clients: readonly SessionClient[] | null,
+): string[] {
+  const sealed = Object.values(payload?.authorizations ?? {}).map(({ grantId }) => grantId);
+  const rows = (clients ?? []).map(({ grant_id }) => grant_id);
+  return [...new Set([...sealed, ...rows])].filter((id) => typeof id === 'string');
+}
+
 /** The grants that end with the session; what outlives a sign-out on purpose (offline access) is left out. */
 export function endingGrants(
   payload: AdapterPayload | undefined,
