@@ -1,5 +1,11 @@
-// The shapes of a proof and of its outcome.
+// The shapes of proofs and of their outcome, and of the factors by which people prove who they are.
+import type {
+  PublicKeyCredentialCreationOptionsJSON,
+  PublicKeyCredentialRequestOptionsJSON,
+} from '@simplewebauthn/server';
 import type { Account } from '../accounts/accounts.ts';
+import type { Actor } from '../audit/audit.ts';
+import type { AccountId, FactorId } from '../lib/ids.ts';
 import type { Proof } from '../lib/strength.ts';
 
 export interface PasswordProof {
@@ -8,10 +14,93 @@ export interface PasswordProof {
   password: string;
 }
 
+export interface CodeProof {
+  accountId: AccountId;
+  /** As typed. */
+  code: string;
+  /** The uid of the sign-in under way, or the public id of the session that asks anew. */
+  binding: string;
+  /** What this sign-in proved before: some codes are worth nothing after some proofs. */
+  proofs: readonly Proof[];
+}
+
+/** Without an account: the first proof of a sign-in, by a code that `codes.sendToSignIn` sent. */
+export type SentCodeProof = Omit<CodeProof, 'accountId'> & { accountId: AccountId | null };
+
+export interface PasskeyProof {
+  /** null: the passkey says whose it is. */
+  accountId: AccountId | null;
+  /** What the browser answered, as JSON. */
+  response: unknown;
+  binding: string;
+  proofs: readonly Proof[];
+}
+
+/** What is shown for each method. */
+export interface Presented {
+  password: PasswordProof;
+  totp: CodeProof;
+  'recovery-code': CodeProof;
+  'mail-code': SentCodeProof;
+  'sms-code': CodeProof;
+  passkey: PasskeyProof;
+}
+
 export type Verification =
   | { kind: 'ok'; account: Account; proof: Proof }
-  /** Wrong password, no such account, suspended, without or out of a password: one answer, in one time. */
+  /** Wrong password or code, no such account, suspended, without or out of a password: one answer, in one time. */
   | { kind: 'refused' }
   /** The same for identifiers that nobody has. */
   | { kind: 'locked'; retryAfterSeconds: number }
   | { kind: 'busy'; retryAfterSeconds: number };
+
+export const factorKinds = ['totp', 'passkey', 'sms', 'mail'] as const;
+export type FactorKind = (typeof factorKinds)[number];
+
+export interface Factor {
+  id: FactorId;
+  kind: FactorKind;
+  name: string;
+  createdAt: Date;
+  lastUsedAt: Date | null;
+  /** It failed a hundred times in a row and works no more; its owner removes it and adds another. */
+  disabledAt: Date | null;
+  /** `sms` and `mail`: `to`. `passkey`: what passkeys.ts says; `userVerified` when it asked for a PIN or fingerprint. */
+  details: Readonly<Record<string, unknown>>;
+}
+
+/** With the first factor of an account come its recovery codes, shown this once. */
+export interface AddedFactor extends Factor {
+  recoveryCodes: readonly string[] | null;
+}
+
+export interface FactorSummary {
+  /**
+   * What the account has, disabled ones included: a policy must ask for a second factor also when guessing has disabled the
+   * only one, or guessing would be a way around it.
+   */
+  kinds: FactorKind[];
+  /** Those of them that can be used now. */
+  usable: FactorKind[];
+  recoveryCodesLeft: number;
+  /** There is a passkey that stands alone. */
+  verifiedPasskey: boolean;
+}
+
+export type Sent =
+  | { kind: 'sent' /** Where to, shortened: `•••• 12`, `a•••@example.com`. */; to: string; expiresAt: Date }
+  | { kind: 'limited'; retryAfterSeconds: number };
+
+export interface Passkeys {
+  optionsToRegister(accountId: AccountId, binding: string): Promise<PublicKeyCredentialCreationOptionsJSON>;
+  register(
+    accountId: AccountId,
+    input: { response: unknown; name: string },
+    binding: string,
+    by: Actor,
+  ): Promise<AddedFactor>;
+  optionsToSignIn(
+    accountId: AccountId | null,
+    binding: string,
+  ): Promise<PublicKeyCredentialRequestOptionsJSON>;
+}
