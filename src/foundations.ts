@@ -7,8 +7,9 @@ import { type Changes, createChanges } from './platform/changes.ts';
 import { type Clock, systemClock } from './platform/clock.ts';
 import type { Config } from './platform/config/load.ts';
 import type { Postgres } from './platform/database/postgres.ts';
+import type { Carrier } from './platform/http/carried.ts';
 import type { Csrf } from './platform/http/csrf.ts';
-import type { PageRenderer } from './platform/http/render-page.ts';
+import type { Branding, PageRenderer } from './platform/http/render-page.ts';
 import type { Site } from './platform/http/site.ts';
 import type { Assets } from './platform/http/static.ts';
 import type { I18n } from './platform/i18n.ts';
@@ -24,6 +25,7 @@ import type { Vault } from './platform/secrets/vault.ts';
 import type { Log } from './platform/telemetry/log.ts';
 import { createMetrics, type Metrics } from './platform/telemetry/metrics.ts';
 import type { Tracing } from './platform/telemetry/tracing.ts';
+import type { Views } from './platform/views.ts';
 
 /** What is opened before, and closed by whoever opened it. */
 export interface Opened {
@@ -53,7 +55,11 @@ export interface Foundations {
   i18n: I18n;
   assets: Assets;
   csrf: Csrf;
+  carrier: Carrier;
   renderer: PageRenderer;
+  views: Views;
+  /** How pages and mails look: the branding, and the colours that follow from it. */
+  look: Branding;
   /** What they refuse is counted in the ledger and the metrics. */
   limits: Limits;
   /** The limits that keys and clients bring along. */

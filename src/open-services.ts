@@ -38,6 +38,7 @@ export async function openServices(
     const close = async () => {
       await services.masterKey.stop();
       await services.sessions.stop();
+      await services.messages.stop();
       await services.usage.stop();
       await services.apiKeys.stop();
       await services.audit.stop();

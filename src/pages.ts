@@ -2,11 +2,13 @@
 import { join } from 'node:path';
 import { accentPalette } from './lib/colour.ts';
 import type { Config } from './platform/config/load.ts';
+import { createCarrier } from './platform/http/carried.ts';
 import { createCsrf } from './platform/http/csrf.ts';
 import { createPageRenderer } from './platform/http/render-page.ts';
 import { siteOf } from './platform/http/site.ts';
 import { createAssets } from './platform/http/static.ts';
 import { createI18n } from './platform/i18n.ts';
+import { createSeal } from './platform/secrets/seal.ts';
 import type { ServerSecrets } from './platform/secrets/server-secrets.ts';
 import { createViews } from './platform/views.ts';
 
@@ -21,18 +23,14 @@ export function createPages(config: Config, serverSecrets: ServerSecrets) {
     directories: [shipped, ...own].map((folder) => join(folder, 'assets')),
   });
   const csrf = createCsrf({ site, secret: serverSecrets.get('csrf') });
-  const renderer = createPageRenderer({
-    site,
-    views: createViews({ directories: [...own, shipped] }),
-    i18n,
-    assets,
-    csrf,
-    branding: {
-      productName: branding.productName,
-      accentColor: branding.accentColor,
-      logoUrl: branding.logoUrl ?? null,
-      palette: accentPalette(branding.accentColor),
-    },
-  });
-  return { site, i18n, assets, csrf, renderer };
+  const carrier = createCarrier({ site, seal: createSeal(serverSecrets.get('cookie')) });
+  const views = createViews({ directories: [...own, shipped] });
+  const look = {
+    productName: branding.productName,
+    accentColor: branding.accentColor,
+    logoUrl: branding.logoUrl ?? null,
+    palette: accentPalette(branding.accentColor),
+  };
+  const renderer = createPageRenderer({ site, views, i18n, assets, csrf, branding: look });
+  return { site, i18n, assets, csrf, carrier, renderer, views, look };
 }

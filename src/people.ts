@@ -45,6 +45,12 @@ export function createPeople(deps: PeopleDeps): People {
     identifierKey: serverSecrets.get('identifier'),
     settings: config.lockout,
   });
+  const messages = createMessages({
+    ...deps,
+    writing: createWriting({ ...deps, branding: deps.look, issuer: config.issuer }),
+    senders: chooseSenders(config, deps),
+    localeOf: async (trx, id) => (await deps.accounts.find(id, trx))?.locale ?? null,
+  });
   const { breachedHookUrl } = config.passwords;
   const passwords = createCredentials({
     ...deps,
@@ -76,9 +82,9 @@ export function createPeople(deps: PeopleDeps): People {
       enrollable: ['totp', 'passkey'],
     },
   });
-  return { lockout, credentials, devices, assurance };
+  return { lockout, messages, credentials, devices, assurance };
 }
 
-export function peopleJobs({ lockout, devices }: People): Job[] {
-  return [...lockout.jobs(), ...devices.jobs()];
+export function peopleJobs({ lockout, messages, devices }: People): Job[] {
+  return [...lockout.jobs(), ...messages.jobs(), ...devices.jobs()];
 }

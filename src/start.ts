@@ -64,6 +64,7 @@ async function bringUp(parts: Parts, { prepare, signal, worker }: StartOptions):
   await services.masterKey.start();
   services.scheduler.start();
   services.sessions.start();
+  services.messages.start();
   services.usage.start();
   const { host, port } = config.metrics;
   if (port !== null && worker === undefined)

@@ -1,14 +1,16 @@
-// EJS templates inside one layout, compiled once; a file in the operator's folder replaces the shipped one of its name.
+// EJS templates inside a layout, compiled once; a file in the operator's folder replaces the shipped one of its name.
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import ejs from 'ejs';
 
 export interface Views {
   /**
-   * The template of that name inside the layout, which gets the result as `body`. With `keptAs` the body is made once for
+   * The template of that name inside a layout, which gets the result as `body`. With `keptAs` the body is made once for
    * each such word; the layout around it is made every time.
    */
-  render(name: string, locals: object, keptAs?: string): string;
+  render(name: string, locals: object, more?: { layout?: string; keptAs?: string | undefined }): string;
+  /** The template alone, without a layout. */
+  part(name: string, locals: object): string;
   has(name: string): boolean;
 }
 
@@ -33,12 +35,13 @@ export function createViews(deps: { directories: readonly string[] }): Views {
     return template;
   };
   return {
-    render: (name, locals, keptAs) => {
+    render: (name, locals, { layout = LAYOUT, keptAs } = {}) => {
       const key = keptAs && `${name} ${keptAs}`;
       const body = (key && kept.get(key)) ?? load(name)(locals);
       if (key) kept.set(key, body);
-      return load(LAYOUT)({ ...locals, body });
+      return load(layout)({ ...locals, body });
     },
+    part: (name, locals) => load(name)(locals),
     has: (name) => findFile(directories, name) !== undefined,
   };
 }

@@ -197,9 +197,51 @@ export const errors = {
     status: 400,
     sentence: 'The password is too close to your name, address or this product. Choose another one.',
   },
+  password_reused: {
+    status: 400,
+    sentence: 'You have used this password before. Choose another one.',
+  },
   password_breached: {
     status: 400,
     sentence: 'This password is known from a data breach. Choose another one.',
+  },
+
+  factor_not_found: { status: 404, sentence: 'The account has no such second factor.' },
+  factor_exists: {
+    status: 409,
+    sentence: 'This is a second factor of the account already. Use it, or remove it first.',
+  },
+  factor_limit: {
+    status: 409,
+    sentence: 'The account has as many second factors as are allowed. Remove one first.',
+  },
+  code_wrong: {
+    status: 400,
+    sentence: 'This code is not right. Check it and type it again, or have a new one sent or shown.',
+  },
+  code_expired: {
+    status: 410,
+    sentence: 'This code was used, replaced or guessed at too often, or its time is over. Ask for a new one.',
+  },
+  codes_limited: {
+    status: 429,
+    sentence: 'As many codes were sent as are allowed for now. Please wait before you ask for another one.',
+  },
+  enrolment_expired: {
+    status: 410,
+    sentence: 'This set-up was finished or its time is over. Begin it again.',
+  },
+  phone_number_invalid: {
+    status: 400,
+    sentence: 'This is not a phone number with its country, such as +43 660 1234567.',
+  },
+  phone_country_not_allowed: {
+    status: 400,
+    sentence: 'No messages are sent to numbers of this country. Choose another number or another way.',
+  },
+  channel_unavailable: {
+    status: 409,
+    sentence: 'This server sends no messages of this kind. Choose another way.',
   },
 
   api_not_found: { status: 404, sentence: 'There is no such API.' },
@@ -416,6 +458,12 @@ export const errors = {
   logout_delivery_not_found: {
     status: 404,
     sentence: 'There is no such logout notice that could be sent again.',
+  },
+
+  message_not_found: { status: 404, sentence: 'There is no such message that could be sent again.' },
+  message_expired: {
+    status: 409,
+    sentence: 'The code or link in this message works no more, so it is not sent again. Ask for a new one.',
   },
 
   not_signed_in: { status: 401, sentence: 'Nobody is signed in at this terminal. Run `gatehouse login`.' },

@@ -10,11 +10,14 @@ export const events = {
 
   'password.set':
     'A password was set for an account. In place of another one it ended sessions, grants and tokens, unless the details say that they were kept.',
-  'password.rehashed': 'A password was hashed again at a higher cost after it was presented correctly.',
+  'password.rehashed':
+    'A password was hashed again, at a higher cost or in place of a hash of another system, after it was presented correctly.',
+  'password.change-required':
+    'A password has to be changed at the next sign-in; the reason is admin, breached, rules or import.',
   'password.disabled':
     'A password failed too often in a row; only a new one lets its owner sign in by password again.',
   'password.breach-check-failed':
-    'The breached-password service did not answer; the password was accepted without it.',
+    'A service or list of breached passwords did not answer; the password was accepted without it.',
   'sign-in.succeeded': 'A person proved who they are.',
   'sign-in.failed': 'A sign-in attempt was refused.',
   'lockout.started': 'Too many failed attempts: further ones are refused for a while.',
@@ -23,6 +26,16 @@ export const events = {
   'device.remembered': 'A browser was remembered: for a while it serves in place of a second step.',
   'device.forgotten':
     'A browser, or as many as the details count, is remembered no more; it is asked for a second step again.',
+
+  'factor.added': 'A second factor was added to an account; the details name its kind.',
+  'factor.renamed': 'A second factor got another name.',
+  'factor.removed': 'A second factor was removed from an account; remembered devices ended with it.',
+  'factor.disabled':
+    'A second factor failed too often in a row and works no more; it is still asked for until its owner removes it.',
+  'factors.reset':
+    'An administrator removed all second factors and recovery codes of an account; sessions, tokens and remembered devices ended with them.',
+  'recovery-codes.renewed': 'An account got a new set of recovery codes; the one before it works no more.',
+  'recovery-code.used': 'A recovery code was used; the details say how many are left.',
 
   'api-key.created': 'An API key was made; it was shown once.',
   'api-key.changed': 'An API key was changed; the details name the fields.',

@@ -33,6 +33,7 @@ const quick = {
   LIMIT_API_CREDENTIAL_PER_MINUTE: '1000000',
   LIMIT_VERIFY_PER_MINUTE: '10000000',
   LIMIT_SETUP_PER_MINUTE: '1000000',
+  LIMIT_REGISTRATION_PER_MINUTE: '1000000',
 };
 
 export function testConfig(environment: Record<string, string>): Config {
@@ -67,7 +68,12 @@ export function useGatehouse(options: { settings?: Record<string, string>; log?:
 async function startInProcess(database: TestDatabase, settings: Record<string, string>, log: Log) {
   const port = settings.PORT ? Number(settings.PORT) : await freePort();
   const keys = await mkdtemp(join(tmpdir(), 'gatehouse-keys-'));
-  const config = testConfig({ PORT: String(port), KEYS_DIRECTORY: join(keys, 'keys'), ...settings });
+  const config = testConfig({
+    PORT: String(port),
+    KEYS_DIRECTORY: join(keys, 'keys'),
+    DATA_DIRECTORY: join(keys, 'data'),
+    ...settings,
+  });
   const services = await createServices(config, {
     postgres: database.postgres,
     redis: openRedis(config, log),
@@ -77,6 +83,7 @@ async function startInProcess(database: TestDatabase, settings: Record<string, s
   await services.changes.start();
   services.audit.start();
   services.sessions.start();
+  services.messages.start();
   services.usage.start();
   const listener: Listener = await listen(app.callback, { host: '127.0.0.1', port, log });
   return {
@@ -85,6 +92,7 @@ async function startInProcess(database: TestDatabase, settings: Record<string, s
     async stop() {
       await listener.stop(1);
       await services.sessions.stop();
+      await services.messages.stop();
       await services.usage.stop();
       await services.apiKeys.stop();
       await services.audit.stop();

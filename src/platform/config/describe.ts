@@ -98,6 +98,7 @@ const titles: Partial<Record<keyof Config, string>> = {
   apiKeys: 'API keys',
   limits: 'Limits, per minute',
   branding: 'Branding',
+  messages: 'Mail and text messages',
   outgoing: 'Outgoing requests',
   metrics: 'Metrics',
   tracing: 'Traces',

@@ -116,6 +116,44 @@ export const redisKeyPrefix: Kind<string> = {
       : { mistake: 'must be 1 to 64 letters, digits and .:_/- (no braces: they place keys in a cluster)' },
 };
 
+export const smtpUrl: Kind<string> = {
+  says: 'smtp:// or smtps:// URL',
+  parse(given) {
+    const url = URL.canParse(given) ? new URL(given) : undefined;
+    const fine = url !== undefined && /^smtps?:$/.test(url.protocol) && url.hostname !== '';
+    if (!fine) return { mistake: 'must be a URL such as smtps://user:password@mail.example.com' };
+    if (!/^\/?$/.test(url.pathname) || url.search !== '' || url.hash !== '')
+      return { mistake: 'must end after the host or port: write / ? # in a password as %2F %3F %23' };
+    return { value: given };
+  },
+};
+
+/** RFC 5322 §3.4: one address, with or without a name. Nothing in it can end the header. */
+export const mailbox: Kind<string> = {
+  says: 'mail address, or a name and one in angle brackets',
+  parse: (given) =>
+    /^([^\p{Cc}<>"@]{1,200} <[^\s\p{Cc}<>"@]+@[^\s\p{Cc}<>"@]+>|[^\s\p{Cc}<>"@]+@[^\s\p{Cc}<>"@]+)$/u.test(
+      given,
+    )
+      ? { value: given }
+      : { mistake: 'must be a mail address such as id@example.com or Example <id@example.com>' },
+};
+
+/** Standard Webhooks, "Symmetric": 24 to 64 bytes. */
+export const webhookSecret: Kind<string> = {
+  says: 'whsec_ and 24 to 64 bytes in base64',
+  parse(given) {
+    const base64 = /^whsec_([A-Za-z0-9+/]+={0,2})$/.exec(given)?.[1] ?? '';
+    const { length } = Buffer.from(base64, 'base64');
+    return length >= 24 && length <= 64
+      ? { value: given }
+      : {
+          mistake:
+            'must be whsec_ and 24 to 64 bytes in base64: make one with `echo whsec_$(openssl rand -base64 32)`',
+        };
+  },
+};
+
 export const httpUrl: Kind<string> = {
   says: 'https URL',
   parse(given) {
@@ -178,6 +216,18 @@ export const publicKeys: Kind<readonly string[]> = {
     if (wrong === undefined) return { value: Object.freeze(list) };
     return { mistake: 'must be an id, =, and a public key of P-256 in base64 (SPKI), separated by commas' };
   },
+};
+
+export const words: Kind<readonly string[]> = {
+  says: 'words, separated by commas',
+  parse: (given) => ({
+    value: Object.freeze(
+      given
+        .split(',')
+        .map((word) => word.trim())
+        .filter((word) => word !== ''),
+    ),
+  }),
 };
 
 export const networks: Kind<readonly string[]> = {

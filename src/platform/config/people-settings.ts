@@ -1,7 +1,7 @@
 // The settings of what people meet: their place in Config, like those of schema.ts, which takes them in.
 import { strengths } from '../../lib/strength.ts';
 import * as kind from './kinds.ts';
-import { optional, secret, setting } from './setting.ts';
+import { following, optional, secret, setting } from './setting.ts';
 
 export const peopleSettings = {
   signIn: {
@@ -65,6 +65,54 @@ export const peopleSettings = {
       'JSON file with further fields of profiles, and with who may see and change which.',
     ),
   },
+  messages: {
+    smtpUrl: secret(
+      'SMTP_URL',
+      kind.smtpUrl,
+      'The mail server, such as smtps://user:password@mail.example.com or smtp://mail.example.com:587.',
+    ),
+    smtpTls: setting(
+      'SMTP_TLS',
+      kind.choice('required', 'if_offered'),
+      'required',
+      'Whether a mail server at smtp:// must offer TLS (STARTTLS) before anything is sent; one on this machine need not.',
+    ),
+    smtpTimeoutSeconds: setting(
+      'SMTP_TIMEOUT_SECONDS',
+      kind.wholeNumber(1, 60),
+      15,
+      'How long each answer of the mail server is waited for.',
+    ),
+    from: following(
+      'SMTP_FROM',
+      kind.mailbox,
+      {
+        says: 'PRODUCT_NAME <no-reply@host of ISSUER>',
+        value: (of) => `${of('PRODUCT_NAME')} <no-reply@${hostOf(of('ISSUER'))}>`,
+      },
+      'Whom mails are from, such as Example <id@example.com>.',
+    ),
+    mailWebhookUrl: optional(
+      'MAIL_WEBHOOK_URL',
+      kind.httpUrl,
+      'Address that is given every mail instead of a mail server.',
+    ),
+    mailWebhookSecret: secret(
+      'MAIL_WEBHOOK_SECRET',
+      kind.webhookSecret,
+      'What those mails are signed with (Standard Webhooks).',
+    ),
+    smsWebhookUrl: optional(
+      'SMS_WEBHOOK_URL',
+      kind.httpUrl,
+      'Address that is given every text message; without it there are none.',
+    ),
+    smsWebhookSecret: secret(
+      'SMS_WEBHOOK_SECRET',
+      kind.webhookSecret,
+      'What those text messages are signed with (Standard Webhooks).',
+    ),
+  },
   recovery: {
     byMail: setting(
       'RECOVERY_BY_MAIL',
@@ -92,3 +140,8 @@ export const peopleSettings = {
     ),
   },
 };
+
+/** A default is tried out before the setting it follows is there. */
+function hostOf(issuer: unknown): string {
+  return URL.canParse(String(issuer)) ? new URL(String(issuer)).hostname : 'localhost';
+}

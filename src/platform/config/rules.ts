@@ -68,6 +68,28 @@ export const rules: readonly Rule[] = [
     (config) => isProduction(config) && config.branding.logoUrl?.startsWith('http:') === true,
     'LOGO_URL must be https in production.',
   ),
+  mistake(
+    ({ registration }) => registration.hookUrl !== undefined && registration.hookSecret === undefined,
+    'REGISTRATION_HOOK_URL is set and REGISTRATION_HOOK_SECRET is not: set it, so that the questions are signed.',
+  ),
+  mistake(
+    ({ terms }) => (terms.version === undefined) !== (terms.url === undefined),
+    'TERMS_VERSION and TERMS_URL belong together: set both or neither.',
+  ),
+  mistake(
+    ({ messages }) => messages.smtpUrl !== undefined && messages.mailWebhookUrl !== undefined,
+    'SMTP_URL and MAIL_WEBHOOK_URL are both set: mails go one way; remove one of them.',
+  ),
+  mistake(
+    ({ messages: { mailWebhookUrl, mailWebhookSecret } }) =>
+      mailWebhookUrl !== undefined && mailWebhookSecret === undefined,
+    'MAIL_WEBHOOK_URL is set and MAIL_WEBHOOK_SECRET is not: set it, so that the mails are signed.',
+  ),
+  mistake(
+    ({ messages: { smsWebhookUrl, smsWebhookSecret } }) =>
+      smsWebhookUrl !== undefined && smsWebhookSecret === undefined,
+    'SMS_WEBHOOK_URL is set and SMS_WEBHOOK_SECRET is not: set it, so that the messages are signed.',
+  ),
   warning(
     (config) =>
       isProduction(config) && config.issuer.startsWith('https:') && config.http.trustedProxies.length === 0,

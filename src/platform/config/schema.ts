@@ -1,7 +1,7 @@
 // Every setting, once: its place in Config, environment name, kind, default, whether it is secret, and one sentence.
 // .env.example and docs/configuration.md are generated from this table by `npm run generate`.
-import { availableParallelism } from 'node:os';
 import * as kind from './kinds.ts';
+import { passwordSettings } from './password-settings.ts';
 import { peopleSettings } from './people-settings.ts';
 import { following, optional, secret, setting, type Values } from './setting.ts';
 
@@ -226,56 +226,7 @@ export const settings = {
       'Time for which a retired key stays published for tokens it has signed; 86460 at least.',
     ),
   },
-  passwords: {
-    minimumLength: setting(
-      'PASSWORD_MINIMUM_LENGTH',
-      kind.wholeNumber(8, 128),
-      15,
-      'Fewest characters of a password.',
-    ),
-    // NIST SP 800-63B §3.1.1.2: at least 64 characters must be accepted.
-    maximumLength: setting(
-      'PASSWORD_MAXIMUM_LENGTH',
-      kind.wholeNumber(64, 4096),
-      256,
-      'Most characters of a password.',
-    ),
-    argon2: {
-      memoryKiB: setting(
-        'ARGON2_MEMORY_KIB',
-        kind.wholeNumber(8, 4 * 1024 * 1024),
-        19_456,
-        'Argon2id memory, in KiB.',
-      ),
-      iterations: setting('ARGON2_ITERATIONS', count(100), 2, 'Argon2id passes over the memory.'),
-      parallelism: setting('ARGON2_PARALLELISM', count(16), 1, 'Argon2id lanes.'),
-    },
-    hashConcurrency: following(
-      'PASSWORD_HASH_CONCURRENCY',
-      count(64),
-      // Two of them on two cores leave too little of either for everything else.
-      { says: '1 on one or two cores, otherwise 2', value: () => (availableParallelism() > 2 ? 2 : 1) },
-      'Passwords hashed at the same time, by each process.',
-    ),
-    hashQueue: setting(
-      'PASSWORD_HASH_QUEUE',
-      kind.wholeNumber(0, 10_000),
-      64,
-      'Sign-ins that may wait for hashing; beyond it the answer is 503 at once.',
-    ),
-    hashQueueSeconds: setting('PASSWORD_HASH_QUEUE_SECONDS', count(60), 3, 'Longest wait in that queue.'),
-    breachedHookUrl: optional(
-      'PASSWORD_BREACHED_HOOK_URL',
-      kind.httpUrl,
-      'Range service that is asked about new passwords by the first five characters of their SHA-1.',
-    ),
-    breachedHookTimeoutSeconds: setting(
-      'PASSWORD_BREACHED_HOOK_TIMEOUT_SECONDS',
-      count(30),
-      2,
-      'Time for that service to answer; a service that does not answer blocks nobody.',
-    ),
-  },
+  passwords: passwordSettings,
   retention: {
     auditDays: setting(
       'AUDIT_RETENTION_DAYS',
@@ -384,7 +335,19 @@ export const settings = {
   },
   limits: {
     page: setting('LIMIT_PAGE_PER_MINUTE', perMinute, 300, 'Pages opened by one address.'),
+    registration: setting(
+      'LIMIT_REGISTRATION_PER_MINUTE',
+      perMinute,
+      10,
+      'Sign-up forms sent by one address that make the server send a mail.',
+    ),
     'sign-in': setting('LIMIT_SIGN_IN_PER_MINUTE', perMinute, 30, 'Sign-in forms sent by one address.'),
+    recovery: setting(
+      'LIMIT_RECOVERY_PER_MINUTE',
+      perMinute,
+      10,
+      'Mails to get back into an account, or to sign in by a code, that one address asks for.',
+    ),
     token: setting(
       'LIMIT_TOKEN_PER_MINUTE',
       perMinute,

@@ -1,0 +1,144 @@
+// Mail and text messages: written with what they tell of, in one commit, and sent from the outbox by any node.
+import type { Actor, Audit } from '../audit/audit.ts';
+import { type AccountId, newId } from '../lib/ids.ts';
+import { decodeCursor, type Page, type PageRequest, pageOf } from '../lib/page.ts';
+import { afterCommit } from '../platform/changes.ts';
+import type { Db, Postgres } from '../platform/database/postgres.ts';
+import { failure } from '../platform/errors.ts';
+import type { Job } from '../platform/jobs/jobs.ts';
+import type { Vault } from '../platform/secrets/vault.ts';
+import type { Log } from '../platform/telemetry/log.ts';
+import { messageJobs } from './jobs.ts';
+import { createOutbox } from './outbox.ts';
+import type { Channel, Message, MessageFilter, NewMessage } from './schema.ts';
+import type { Senders, Sent } from './senders/sender.ts';
+import * as store from './store.ts';
+import { isTemplate } from './templates.ts';
+import type { Writing } from './writing.ts';
+
+export type { Channel, Message, MessageFilter, MessageState, NewMessage } from './schema.ts';
+export type { MailTemplate } from './templates.ts';
+
+export interface Messages {
+  /** Call it in the transaction of what it tells of: without that commit there is no message. It is sent right after. */
+  send(trx: Db, message: NewMessage): Promise<void>;
+  /** False: there is nothing that carries such messages, and what is sent stays in the outbox. */
+  canSend(channel: Channel): boolean;
+  list(filter: MessageFilter, page: PageRequest): Promise<Page<Message>>;
+  /** Throws message_not_found. */
+  find(id: string): Promise<Message>;
+  /** At once, with all attempts to go. Throws message_not_found and message_expired. */
+  retry(id: string, by: Actor): Promise<void>;
+  count(): Promise<{ waiting: number; failed: number }>;
+  start(): void;
+  stop(): Promise<void>;
+  jobs(): Job[];
+}
+
+export interface MessagesDeps {
+  postgres: Postgres;
+  vault: Vault;
+  audit: Pick<Audit, 'record'>;
+  log: Log;
+  writing: Writing;
+  senders: Senders;
+  /** What the owner of an account reads; null when they have not said. */
+  localeOf: (trx: Db, accountId: AccountId) => Promise<string | null>;
+}
+
+export function createMessages(deps: MessagesDeps): Messages {
+  const { postgres, vault, audit, log, writing, senders } = deps;
+  const { db } = postgres;
+  const seal = (id: string, values: object) =>
+    vault.seal(Buffer.from(JSON.stringify(values)), `messages.payload:${id}`);
+  const outbox = createOutbox({
+    postgres,
+    audit,
+    log,
+    send: (message) => attempt(deps, message),
+    emptied: (id) => seal(id, {}),
+  });
+
+  return {
+    async send(trx, message) {
+      const { accountId, values } = message;
+      const own = accountId === null ? null : await deps.localeOf(trx, accountId);
+      const id = newId('msg');
+      const isNew = await store.insertMessage(trx, {
+        id,
+        channel: message.channel,
+        template: message.template,
+        accountId,
+        to: message.to,
+        locale: writing.localeOf(own, message.locale),
+        payload: seal(id, values),
+        deduplication: message.deduplication ?? null,
+        expiresAt: message.expiresAt ?? null,
+      });
+      if (isNew) afterCommit(trx, outbox.wake);
+    },
+    canSend: (channel) => senders[channel] !== undefined,
+    async list(filter, { cursor, limit }) {
+      const before = cursor === null ? null : decodeCursor(cursor, 1)?.[0];
+      if (before === undefined)
+        throw failure('request_invalid', { fields: { cursor: 'is not one that this list gave' } });
+      if (filter.accountId?.includes('\0') === true) return { items: [], nextCursor: null };
+      return pageOf(await store.listMessages(db, filter, before, limit + 1), limit, ({ id }) => [id]);
+    },
+    async find(id) {
+      const message = await store.findMessage(db, id);
+      if (message === undefined) throw failure('message_not_found', { id });
+      return message;
+    },
+    async retry(id, by) {
+      await postgres.transaction(async (trx) => {
+        const made = await store.makeDue(trx, id);
+        if (made === undefined) throw failure('message_not_found', { id });
+        if (made.kind === 'expired') throw failure('message_expired', { id });
+        const { channel, template, accountId } = made.message;
+        const details = { message: id, channel, template };
+        await audit.record(trx, {
+          type: 'message.retried',
+          actor: by,
+          outcome: 'success',
+          accountId,
+          details,
+        });
+        afterCommit(trx, outbox.wake);
+      });
+    },
+    count: () => store.countMessages(db),
+    start: outbox.start,
+    async stop() {
+      await outbox.stop();
+      await senders.mail?.close();
+      await senders.sms?.close();
+    },
+    jobs: () => messageJobs({ db }),
+  };
+}
+
+/** Writes it out and hands it over. What it says is nowhere in what comes back. */
+async function attempt({ vault, writing, senders }: MessagesDeps, taken: store.TakenMessage): Promise<Sent> {
+  const { id, to, locale, template } = taken;
+  const { mail, sms } = senders;
+  if (senders[taken.channel] === undefined)
+    return { kind: 'failed', reason: 'there is no sender', final: false };
+  // A template of another release: a node that has it takes the message later.
+  if (!isTemplate(template))
+    return { kind: 'failed', reason: 'the template is not known here', final: false };
+  try {
+    // Our own writing, sealed.
+    const values = JSON.parse(vault.open(taken.payload, `messages.payload:${id}`).toString()) as Record<
+      string,
+      unknown
+    >;
+    const head = { id, to, locale, template };
+    if (taken.channel === 'mail' && mail !== undefined)
+      return await mail.send({ ...head, ...writing.mail({ template, locale, values }) });
+    if (sms !== undefined) return await sms.send({ ...head, ...writing.sms({ template, locale, values }) });
+    return { kind: 'failed', reason: 'there is no sender', final: false };
+  } catch {
+    return { kind: 'failed', reason: 'it could not be written', final: false };
+  }
+}

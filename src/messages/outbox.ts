@@ -1,0 +1,133 @@
+// Sends what is written in the outbox: at once, and again with growing pauses. Messages are rows that were written with what
+// they tell of; any node takes any of them.
+import type { Audit } from '../audit/audit.ts';
+import type { Postgres } from '../platform/database/postgres.ts';
+import type { Log } from '../platform/telemetry/log.ts';
+import type { Sent } from './senders/sender.ts';
+import * as store from './store.ts';
+
+export interface Outbox {
+  /** Something was written: looks now rather than at the next poll. */
+  wake(): void;
+  start(): void;
+  /** Takes nothing new and waits for the attempts under way, each of which has a time limit. */
+  stop(): Promise<void>;
+}
+
+export interface OutboxDeps {
+  postgres: Postgres;
+  audit: Pick<Audit, 'record'>;
+  log: Log;
+  /** One attempt; it never rejects. */
+  send: (message: store.TakenMessage) => Promise<Sent>;
+  /** What is left of what a message said, once it is sent. */
+  emptied: (id: string) => Buffer;
+}
+
+const POLL_MILLISECONDS = 1000;
+/** For many messages of one moment to be one look. */
+const WAKE_MILLISECONDS = 5;
+const PARALLEL = 16;
+
+export function createOutbox(deps: OutboxDeps): Outbox {
+  const { postgres, log } = deps;
+  const underWay = new Set<Promise<void>>();
+  let poll: NodeJS.Timeout | undefined;
+  let waking: NodeJS.Timeout | undefined;
+  let looking: Promise<void> | undefined;
+  let unreadable = false;
+
+  async function look(): Promise<void> {
+    const free = PARALLEL - underWay.size;
+    if (free <= 0) return;
+    try {
+      for (const message of await store.takeMessages(postgres.db, free)) begin(message);
+      unreadable = false;
+    } catch (error) {
+      if (!unreadable) log.warn('the outbox cannot be read', { error });
+      unreadable = true;
+    }
+  }
+
+  function begin(message: store.TakenMessage): void {
+    const attempt: Promise<void> = deliver(deps, message)
+      .catch((error: unknown) =>
+        // Its lease runs out, and then it is sent again: better twice than never.
+        log.warn('what became of a message could not be written', { message: message.id, error }),
+      )
+      .finally(() => {
+        underWay.delete(attempt);
+        wake();
+      });
+    underWay.add(attempt);
+  }
+
+  function lookNow(): void {
+    if (poll === undefined) return;
+    if (looking !== undefined) {
+      wake();
+      return;
+    }
+    looking = look().finally(() => {
+      looking = undefined;
+    });
+  }
+
+  function wake(): void {
+    if (poll === undefined) return;
+    waking ??= setTimeout(() => {
+      waking = undefined;
+      lookNow();
+    }, WAKE_MILLISECONDS);
+  }
+
+  return {
+    wake,
+    start() {
+      poll ??= setInterval(lookNow, POLL_MILLISECONDS);
+      lookNow();
+    },
+    async stop() {
+      clearInterval(poll);
+      clearTimeout(waking);
+      poll = undefined;
+      waking = undefined;
+      await looking;
+      await Promise.all(underWay);
+    },
+  };
+}
+
+/** One attempt and what it leaves behind. */
+async function deliver(deps: OutboxDeps, taken: store.TakenMessage): Promise<void> {
+  const { postgres, audit, log } = deps;
+  const sent = await deps.send(taken);
+  if (sent.kind === 'sent') return store.markSent(postgres.db, taken.id, deps.emptied(taken.id));
+  await postgres.transaction(async (trx) => {
+    const act = { reason: sent.reason, final: sent.final, delaySeconds: pauseSeconds(taken.attempts) };
+    const state = await store.markFailed(trx, taken, act);
+    if (state === undefined) return;
+    const { id, channel, template, accountId, attempts } = taken;
+    const details = { message: id, channel, template, attempts };
+    log.warn('a message was not sent', { ...details, reason: sent.reason, givenUp: state === 'failed' });
+    // Of a mail server that is away for a day the ledger hears once for each message, and not at every attempt.
+    if (state !== 'failed') return;
+    await audit.record(trx, {
+      type: 'message.failed',
+      actor: { kind: 'system', id: null },
+      outcome: 'failure',
+      accountId,
+      reason: sent.reason,
+      details,
+    });
+  });
+}
+
+const FIRST_PAUSE_SECONDS = 15;
+const LONGEST_PAUSE_SECONDS = 2 * 60 * 60;
+
+/** 15 s, 45 s, 2 min, 7 min … 2 h; a quarter more or less, so that a server that returns is not met by all at once. */
+export function pauseSeconds(attempts: number, random: () => number = Math.random): number {
+  const pause = Math.min(FIRST_PAUSE_SECONDS * 3 ** (attempts - 1), LONGEST_PAUSE_SECONDS);
+  return pause * (0.75 + random() / 2);
+}
