@@ -39,6 +39,7 @@ import { wellKnownAtRoot, withinBasePath } from './platform/http/site.ts';
 import { createCrowd, hasArrived } from './platform/limits/crowd.ts';
 import { createRequestLog } from './platform/telemetry/request-log.ts';
 import { createAccountArea } from './self-service/self-service.ts';
+import { selfServicePages } from './self-service/self-service-pages.ts';
 import type { Services } from './services.ts';
 import { sessionRoutes } from './sessions/admin-api.ts';
 import { settingRoutes } from './settings/admin-api.ts';
@@ -192,6 +193,12 @@ function pagesAndRoutes(services: Services): Router {
       tokens: config.tokens,
     }),
     ...setupPages({
+    ...selfServicePages({
+      ...services,
+      issuer: config.issuer,
+      area: account,
+      interactions: services.oidc.interactions,
+    }),
       setup: services.setup,
       productName: config.branding.productName,
       issuer: config.issuer,
@@ -206,7 +213,7 @@ function pagesAndRoutes(services: Services): Router {
     i18n,
     renderer,
     formLimitBytes,
-    account: createAccountArea(services.oidc),
+    account,
   });
   // A protocol of its own, with a specification of its own: not in the document of the management API.
   const decisions = authzenRoutes({ authzen: services.authzen, issuer: config.issuer });

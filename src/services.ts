@@ -223,7 +223,13 @@ export async function createServices(config: Config, opened: Opened): Promise<Se
   });
   const setup = createSetup({ postgres, audit, accounts, credentials: people.credentials });
   const owner = createOwner({ postgres, audit, accounts, apiKeys });
-  await registerOwn({ apis, clients, audience: managementAudience });
+  await registerOwn({
+    apis,
+    clients,
+    audience: managementAudience,
+    issuer: config.issuer,
+    productName: config.branding.productName,
+  });
 
   const jobs = [
     ...limitJobs(db),

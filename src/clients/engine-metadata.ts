@@ -14,7 +14,7 @@ export function engineMetadata(client: Client, secretMarker: string): Readonly<R
     redirect_uris: client.redirectUris,
     post_logout_redirect_uris: client.postLogoutRedirectUris,
     grant_types: client.grantTypes,
-    response_types: client.grantTypes.includes('authorization_code') ? ['code'] : [],
+    response_types: responseTypesOf(client),
     token_endpoint_auth_method: client.authMethod,
     client_secret: usesSecret(client) ? secretMarker : null,
     jwks: client.jwks,
@@ -35,4 +35,10 @@ export function engineMetadata(client: Client, secretMarker: string): Readonly<R
   };
   // The engine takes an absent property and refuses null.
   return Object.freeze(Object.fromEntries(Object.entries(metadata).filter(([, value]) => value !== null)));
+}
+
+/** What the server registers for its own pages gets nothing that could be stolen on its way: no code, and so no tokens. */
+function responseTypesOf(client: Client): string[] {
+  if (!client.grantTypes.includes('authorization_code')) return [];
+  return client.system ? ['none'] : ['code'];
 }

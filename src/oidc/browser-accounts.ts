@@ -12,6 +12,7 @@ import type { Sealing } from './adapter/sealing.ts';
 import { sessionId } from './adapter/sessions.ts';
 import { cookieNames, cookieOptions } from './cookies.ts';
 import type { Ends } from './ends.ts';
+import { sessionSeconds } from './tokens/lifetimes.ts';
 
 type Session = InstanceType<Provider['Session']>;
 
@@ -30,6 +31,8 @@ export interface BrowserAccounts {
   list(request: IncomingMessage, response: ServerResponse): Promise<SignedIn[]>;
   /** Whether somebody is signed in whom the engine does not see. Costs nothing for browsers with one account. */
   hasOthers(request: IncomingMessage, response: ServerResponse): Promise<boolean>;
+  /** The one that the engine sees, whose session this keeps from going idle: written once a minute at most. */
+  visit(request: IncomingMessage, response: ServerResponse): Promise<SignedIn | undefined>;
   /** A session of its own for somebody who has just proved who they are. */
   begin(accountId: string, signIn: { proofs: readonly Proof[]; at: Date }): Promise<Session>;
   /** The engine sees this session from now on; the one that it saw stays signed in. `back`: until goBack(). */
@@ -60,6 +63,9 @@ export interface BrowserAccountsDeps {
 /** The active one included. The least recently used one is forgotten; its session ends when it is idle. */
 const MOST_ACCOUNTS = 8;
 const CONTEXT = 'browser-accounts';
+
+/** The cookie of a session that goes on is sent anew once a minute at most. */
+const RENEWED_SECONDS = 60;
 
 /** What the second cookie holds. */
 interface Parked {
@@ -127,6 +133,17 @@ export function createBrowserAccounts(deps: BrowserAccountsDeps): BrowserAccount
       const { parked } = cookiesOf(request, response);
       if (parked.ids.length === 0) return false;
       return (await list(request, response)).some(({ active }) => !active);
+    },
+
+    async visit(request, response) {
+      const { cookies, activeId } = cookiesOf(request, response);
+      const one = await signedIn(activeId);
+      if (one === undefined) return undefined;
+      const before = one.session.exp ?? 0;
+      const life = sessionSeconds(one.session, deps.sessions);
+      await one.session.save(life);
+      if ((one.session.exp ?? 0) - before >= RENEWED_SECONDS) show(cookies, one.session);
+      return { ...one, active: true };
     },
 
     async begin(accountId, { proofs, at }) {

@@ -56,6 +56,8 @@ const KEPT_SECONDS = 300;
 export function allowCaching(ctx: Context, keyPublishDelaySeconds: number): void {
   const keys = ctx.path === routes.jwks;
   if (!(keys || ctx.path.startsWith('/.well-known/')) || ctx.status !== 200) return;
+  // The other one is for pages of ours alone.
+  if (!keys) Object.assign(ctx.body ?? {}, { response_types_supported: ['code'] });
   const seconds = keys ? Math.min(KEPT_SECONDS, Math.floor(keyPublishDelaySeconds / 2)) : KEPT_SECONDS;
   ctx.set('Cache-Control', `public, max-age=${seconds}`);
 }

@@ -66,8 +66,12 @@ export interface Interactions {
   denyConsent(pending: PendingInteraction): Promise<void>;
   /** Who is signed in in this browser, the one that the engine sees first. */
   accountsHere(request: IncomingMessage, response: ServerResponse): Promise<SignedIn[]>;
+  /** The one that the engine sees; each look keeps their session from going idle. */
+  activeHere(request: IncomingMessage, response: ServerResponse): Promise<SignedIn | undefined>;
   /** Signs one of them out; nothing when it is not signed in here. */
   signOut(request: IncomingMessage, response: ServerResponse, sessionId: string): Promise<void>;
+  /** The same apart from any request of an app. */
+  leave(request: IncomingMessage, response: ServerResponse, sessionId: string): Promise<void>;
 }
 
 export interface InteractionsDeps {
@@ -153,6 +157,7 @@ export function createInteractions(deps: InteractionsDeps): Interactions {
     },
 
     accountsHere: browser.list,
+    activeHere: browser.visit,
 
     async signOut(request, response, id) {
       const interaction = await provider().interactionDetails(request, response);
@@ -161,6 +166,10 @@ export function createInteractions(deps: InteractionsDeps): Interactions {
       // The request that led here lives on, for whoever signs in next.
       interaction.session = undefined;
       await interaction.save(interaction.exp - Math.floor(Date.now() / 1000));
+    },
+
+    async leave(request, response, id) {
+      await browser.signOut(request, response, id);
     },
   };
 }

@@ -79,7 +79,8 @@ export function engineConfiguration(deps: EngineDeps, keys: ExternalSigningKey[]
     findAccount: findAccount(deps),
     claims: claimsByScope,
     scopes: [...openidScopes],
-    responseTypes: ['code'],
+    // `none` is for pages of this server, which need no more than a signed-in browser (clients/engine-metadata.ts).
+    responseTypes: ['code', 'none'],
     subjectTypes: ['public', 'pairwise'],
     pairwiseIdentifier: async (_ctx, accountId, client) => pairwiseOf(serverSecrets, accountId, client),
     clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'],

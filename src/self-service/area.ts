@@ -1,15 +1,20 @@
 // The account area: who is signed in here, whether they proved it lately, and the way to do so and back.
 import type { Interactions } from '../oidc/oidc.ts';
 import type { AccountArea } from '../platform/http/page.ts';
+import { sections } from './sections.ts';
 
 /** So long after a sign-in what is sensitive needs no new one. */
 export const RECENT_SECONDS = 10 * 60;
 
-export function createAccountArea(deps: { interactions: Pick<Interactions, 'accountsHere'> }): AccountArea {
+export interface AccountAreaDeps {
+  interactions: Pick<Interactions, 'activeHere'>;
+}
+
+export function createAccountArea(deps: AccountAreaDeps): AccountArea {
   return {
+    sections,
     async person(ctx) {
-      const here = await deps.interactions.accountsHere(ctx.req, ctx.res);
-      const active = here.find((one) => one.active);
+      const active = await deps.interactions.activeHere(ctx.req, ctx.res);
       if (active === undefined) return undefined;
       const { id, account, session } = active;
       return {
@@ -17,6 +22,9 @@ export function createAccountArea(deps: { interactions: Pick<Interactions, 'acco
         sessionId: id,
         authenticatedAt: new Date((session.loginTs ?? 0) * 1000),
         amr: session.amr ?? [],
+        name: account.name ?? account.username ?? account.email ?? account.id,
+        email: account.email,
+        locale: account.locale,
       };
     },
     isRecent: (person) => Date.now() - person.authenticatedAt.getTime() < RECENT_SECONDS * 1000,

@@ -138,15 +138,22 @@ function loadedOf(payload: AdapterPayload, address: string | null, userAgent: st
  */
 function createLoadedSessions() {
   const byRequest = new WeakMap<object, Map<string, Loaded>>();
+  /** On pages of ours there is no context of the engine. */
+  const request = (): object | undefined => {
+    const origin = currentOrigin();
+    return Provider.ctx ?? (origin.requestId === null ? undefined : origin);
+  };
   return {
     note(uid: string | undefined, session: Loaded): void {
-      const request = Provider.ctx;
-      if (!request || uid === undefined) return;
-      const sessions = byRequest.get(request) ?? new Map<string, Loaded>();
-      byRequest.set(request, sessions.set(uid, session));
+      const of = request();
+      if (!of || uid === undefined) return;
+      const sessions = byRequest.get(of) ?? new Map<string, Loaded>();
+      byRequest.set(of, sessions.set(uid, session));
     },
-    find: (uid: string | undefined): Loaded | undefined =>
-      Provider.ctx && uid !== undefined ? byRequest.get(Provider.ctx)?.get(uid) : undefined,
+    find(uid: string | undefined): Loaded | undefined {
+      const of = request();
+      return of && uid !== undefined ? byRequest.get(of)?.get(uid) : undefined;
+    },
   };
 }
 

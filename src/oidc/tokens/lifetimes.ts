@@ -33,10 +33,18 @@ export function lifetimes(
     Session: (_ctx, session) => {
       // Nobody is signed in: it only holds the secret of a form, and anybody can have one made.
       if (!session.accountId) return Math.min(sessions.idleSeconds, tokens.interactionSeconds);
-      const age = session.loginTs ? nowSeconds() - session.loginTs : 0;
-      return atLeastOne(Math.min(sessions.idleSeconds, sessions.absoluteSeconds - age));
+      return sessionSeconds(session, sessions);
     },
   };
+}
+
+/** How long a signed-in browser has from now. */
+export function sessionSeconds(
+  { loginTs }: { loginTs?: number | undefined },
+  sessions: Config['sessions'],
+): number {
+  const age = loginTs ? nowSeconds() - loginTs : 0;
+  return atLeastOne(Math.min(sessions.idleSeconds, sessions.absoluteSeconds - age));
 }
 
 /** Of codes, device codes, pushed requests (a minute) and interactions, with the leeway of their rows. */

@@ -4,11 +4,12 @@ import type { Context } from 'koa';
 import type { z } from 'zod';
 import type { I18n } from '../i18n.ts';
 import type { Limits } from '../limits/rate-limit.ts';
+import type { Carrier } from './carried.ts';
 import type { Csrf } from './csrf.ts';
 import { parsePart, readForm, readQuery, refuseNullBytes } from './input.ts';
 import { takeFromLimit } from './limit.ts';
-import type { AccountArea, Page, PageInput, PageResult } from './page.ts';
-import type { PageRenderer } from './render-page.ts';
+import type { AccountArea, AccountSection, Page, PageInput, Person } from './page.ts';
+import type { PageRenderer, PageView } from './render-page.ts';
 import { requestOf } from './request-id.ts';
 import type { Site } from './site.ts';
 
@@ -16,6 +17,7 @@ export interface PageDeps {
   site: Site;
   limits: Limits;
   csrf: Csrf;
+  carrier: Carrier;
   i18n: I18n;
   renderer: PageRenderer;
   formLimitBytes: number;
@@ -24,15 +26,23 @@ export interface PageDeps {
 
 type RawParams = Record<string, string>;
 
+/** What pages know of each other. */
+interface Mounted {
+  /** Paths that can be looked at. */
+  readonly readable: ReadonlySet<string>;
+  readonly sections: readonly AccountSection[];
+}
+
 export function mountPages(router: Router, pages: readonly Page[], deps: PageDeps): void {
   const readable = new Set(pages.filter((page) => page.method === 'GET').map((page) => page.path));
+  const sections = deps.account.sections.filter(({ path }) => readable.has(path));
   for (const page of pages) {
-    const show = pipeline(page, readable, deps);
+    const show = pipeline(page, { readable, sections }, deps);
     router.register(`${deps.site.basePath}${page.path}`, [page.method], (ctx) => show(ctx, ctx.params));
   }
 }
 
-function pipeline(page: Page, readable: ReadonlySet<string>, deps: PageDeps) {
+function pipeline(page: Page, { readable, sections }: Mounted, deps: PageDeps) {
   return async (ctx: Context, rawParams: RawParams): Promise<void> => {
     const facts = requestOf(ctx);
     facts.route = page.path;
@@ -49,13 +59,32 @@ function pipeline(page: Page, readable: ReadonlySet<string>, deps: PageDeps) {
       redirect(ctx, deps.account.signInAt(backFrom(ctx, page, readable, deps.site), { again }), deps.site);
       return;
     }
+    facts.accountId = person?.accountId ?? null;
     const binding = person?.sessionId ?? page.csrfBinding?.(rawParams);
     const form = await receiveForm(ctx, page, binding, deps);
     const who = person === undefined ? {} : { person };
-    const result = await page.run({ params, query, ...form, ...language(ctx, deps), ...who, ctx });
-    send(ctx, result, binding, deps);
+    const spoken = language(ctx, person?.locale ?? undefined, deps);
+    const carried = (name: string) => deps.carrier.read(ctx, name);
+    const result = await page.run({ params, query, ...form, ...spoken, ...who, carried, ctx });
+    if (result.kind === 'redirect') redirect(ctx, result.to, deps.site);
+    for (const one of result.kind === 'redirect' ? (result.carry ?? []) : []) deps.carrier.put(ctx, one);
+    if (result.kind !== 'view') return;
+    const around = person && { frame: frameOf(person, sections, rawQuery, deps), locale: spoken.locale };
+    deps.renderer.renderPage(ctx, { ...around, ...bound(binding), ...result });
   };
 }
+
+function frameOf(
+  { name, email }: Person,
+  sections: Mounted['sections'],
+  query: Record<string, unknown>,
+  { i18n }: PageDeps,
+): NonNullable<PageView['frame']> {
+  const done = `account.done.${String(query.done)}`;
+  return { person: { name, email }, sections, done: i18n.has(done) ? done : undefined };
+}
+
+const bound = (csrfBinding: string | undefined) => (csrfBinding === undefined ? {} : { csrfBinding });
 
 /** A path without the base path; of a form, that of the page that shows it. */
 function backFrom(ctx: Context, page: Page, readable: ReadonlySet<string>, site: Site): string {
@@ -118,23 +147,14 @@ function generalMessage(issue: z.core.$ZodIssue): string {
 
 function language(
   ctx: Context,
+  chosen: string | undefined,
   deps: PageDeps,
 ): Pick<PageInput<unknown, unknown, unknown>, 'locale' | 't' | 'speak'> {
   const speak = (uiLocales: string | undefined) => {
     const locale = deps.renderer.localeOf(ctx, uiLocales);
     return { locale, t: deps.i18n.translator(locale) };
   };
-  return { ...speak(undefined), speak };
-}
-
-function send(ctx: Context, result: PageResult, pageBinding: string | undefined, deps: PageDeps): void {
-  if (result.kind === 'answered') return;
-  if (result.kind === 'redirect') {
-    redirect(ctx, result.to, deps.site);
-    return;
-  }
-  const binding = result.csrfBinding ?? pageBinding;
-  deps.renderer.renderPage(ctx, binding === undefined ? result : { ...result, csrfBinding: binding });
+  return { ...speak(chosen), speak };
 }
 
 function redirect(ctx: Context, to: string, site: Site): void {

@@ -6,7 +6,7 @@ import type { Translate } from '../i18n.ts';
 import type { LimitName } from '../limits/rate-limit.ts';
 import type { PageView } from './render-page.ts';
 
-export type { PageView, RenderPage } from './render-page.ts';
+export type { AccountSection, PageView, RenderPage } from './render-page.ts';
 
 type Schema = z.ZodType;
 type Parsed<S> = S extends Schema ? z.output<S> : undefined;
@@ -51,6 +51,11 @@ export interface Person {
 }
 
 /** What mounting asks about pages of the account area. */
+  /** What to call them. */
+  readonly name: string;
+  readonly email: string | null;
+  /** The language that they chose; null: the browser's. */
+  readonly locale: string | null;
 export interface AccountArea {
   /** Undefined unless somebody is signed in here as surely as their account demands. */
   person(ctx: Context): Promise<Person | undefined>;
@@ -61,6 +66,8 @@ export interface AccountArea {
 }
 
 export interface PageSpec<
+  /** The navigation, in its order; only those whose page is mounted are shown. */
+  readonly sections: readonly AccountSection[];
   P extends Schema | undefined,
   Q extends Schema | undefined,
   F extends Schema | undefined,

@@ -24,6 +24,25 @@ export interface PageView {
   fixed?: true;
   /** Ties the form's token to one session or sign-in; the post must be checked with the same text. */
   csrfBinding?: string;
+  /** Of an account page: which section of the navigation it belongs to. */
+  nav?: string;
+  /** What stands around an account page; the pipeline adds it. */
+  frame?: AccountFrame;
+}
+
+export interface AccountFrame {
+  readonly person: { readonly name: string; readonly email: string | null };
+  readonly sections: readonly AccountSection[];
+  /** A key of the message catalogue: what has just been done. */
+  readonly done: string | undefined;
+}
+
+/** One entry of the navigation of the account area. */
+export interface AccountSection {
+  /** Its sentence is `account.nav.<name>`. */
+  readonly name: string;
+  readonly path: string;
+  readonly icon: string;
 }
 
 export interface Branding {
@@ -58,7 +77,10 @@ export function createPageRenderer(deps: PageRendererDeps): PageRenderer {
     i18n.negotiate(uiLocales, ctx.req.headers['accept-language']);
   const renderPage = (ctx: Context, page: PageView) => {
     const locale = page.locale ?? localeOf(ctx);
-    const html = deps.views.render(page.view, locals(ctx, page, locale, deps), page.fixed && locale);
+    const html = deps.views.render(page.view, locals(ctx, page, locale, deps), {
+      layout: page.frame === undefined ? 'layouts/page' : 'layouts/account',
+      keptAs: page.fixed && locale,
+    });
     pageHeaders(ctx, page.formAction);
     ctx.res.setHeader('Content-Language', locale);
     ctx.res.setHeader('Vary', 'Accept-Language, Cookie');
@@ -89,6 +111,8 @@ function locals(ctx: Context, page: PageView, locale: string, deps: PageRenderer
     branding: deps.branding,
     title: t(page.title),
     model: page.model,
+    nav: page.nav,
+    frame: page.frame,
     requestId: requestOf(ctx).id,
     path: (path: string) => `${site.basePath}${path}`,
   };
