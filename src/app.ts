@@ -175,7 +175,8 @@ export function createApp(services: Services): App {
 }
 
 function pagesAndRoutes(services: Services): Router {
-  const { config, site, limits, csrf, i18n, renderer, gateway } = services;
+  const { config, site, limits, csrf, carrier, i18n, renderer, gateway } = services;
+  const account = createAccountArea(services.oidc);
   const router = new Router();
   const { version } = packageFile;
   const api = documented(managementRoutes(services), {
@@ -192,13 +193,13 @@ function pagesAndRoutes(services: Services): Router {
       credentials: services.credentials,
       tokens: config.tokens,
     }),
-    ...setupPages({
     ...selfServicePages({
       ...services,
       issuer: config.issuer,
       area: account,
       interactions: services.oidc.interactions,
     }),
+    ...setupPages({
       setup: services.setup,
       productName: config.branding.productName,
       issuer: config.issuer,
@@ -210,6 +211,7 @@ function pagesAndRoutes(services: Services): Router {
     site,
     limits,
     csrf,
+    carrier,
     i18n,
     renderer,
     formLimitBytes,

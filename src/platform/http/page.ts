@@ -4,7 +4,8 @@ import type { z } from 'zod';
 import type { AccountId } from '../../lib/ids.ts';
 import type { Translate } from '../i18n.ts';
 import type { LimitName } from '../limits/rate-limit.ts';
-import type { PageView } from './render-page.ts';
+import type { Carried } from './carried.ts';
+import type { AccountSection, PageView } from './render-page.ts';
 
 export type { AccountSection, PageView, RenderPage } from './render-page.ts';
 
@@ -14,7 +15,7 @@ type Parsed<S> = S extends Schema ? z.output<S> : undefined;
 export type PageResult =
   | ({ kind: 'view' } & PageView)
   /** Always 303, so that no browser repeats a posted secret elsewhere (RFC 9700 §4.12). A path gets the base path. */
-  | { kind: 'redirect'; to: string }
+  | { kind: 'redirect'; to: string; carry?: readonly Carried[] }
   /** The step wrote the answer itself. */
   | { kind: 'answered' };
 
@@ -31,6 +32,8 @@ export interface PageInput<P, Q, F> {
   readonly t: Translate;
   /** The language of a stored request: `ui_locales` first, then what the browser wants. */
   speak(uiLocales: string | undefined): { locale: string; t: Translate };
+  /** What an earlier page has this browser carry under this name. */
+  carried(name: string): string | undefined;
   readonly ctx: Context;
 }
 
@@ -48,14 +51,14 @@ export interface Person {
   /** When the sign-in began that this session stands for. */
   readonly authenticatedAt: Date;
   readonly amr: readonly string[];
-}
-
-/** What mounting asks about pages of the account area. */
   /** What to call them. */
   readonly name: string;
   readonly email: string | null;
   /** The language that they chose; null: the browser's. */
   readonly locale: string | null;
+}
+
+/** What mounting asks about pages of the account area. */
 export interface AccountArea {
   /** Undefined unless somebody is signed in here as surely as their account demands. */
   person(ctx: Context): Promise<Person | undefined>;
@@ -63,11 +66,11 @@ export interface AccountArea {
   isRecent(person: Person): boolean;
   /** Where to sign in, or (`again`) to prove anew who one is, and come back to this path. */
   signInAt(back: string, options: { again: boolean }): string;
+  /** The navigation, in its order; only those whose page is mounted are shown. */
+  readonly sections: readonly AccountSection[];
 }
 
 export interface PageSpec<
-  /** The navigation, in its order; only those whose page is mounted are shown. */
-  readonly sections: readonly AccountSection[];
   P extends Schema | undefined,
   Q extends Schema | undefined,
   F extends Schema | undefined,

@@ -9,6 +9,7 @@ import Koa, { type Middleware } from 'koa';
 import { afterAll } from 'vitest';
 import { allowMethods, mountRoutes } from '../../../src/platform/api/mount-routes.ts';
 import type { Caller, Route } from '../../../src/platform/api/route.ts';
+import { createCarrier } from '../../../src/platform/http/carried.ts';
 import { createCsrf } from '../../../src/platform/http/csrf.ts';
 import { areasOf, renderErrors, takeOverKoaErrors } from '../../../src/platform/http/errors.ts';
 import { securityHeaders } from '../../../src/platform/http/headers.ts';
@@ -23,6 +24,7 @@ import { siteOf } from '../../../src/platform/http/site.ts';
 import { createAssets } from '../../../src/platform/http/static.ts';
 import { createI18n } from '../../../src/platform/i18n.ts';
 import { createLimits, type LimitName } from '../../../src/platform/limits/rate-limit.ts';
+import { createSeal } from '../../../src/platform/secrets/seal.ts';
 import type { Log } from '../../../src/platform/telemetry/log.ts';
 import { createMetrics } from '../../../src/platform/telemetry/metrics.ts';
 import { createRequestLog } from '../../../src/platform/telemetry/request-log.ts';
@@ -32,7 +34,9 @@ export const ISSUER = 'http://127.0.0.1:4999';
 
 const NO_LIMITS: Record<LimitName, number> = {
   page: 0,
+  registration: 0,
   'sign-in': 0,
+  recovery: 0,
   setup: 0,
   token: 0,
   introspection: 0,
@@ -177,6 +181,7 @@ function compose(app: Koa, settings: Settings, { site, log, metrics, health }: P
     site,
     limits,
     csrf,
+    carrier: createCarrier({ site, seal: createSeal(Buffer.alloc(32, 8)) }),
     i18n,
     renderer,
     formLimitBytes: 1000,
