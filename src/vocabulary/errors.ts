@@ -211,6 +211,10 @@ export const errors = {
     status: 409,
     sentence: 'This is a second factor of the account already. Use it, or remove it first.',
   },
+  passkey_invalid: {
+    status: 400,
+    sentence: 'This passkey could not be added. Open the page again, and try once more or with another one.',
+  },
   factor_limit: {
     status: 409,
     sentence: 'The account has as many second factors as are allowed. Remove one first.',

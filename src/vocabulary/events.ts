@@ -32,6 +32,8 @@ export const events = {
   'factor.removed': 'A second factor was removed from an account; remembered devices ended with it.',
   'factor.disabled':
     'A second factor failed too often in a row and works no more; it is still asked for until its owner removes it.',
+  'factor.counter-rolled-back':
+    'The counter of a passkey went backwards, so that there may be a copy of it: it was refused and works no more.',
   'factors.reset':
     'An administrator removed all second factors and recovery codes of an account; sessions, tokens and remembered devices ended with them.',
   'recovery-codes.renewed': 'An account got a new set of recovery codes; the one before it works no more.',
