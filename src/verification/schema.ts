@@ -31,10 +31,12 @@ export interface NewVerification<Template extends string = string> {
   details?: Record<string, unknown>;
   /** false: all but the message, for whom there is nobody to tell. The code or link can be known to no one. */
   send?: boolean;
+  /** The link is answered in place of being sent: for somebody who hands it over. */
+  show?: true;
 }
 
 export type Begun =
-  | { kind: 'sent'; id: VerificationId; expiresAt: Date }
+  | { kind: 'sent'; id: VerificationId; expiresAt: Date /** Only when it is to be shown. */; link?: string }
   | { kind: 'limited'; retryAfterSeconds: number };
 
 /** What a code or link proved: that whoever used it reads what is sent there. */

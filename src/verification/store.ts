@@ -82,8 +82,9 @@ export async function oldestOfMost(
   limit: { by: 'recipient' | 'account_id' | 'address'; value: string; most: number },
   since: Date,
 ): Promise<Date | undefined> {
+  const same = limit.by === 'recipient' ? 'lower(recipient) = lower(?)' : `${limit.by} = ?`;
   const row = await trx('verifications')
-    .where(limit.by, limit.value)
+    .whereRaw(same, [limit.value])
     .where('created_at', '>', since)
     .orderBy('created_at', 'desc')
     .offset(limit.most - 1)

@@ -127,8 +127,9 @@ async function begin(deps: VerificationDeps, trx: Db, input: NewVerification): P
     createdAt: now,
     expiresAt,
   });
+  const link = token && `${deps.issuer}${input.link?.path ?? ''}?token=${token}`;
+  if (input.show && link) return { kind: 'sent', id, expiresAt, link };
   if (input.send !== false) {
-    const link = token && `${deps.issuer}${input.link?.path ?? ''}?token=${token}`;
     const values = {
       ...input.values,
       minutes: Math.round(seconds / 60),
@@ -156,7 +157,7 @@ async function waitFor(
   const known = limits.flatMap(({ value, ...limit }) => (value === null ? [] : [{ ...limit, value }]));
   await store.lockLimits(
     trx,
-    known.map(({ by, value }) => `${by}:${value}`),
+    known.map(({ by, value }) => `${by}:${value.toLowerCase()}`),
   );
   const freeAt = await Promise.all(known.map((limit) => store.oldestOfMost(trx, limit, since)));
   const waits = freeAt.flatMap((oldest) =>
