@@ -1,21 +1,20 @@
 // Builds what people meet, in floor order: how they prove who they are, and the life of their accounts.
 import type { Access } from './access/access.ts';
 import type { Accounts } from './accounts/accounts.ts';
-import { type Assurance, createAssurance } from './assurance/assurance.ts';
+import { type Assurance, createAssurance, type Obstacle } from './assurance/assurance.ts';
 import type { Clients } from './clients/clients.ts';
 import {
   type Credentials,
-  createBreachCheck,
   createCredentials,
   createDevices,
   type Devices,
+  openBreachLists,
 } from './credentials/credentials.ts';
 import type { Foundations } from './foundations.ts';
 import type { AccountId } from './lib/ids.ts';
+import { isAtLeast } from './lib/strength.ts';
 import { createLockout, type Lockout } from './lockout/lockout.ts';
-import { createMessages, type Messages } from './messages/messages.ts';
-import { chooseSenders } from './messages/senders/choose.ts';
-import { createWriting } from './messages/writing.ts';
+import { chooseSenders, createMessages, createWriting, type Messages } from './messages/messages.ts';
 import { countSignIns } from './numbers.ts';
 import type { Organizations } from './organizations/organizations.ts';
 import type { Db } from './platform/database/postgres.ts';
@@ -51,7 +50,6 @@ export function createPeople(deps: PeopleDeps): People {
     senders: chooseSenders(config, deps),
     localeOf: async (trx, id) => (await deps.accounts.find(id, trx))?.locale ?? null,
   });
-  const { breachedHookUrl } = config.passwords;
   const passwords = createCredentials({
     ...deps,
     lockout,
@@ -59,10 +57,12 @@ export function createPeople(deps: PeopleDeps): People {
       ...config.passwords,
       maximumConsecutiveFailures: config.lockout.maximumConsecutiveFailures,
     },
-    contextWords: [config.branding.productName, deps.site.host],
-    ...(breachedHookUrl === undefined
-      ? {}
-      : { isBreached: createBreachCheck({ ...config.passwords, breachedHookUrl }, fetch) }),
+    contextWords: [config.branding.productName, deps.site.host, ...config.passwords.contextWords],
+    wordsAround: async (accountId) =>
+      (await deps.organizations.membershipsOf(accountId)).flatMap(({ name, slug }) => [name, slug]),
+    mustHaveFactor: async (accountId) =>
+      isAtLeast((await assurance.requiredFor(accountId, {})).strength, 'mfa'),
+    breaches: openBreachLists(config.passwords, fetch),
   });
   const credentials = countSignIns(passwords, metrics);
   const devices = createDevices({
@@ -75,7 +75,7 @@ export function createPeople(deps: PeopleDeps): People {
     db: deps.postgres.db,
     factorsOf: async () => ({ kinds: [], usable: [], recoveryCodesLeft: 0, verifiedPasskey: false }),
     // In the order in which they are asked.
-    obstacles: [],
+    obstacles: [mustChangePassword(credentials)],
     settings: {
       strength: config.signIn.strength,
       rememberedDeviceForAdmins: config.signIn.adminsRemembered === 'on',
@@ -83,6 +83,16 @@ export function createPeople(deps: PeopleDeps): People {
     },
   });
   return { lockout, messages, credentials, devices, assurance };
+}
+
+/** Asked of whoever came by the password: nobody else is kept from signing in by it. */
+function mustChangePassword({ passwords }: Credentials): Obstacle {
+  return {
+    name: 'change_password',
+    isMissing: async (accountId, proofs) =>
+      proofs.some(({ method }) => method === 'password') &&
+      (await passwords.mustChange(accountId)) !== undefined,
+  };
 }
 
 export function peopleJobs({ lockout, messages, devices }: People): Job[] {

@@ -11,13 +11,15 @@ import type { Log } from '../platform/telemetry/log.ts';
 import { messageJobs } from './jobs.ts';
 import { createOutbox } from './outbox.ts';
 import type { Channel, Message, MessageFilter, NewMessage } from './schema.ts';
-import type { Senders, Sent } from './senders/sender.ts';
+import { failed, type Senders, type Sent } from './senders/sender.ts';
 import * as store from './store.ts';
 import { isTemplate } from './templates.ts';
 import type { Writing } from './writing.ts';
 
 export type { Channel, Message, MessageFilter, MessageState, NewMessage } from './schema.ts';
+export { chooseSenders } from './senders/choose.ts';
 export type { MailTemplate } from './templates.ts';
+export { createWriting } from './writing.ts';
 
 export interface Messages {
   /** Call it in the transaction of what it tells of: without that commit there is no message. It is sent right after. */
@@ -51,13 +53,16 @@ export function createMessages(deps: MessagesDeps): Messages {
   const { db } = postgres;
   const seal = (id: string, values: object) =>
     vault.seal(Buffer.from(JSON.stringify(values)), `messages.payload:${id}`);
-  const outbox = createOutbox({
-    postgres,
-    audit,
-    log,
-    send: (message) => attempt(deps, message),
-    emptied: (id) => seal(id, {}),
-  });
+  const outboxOf = (channel: Channel) =>
+    createOutbox({
+      channel,
+      postgres,
+      audit,
+      log,
+      send: (message) => attempt(deps, message),
+      emptied: (id) => seal(id, {}),
+    });
+  const outboxes = { mail: outboxOf('mail'), sms: outboxOf('sms') };
 
   return {
     async send(trx, message) {
@@ -75,7 +80,7 @@ export function createMessages(deps: MessagesDeps): Messages {
         deduplication: message.deduplication ?? null,
         expiresAt: message.expiresAt ?? null,
       });
-      if (isNew) afterCommit(trx, outbox.wake);
+      if (isNew) afterCommit(trx, outboxes[message.channel].wake);
     },
     canSend: (channel) => senders[channel] !== undefined,
     async list(filter, { cursor, limit }) {
@@ -104,15 +109,18 @@ export function createMessages(deps: MessagesDeps): Messages {
           accountId,
           details,
         });
-        afterCommit(trx, outbox.wake);
+        afterCommit(trx, outboxes[channel].wake);
       });
     },
     count: () => store.countMessages(db),
-    start: outbox.start,
+    start() {
+      outboxes.mail.start();
+      outboxes.sms.start();
+    },
     async stop() {
-      await outbox.stop();
-      await senders.mail?.close();
-      await senders.sms?.close();
+      await Promise.all([outboxes.mail.stop(), outboxes.sms.stop()]);
+      senders.mail?.close();
+      senders.sms?.close();
     },
     jobs: () => messageJobs({ db }),
   };
@@ -120,25 +128,20 @@ export function createMessages(deps: MessagesDeps): Messages {
 
 /** Writes it out and hands it over. What it says is nowhere in what comes back. */
 async function attempt({ vault, writing, senders }: MessagesDeps, taken: store.TakenMessage): Promise<Sent> {
-  const { id, to, locale, template } = taken;
+  const { id, channel, to, locale, template } = taken;
   const { mail, sms } = senders;
-  if (senders[taken.channel] === undefined)
-    return { kind: 'failed', reason: 'there is no sender', final: false };
-  // A template of another release: a node that has it takes the message later.
-  if (!isTemplate(template))
-    return { kind: 'failed', reason: 'the template is not known here', final: false };
+  if (senders[channel] === undefined) return failed('no_sender');
+  // Of another release: a node that has it takes the message later.
+  if (!isTemplate(template)) return failed('template_unknown');
+  const head = { id, to, locale, template };
   try {
+    const opened = vault.open(taken.payload, `messages.payload:${id}`).toString();
     // Our own writing, sealed.
-    const values = JSON.parse(vault.open(taken.payload, `messages.payload:${id}`).toString()) as Record<
-      string,
-      unknown
-    >;
-    const head = { id, to, locale, template };
-    if (taken.channel === 'mail' && mail !== undefined)
-      return await mail.send({ ...head, ...writing.mail({ template, locale, values }) });
-    if (sms !== undefined) return await sms.send({ ...head, ...writing.sms({ template, locale, values }) });
-    return { kind: 'failed', reason: 'there is no sender', final: false };
+    const values = JSON.parse(opened) as Record<string, unknown>;
+    if (channel === 'sms')
+      return (await sms?.send({ ...head, ...writing.sms({ ...head, values }) })) ?? failed('no_sender');
+    return (await mail?.send({ ...head, ...writing.mail({ ...head, values }) })) ?? failed('no_sender');
   } catch {
-    return { kind: 'failed', reason: 'it could not be written', final: false };
+    return failed('not_written');
   }
 }

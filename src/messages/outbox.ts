@@ -3,6 +3,7 @@
 import type { Audit } from '../audit/audit.ts';
 import type { Postgres } from '../platform/database/postgres.ts';
 import type { Log } from '../platform/telemetry/log.ts';
+import type { Channel } from './schema.ts';
 import type { Sent } from './senders/sender.ts';
 import * as store from './store.ts';
 
@@ -15,6 +16,8 @@ export interface Outbox {
 }
 
 export interface OutboxDeps {
+  /** Each has an outbox of its own: a mail server that hangs holds up no text message. */
+  channel: Channel;
   postgres: Postgres;
   audit: Pick<Audit, 'record'>;
   log: Log;
@@ -41,7 +44,7 @@ export function createOutbox(deps: OutboxDeps): Outbox {
     const free = PARALLEL - underWay.size;
     if (free <= 0) return;
     try {
-      for (const message of await store.takeMessages(postgres.db, free)) begin(message);
+      for (const message of await store.takeMessages(postgres.db, deps.channel, free)) begin(message);
       unreadable = false;
     } catch (error) {
       if (!unreadable) log.warn('the outbox cannot be read', { error });
@@ -104,13 +107,14 @@ async function deliver(deps: OutboxDeps, taken: store.TakenMessage): Promise<voi
   const sent = await deps.send(taken);
   if (sent.kind === 'sent') return store.markSent(postgres.db, taken.id, deps.emptied(taken.id));
   await postgres.transaction(async (trx) => {
-    const act = { reason: sent.reason, final: sent.final, delaySeconds: pauseSeconds(taken.attempts) };
+    const act = { reason: sent.reason, final: sent.final, delaySeconds: pauseOf(sent, taken.attempts) };
     const state = await store.markFailed(trx, taken, act);
     if (state === undefined) return;
     const { id, channel, template, accountId, attempts } = taken;
     const details = { message: id, channel, template, attempts };
-    log.warn('a message was not sent', { ...details, reason: sent.reason, givenUp: state === 'failed' });
-    // Of a mail server that is away for a day the ledger hears once for each message, and not at every attempt.
+    // The first failure and the last one: a mail server that is away for a day must not fill the log, nor the ledger.
+    if (state === 'failed' || attempts === 1)
+      log.warn('a message was not sent', { ...details, reason: sent.reason, givenUp: state === 'failed' });
     if (state !== 'failed') return;
     await audit.record(trx, {
       type: 'message.failed',
@@ -121,6 +125,10 @@ async function deliver(deps: OutboxDeps, taken: store.TakenMessage): Promise<voi
       details,
     });
   });
+}
+
+function pauseOf(sent: Sent & { kind: 'failed' }, attempts: number): number {
+  return Math.max(pauseSeconds(attempts), sent.retryAfterSeconds ?? 0);
 }
 
 const FIRST_PAUSE_SECONDS = 15;

@@ -4,7 +4,7 @@ import type { Db } from '../platform/database/postgres.ts';
 import type { Channel, Message, MessageFilter, MessageState } from './schema.ts';
 
 /** A node that took a message and ended has it for so long; longer than any attempt may last. */
-export const LEASE_SECONDS = 180;
+const LEASE_SECONDS = 180;
 
 /** With the pauses of the outbox, about three days; whoever wants more says until when. */
 const ATTEMPTS = 40;
@@ -47,9 +47,9 @@ export async function insertMessage(trx: Db, row: NewRow): Promise<boolean> {
 }
 
 /** Each is taken by one node only, and is due again if that node does not say how it went. */
-export async function takeMessages(db: Db, limit: number): Promise<TakenMessage[]> {
+export async function takeMessages(db: Db, channel: Channel, limit: number): Promise<TakenMessage[]> {
   const { rows } = await db
-    .raw<{ rows: TakenRow[] }>(TAKE, [limit, LEASE_SECONDS])
+    .raw<{ rows: TakenRow[] }>(TAKE, [channel, limit, LEASE_SECONDS])
     .options({ name: 'messages_take' });
   return rows.map((row) => ({
     id: row.id,
@@ -65,7 +65,7 @@ export async function takeMessages(db: Db, limit: number): Promise<TakenMessage[
 
 // What is too late is given up here: whoever took it last may be gone.
 const TAKE = `with due as (
-    select id from messages where next_attempt_at <= now() and state = 'waiting'
+    select id from messages where next_attempt_at <= now() and state = 'waiting' and channel = ?
     order by next_attempt_at limit ?::int for update skip locked),
   late as (
     update messages set state = 'failed', next_attempt_at = null, finished_at = now(),

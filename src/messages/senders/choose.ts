@@ -3,7 +3,9 @@ import { join } from 'node:path';
 import type { Clock } from '../../platform/clock.ts';
 import type { Config } from '../../platform/config/load.ts';
 import { createOutboxFolder, type OutboxFolder } from './files.ts';
-import type { Senders } from './sender.ts';
+import type { MailSender, Senders } from './sender.ts';
+import { createSmtpSender } from './smtp.ts';
+import { createMailWebhook, createSmsWebhook } from './webhook.ts';
 
 export interface ChosenSenders extends Senders {
   /** Where messages are files; undefined when nothing is written there. */
@@ -14,13 +16,28 @@ type Settings = Pick<Config, 'environment' | 'messages' | 'database'>;
 
 export function chooseSenders(config: Settings, deps: { clock: Clock }): ChosenSenders {
   const { environment, messages, database } = config;
-  const folder =
-    environment === 'development'
-      ? createOutboxFolder({
-          path: join(database.dataDirectory, 'outbox'),
-          from: messages.from,
-          now: deps.clock.now,
-        })
-      : undefined;
-  return { mail: folder?.mail, sms: folder?.sms, folder };
+  const path = join(database.dataDirectory, 'outbox');
+  const { now } = deps.clock;
+  const files =
+    environment === 'development' ? createOutboxFolder({ path, from: messages.from, now }) : undefined;
+  const mail = mailSenderOf(messages, now);
+  const sms = smsSenderOf(messages, now);
+  return {
+    mail: mail ?? files?.mail,
+    sms: sms ?? files?.sms,
+    folder: mail === undefined || sms === undefined ? files : undefined,
+  };
+}
+
+function mailSenderOf(settings: Config['messages'], now: () => Date): MailSender | undefined {
+  const { smtpUrl, smtpTls, smtpTimeoutSeconds, from, mailWebhookUrl, mailWebhookSecret } = settings;
+  if (smtpUrl !== undefined)
+    return createSmtpSender({ url: smtpUrl, tls: smtpTls, timeoutSeconds: smtpTimeoutSeconds, from });
+  if (mailWebhookUrl === undefined || mailWebhookSecret === undefined) return undefined;
+  return createMailWebhook({ url: mailWebhookUrl, secret: mailWebhookSecret, from, now });
+}
+
+function smsSenderOf({ smsWebhookUrl, smsWebhookSecret }: Config['messages'], now: () => Date) {
+  if (smsWebhookUrl === undefined || smsWebhookSecret === undefined) return undefined;
+  return createSmsWebhook({ url: smsWebhookUrl, secret: smsWebhookSecret, now });
 }

@@ -3,7 +3,7 @@
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Letter, ShortMessage } from '../schema.ts';
-import type { MailSender, Sent, SmsSender } from './sender.ts';
+import { failed, type MailSender, type Sender, type Sent, type SmsSender } from './sender.ts';
 
 export interface OutboxFile {
   readonly id: string;
@@ -43,7 +43,7 @@ export function createOutboxFolder(settings: { path: string; from: string; now: 
       await Promise.all(old.map((other) => rm(join(path, other), { force: true })));
       return { kind: 'sent' };
     } catch {
-      return { kind: 'failed', reason: 'the folder cannot be written', final: false };
+      return failed('other');
     }
   }
 
@@ -61,17 +61,16 @@ export function createOutboxFolder(settings: { path: string; from: string; now: 
     return text === undefined ? [] : [fileOf(name, text)];
   }
 
+  const sender: Sender = { kind: 'files', check: async () => ({ kind: 'sent' }), close: () => {} };
   return {
     path,
     mail: {
-      kind: 'files',
+      ...sender,
       send: (letter) => put(`${letter.id}.eml`, mailText(letter, from, now())),
-      close: async () => {},
     },
     sms: {
-      kind: 'files',
+      ...sender,
       send: (message) => put(`${message.id}.txt`, smsText(message, now())),
-      close: async () => {},
     },
     list: async () => (await Promise.all((await names()).map(read))).flat(),
     async find(id) {

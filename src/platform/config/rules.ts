@@ -124,4 +124,22 @@ export const rules: readonly Rule[] = [
     (config) => isProduction(config) && config.log.level === 'debug',
     'LOG_LEVEL is debug in production: use info unless you are looking for something.',
   ),
+  warning(
+    (config) =>
+      isProduction(config) &&
+      config.messages.smtpUrl === undefined &&
+      config.messages.mailWebhookUrl === undefined,
+    'Nothing carries mail: whoever forgets a password needs an administrator, and nobody is told of a new device. Set SMTP_URL or MAIL_WEBHOOK_URL.',
+  ),
+  warning(
+    ({ messages }) =>
+      messages.smtpTls === 'if_offered' &&
+      messages.smtpUrl !== undefined &&
+      !isOnThisMachine(messages.smtpUrl),
+    'SMTP_TLS is if_offered: whoever is on the way to the mail server can take TLS away and read codes, links and its password. Leave it out.',
+  ),
 ];
+
+function isOnThisMachine(url: string): boolean {
+  return isLoopbackHost(new URL(url).hostname);
+}
