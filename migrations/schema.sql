@@ -25,6 +25,7 @@ create table account_devices (
   seen_at timestamp with time zone not null,
   remembered_until timestamp with time zone,
   expires_at timestamp with time zone not null,
+  remembered_state bytea,
   constraint account_devices_pkey PRIMARY KEY (id),
   constraint account_devices_account_id_secret_hash_key UNIQUE (account_id, secret_hash),
   constraint account_devices_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id) ON DELETE CASCADE
@@ -436,6 +437,19 @@ create table device_code_guesses (
 );
 CREATE INDEX device_code_guesses_window_start_idx ON device_code_guesses USING btree (window_start);
 
+create table email_undos (
+  link_hash bytea not null,
+  account_id text not null,
+  email text not null,
+  verified boolean not null,
+  created_at timestamp with time zone not null,
+  expires_at timestamp with time zone not null,
+  constraint email_undos_pkey PRIMARY KEY (link_hash),
+  constraint email_undos_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id) ON DELETE CASCADE
+);
+CREATE INDEX email_undos_account ON email_undos USING btree (account_id);
+CREATE INDEX email_undos_expiry ON email_undos USING btree (expires_at);
+
 create table factors (
   id text not null,
   account_id text not null,
@@ -448,6 +462,7 @@ create table factors (
   created_at timestamp with time zone not null,
   last_used_at timestamp with time zone,
   disabled_at timestamp with time zone,
+  consecutive_failures integer not null default 0,
   constraint factors_pkey PRIMARY KEY (id),
   constraint factors_credential_id_key UNIQUE (credential_id),
   constraint factors_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id) ON DELETE CASCADE,
@@ -729,6 +744,7 @@ create table passwords (
   hashed_at timestamp with time zone not null,
   change_required text,
   set_by_mail boolean not null default false,
+  short boolean not null default false,
   constraint passwords_pkey PRIMARY KEY (account_id),
   constraint passwords_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id) ON DELETE CASCADE
 );
@@ -903,6 +919,13 @@ create table single_user_owner (
 );
 CREATE INDEX single_user_owner_account ON single_user_owner USING btree (account_id);
 
+create table spent_challenges (
+  challenge_hash bytea not null,
+  expires_at timestamp with time zone not null,
+  constraint spent_challenges_pkey PRIMARY KEY (challenge_hash)
+);
+CREATE INDEX spent_challenges_expires_at ON spent_challenges USING btree (expires_at);
+
 create table team_members (
   organization_id text not null,
   team_id text not null,
@@ -962,10 +985,14 @@ create table verifications (
   created_at timestamp with time zone not null,
   expires_at timestamp with time zone not null,
   used_at timestamp with time zone,
+  address text,
   constraint verifications_pkey PRIMARY KEY (id),
   constraint verifications_link_hash_key UNIQUE (link_hash),
   constraint verifications_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id) ON DELETE CASCADE,
   constraint verifications_channel_check CHECK ((channel = ANY (ARRAY['mail'::text, 'sms'::text])))
 );
 CREATE INDEX verifications_account ON verifications USING btree (account_id, purpose);
+CREATE INDEX verifications_address ON verifications USING btree (address, created_at) WHERE (address IS NOT NULL);
+CREATE INDEX verifications_binding ON verifications USING btree (binding, id) WHERE (binding IS NOT NULL);
 CREATE INDEX verifications_expiry ON verifications USING btree (expires_at);
+CREATE INDEX verifications_recipient ON verifications USING btree (lower(recipient), created_at);

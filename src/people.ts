@@ -19,10 +19,12 @@ import { countSignIns } from './numbers.ts';
 import type { Organizations } from './organizations/organizations.ts';
 import type { Db } from './platform/database/postgres.ts';
 import type { Job } from './platform/jobs/jobs.ts';
+import { createVerification, type Verification } from './verification/verification.ts';
 
 export interface People {
   lockout: Lockout;
   messages: Messages;
+  verification: Verification;
   credentials: Credentials;
   devices: Devices;
   assurance: Assurance;
@@ -50,9 +52,33 @@ export function createPeople(deps: PeopleDeps): People {
     senders: chooseSenders(config, deps),
     localeOf: async (trx, id) => (await deps.accounts.find(id, trx))?.locale ?? null,
   });
+  const oneTimeKey = serverSecrets.get('one-time');
+  const verification = createVerification({
+    ...deps,
+    messages,
+    key: oneTimeKey,
+    issuer: config.issuer,
+    settings: config.verification,
+  });
+  const devices = createDevices({
+    ...deps,
+    deviceKey: serverSecrets.get('device'),
+    secure: deps.site.secure,
+    settings: config.devices,
+  });
   const passwords = createCredentials({
     ...deps,
     lockout,
+    factors: {
+      vault: deps.vault,
+      verification,
+      messages,
+      oneTimeKey,
+      productName: config.branding.productName,
+      issuer: config.issuer,
+      settings: { ...config.factors, maximumConsecutiveFailures: config.lockout.maximumConsecutiveFailures },
+      forgetDevices: devices.forgetAll,
+    },
     settings: {
       ...config.passwords,
       maximumConsecutiveFailures: config.lockout.maximumConsecutiveFailures,
@@ -65,15 +91,9 @@ export function createPeople(deps: PeopleDeps): People {
     breaches: openBreachLists(config.passwords, fetch),
   });
   const credentials = countSignIns(passwords, metrics);
-  const devices = createDevices({
-    ...deps,
-    deviceKey: serverSecrets.get('device'),
-    secure: deps.site.secure,
-    settings: config.devices,
-  });
   const assurance = createAssurance({
     db: deps.postgres.db,
-    factorsOf: async () => ({ kinds: [], usable: [], recoveryCodesLeft: 0, verifiedPasskey: false }),
+    factorsOf: credentials.factors.summaryOf,
     // In the order in which they are asked.
     obstacles: [mustChangePassword(credentials)],
     settings: {
@@ -82,7 +102,7 @@ export function createPeople(deps: PeopleDeps): People {
       enrollable: ['totp', 'passkey'],
     },
   });
-  return { lockout, messages, credentials, devices, assurance };
+  return { lockout, messages, verification, credentials, devices, assurance };
 }
 
 /** Asked of whoever came by the password: nobody else is kept from signing in by it. */
@@ -95,6 +115,6 @@ function mustChangePassword({ passwords }: Credentials): Obstacle {
   };
 }
 
-export function peopleJobs({ lockout, messages, devices }: People): Job[] {
-  return [...lockout.jobs(), ...messages.jobs(), ...devices.jobs()];
+export function peopleJobs({ lockout, messages, verification, credentials, devices }: People): Job[] {
+  return [lockout, messages, verification, credentials, devices].flatMap((one) => one.jobs());
 }

@@ -7,7 +7,11 @@ import type { Lockout } from '../lockout/lockout.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Db, Postgres } from '../platform/database/postgres.ts';
 import type { Log } from '../platform/telemetry/log.ts';
+import type { Job } from '../platform/jobs/jobs.ts';
+import { createFactorDoors, type FactorDoorDeps } from './factors/doors.ts';
+import type { Factors } from './factors/factors.ts';
 import { type Blocklist, createBlocklist } from './password/blocklist.ts';
+import { type BreachCheck, createPasswordChecking } from './password/checking.ts';
 import {
   createHashPool,
   type HashPoolObserver,
@@ -15,17 +19,24 @@ import {
   type HashPoolState,
 } from './password/hash-pool.ts';
 import type { Argon2Settings } from './password/hashing.ts';
+import { createMatcher } from './password/matching.ts';
+import { createPasswords, type Passwords } from './password/passwords.ts';
+import { createReasonToChange, type SignInCheck } from './password/reason-to-change.ts';
 import { createPasswordSetting, type SetPasswordOptions } from './password/setting.ts';
 import { createPasswordSignIn } from './password/sign-in.ts';
 import * as store from './password/store.ts';
-import type { PasswordProof, Verification } from './schema.ts';
+import type { PasswordProof, Presented, Verification } from './schema.ts';
 
 export { createDevices, type Device, type Devices } from './devices/devices.ts';
-export { createBreachCheck } from './password/breached.ts';
-export type { PasswordProof, Verification } from './schema.ts';
+export { openBreachLists } from './password/breached.ts';
+export type { BreachCheck, PasswordLimits } from './password/checking.ts';
+export type { ChangeReason, Passwords } from './password/passwords.ts';
+export type { SetPasswordOptions } from './password/setting.ts';
+export type { AddedFactor, Factor, FactorKind, FactorSummary, Presented, Sent, Verification } from './schema.ts';
 
 export interface Credentials {
-  verify(method: 'password', proof: PasswordProof): Promise<Verification>;
+  verify<M extends keyof Presented>(method: M, proof: Presented[M]): Promise<Verification>;
+  factors: Factors;
   /**
    * In place of another password it ends the account's sessions, grants and tokens in the same commit. Throws password_…
    * (with details.minimumLength), account_not_found or server_busy. With `db`, in that transaction.
@@ -40,20 +51,25 @@ export interface Credentials {
   hasPassword(accountId: AccountId): Promise<boolean>;
   /** True when it failed so often in a row that only a new password helps. */
   isPasswordDisabled(accountId: AccountId): Promise<boolean>;
+  /** What they must be, and which must be changed. */
+  passwords: Passwords;
   /** How many hashes are being made and waited for, for the metrics. */
   hashing(): HashPoolState;
+  jobs(): Job[];
 }
 
 export interface CredentialSettings extends HashPoolSettings {
   minimumLength: number;
+  /** Beside a second factor. */
+  minimumLengthWithFactor: number;
   maximumLength: number;
+  /** How many former passwords may not be chosen again. */
+  history: number;
+  checkAtSignIn: SignInCheck;
   argon2: Argon2Settings;
   /** NIST SP 800-63B §3.2.2: at most 100 failures in a row for one password, however long it takes. */
   maximumConsecutiveFailures: number;
 }
-
-/** Whether a password is known from a breach; undefined or a rejection when it could not be found out. */
-export type BreachCheck = (password: string) => Promise<boolean | undefined>;
 
 export interface CredentialDeps {
   postgres: Postgres;
@@ -65,26 +81,50 @@ export interface CredentialDeps {
   /** Ends all that the account has open, inside the transaction it is given; it lives on a higher floor. */
   endAccountState: (trx: Db, accountId: AccountId) => Promise<void>;
   settings: CredentialSettings;
+  factors: FactorDoorDeps;
   /** The names of product and operator: no password may be made of them (OWASP ASVS 6.1.2). */
   contextWords: readonly string[];
+  /** The names of the organizations of an account: no password of theirs may be made of them either. */
+  wordsAround?: (accountId: AccountId) => Promise<readonly string[]>;
+  /** Whether an account has to sign in with a second factor, also before it has one; it lives on a higher floor. */
+  mustHaveFactor?: (accountId: AccountId) => Promise<boolean>;
   blocklist?: Blocklist;
-  isBreached?: BreachCheck;
+  /** Lists of breaches, the nearest first. */
+  breaches?: readonly BreachCheck[];
   observeHashing?: HashPoolObserver;
 }
 
-export function createCredentials(deps: CredentialDeps): Credentials {
-  const { postgres, settings } = deps;
-  const pool = createHashPool(settings, deps.observeHashing);
-  const signIn = createPasswordSignIn(deps, pool);
-  const setting = createPasswordSetting({ ...deps, pool, blocklist: deps.blocklist ?? createBlocklist() });
+export function createCredentials(given: CredentialDeps): Credentials {
+  const { postgres, settings } = given;
+  const deps = {
+    ...given,
+    db: postgres.db,
+    blocklist: given.blocklist ?? createBlocklist(),
+    breaches: given.breaches ?? [],
+    wordsAround: given.wordsAround ?? (async () => []),
+    mustHaveFactor: given.mustHaveFactor ?? (async () => false),
+    pool: createHashPool(settings, given.observeHashing),
+    matcher: createMatcher(),
+  };
+  const checking = createPasswordChecking(deps);
+  const reasonToChange = createReasonToChange(checking, settings.checkAtSignIn);
+  const signIn = createPasswordSignIn({ ...deps, reasonToChange }, deps.pool);
+  const { factors, doors, jobs } = createFactorDoors({ ...given, ...given.factors });
+  const all: { readonly [M in keyof Presented]: (proof: Presented[M]) => Promise<Verification> } = {
+    password: signIn,
+    ...doors,
+  };
   return {
-    verify: (_method, proof) => signIn(proof),
-    setPassword: setting,
+    verify: (method, proof) => all[method](proof),
+    factors,
+    jobs,
+    setPassword: createPasswordSetting({ ...deps, checking }),
+    passwords: createPasswords({ ...deps, checking }),
     hasPassword: async (accountId) => (await store.readFailures(postgres.db, accountId)) !== undefined,
     async isPasswordDisabled(accountId) {
       const failures = await store.readFailures(postgres.db, accountId);
       return failures !== undefined && failures >= settings.maximumConsecutiveFailures;
     },
-    hashing: () => pool.state(),
+    hashing: () => deps.pool.state(),
   };
 }

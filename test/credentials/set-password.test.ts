@@ -4,7 +4,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createBreachCheck } from '../../src/credentials/password/breached.ts';
+import { createRangeCheck } from '../../src/credentials/password/breached.ts';
 import type { AccountId } from '../../src/lib/ids.ts';
 import { useDatabase } from '../support/database.ts';
 import { createWorld, operator, PASSWORD, type World } from './world.ts';
@@ -45,9 +45,10 @@ describe('setting a password', () => {
     const world = createWorld(postgres);
     const { id } = await person(world);
     await world.credentials.setPassword(id, PASSWORD, operator);
-    await world.credentials.setPassword(id, PASSWORD, operator, undefined, { keepSessions: true });
+    const [next, last] = ['violet umbrella over a harbour', 'violet umbrella over a meadow'];
+    await world.credentials.setPassword(id, next, operator, undefined, { keepSessions: true });
     expect(world.ended).toEqual([]);
-    await world.credentials.setPassword(id, PASSWORD, operator);
+    await world.credentials.setPassword(id, last, operator);
     expect(world.ended).toEqual([id]);
     expect(await detailsOf(id)).toEqual([{}, { sessions: 'kept' }, { sessions: 'ended' }]);
   });
@@ -61,7 +62,8 @@ describe('setting a password', () => {
     const { id } = await person(world);
     await world.credentials.setPassword(id, PASSWORD, operator);
     const before = await db('passwords').where({ account_id: id }).first('hash');
-    await expect(world.credentials.setPassword(id, PASSWORD, operator)).rejects.toThrow('no');
+    const another = 'violet umbrella over a harbour';
+    await expect(world.credentials.setPassword(id, another, operator)).rejects.toThrow('no');
     expect(await db('passwords').where({ account_id: id }).first('hash')).toEqual(before);
     expect(await types(id)).toEqual(['account.created', 'password.set']);
   });
@@ -89,10 +91,12 @@ describe('setting a password', () => {
     await expect(world.credentials.setPassword(nobody, PASSWORD, operator)).rejects.toMatchObject(refused);
     const { id } = await person(world);
     const gone = createWorld(postgres, {
-      isBreached: async () => {
-        await world.accounts.remove(id, operator);
-        return false;
-      },
+      breaches: [
+        async () => {
+          await world.accounts.remove(id, operator);
+          return false;
+        },
+      ],
     });
     await expect(gone.credentials.setPassword(id, PASSWORD, operator)).rejects.toMatchObject(refused);
   });
@@ -131,19 +135,21 @@ describe('the breach check', () => {
   it('refuses what it knows, takes what it does not know, and fails open with an event', async () => {
     const answers: (boolean | undefined | Error)[] = [true, false, undefined, new Error(PASSWORD)];
     const world = createWorld(postgres, {
-      isBreached: async () => {
-        const answer = answers.shift();
-        if (answer instanceof Error) throw answer;
-        return answer;
-      },
+      breaches: [
+        async () => {
+          const answer = answers.shift();
+          if (answer instanceof Error) throw answer;
+          return answer;
+        },
+      ],
     });
     const { id } = await person(world);
     await expect(world.credentials.setPassword(id, PASSWORD, operator)).rejects.toMatchObject({
       code: 'password_breached',
     });
-    await world.credentials.setPassword(id, PASSWORD, operator);
-    await world.credentials.setPassword(id, PASSWORD, operator);
-    await world.credentials.setPassword(id, PASSWORD, operator);
+    for (const place of ['harbour', 'meadow', 'hill']) {
+      await world.credentials.setPassword(id, `violet umbrella over a ${place}`, operator);
+    }
     const events = await types(id);
     expect(events.filter((type) => type === 'password.set')).toHaveLength(3);
     expect(events.filter((type) => type === 'password.breach-check-failed')).toHaveLength(2);
@@ -154,14 +160,14 @@ describe('the breach check', () => {
     const asked: string[] = [];
     const suffix = createHash('sha1').update(PASSWORD).digest('hex').toUpperCase().slice(5);
     let answer = { status: 200, body: '' };
-    let breachedHookUrl = '';
+    let breachRangeUrl = '';
     const server = createServer((request, response) => {
       asked.push(request.url ?? '');
       response.writeHead(answer.status).end(answer.body);
     });
     beforeAll(async () => {
       await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-      breachedHookUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}/range`;
+      breachRangeUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}/range`;
     });
     afterAll(() => server.close());
 
@@ -174,14 +180,14 @@ describe('the breach check', () => {
       ['an endless answer', 200, 'x'.repeat(1_100_000), undefined],
     ])('understands: %s', async (_what, status, body, expected) => {
       answer = { status, body };
-      const check = createBreachCheck({ breachedHookUrl, breachedHookTimeoutSeconds: 5 }, fetch);
+      const check = createRangeCheck({ breachRangeUrl, breachRangeTimeoutSeconds: 5 }, fetch);
       expect(await check(PASSWORD)).toBe(expected);
       expect(asked.at(-1)).toMatch(/^\/range\/[0-9A-F]{5}$/);
     });
 
     it('waits no longer than it may', async () => {
-      const check = createBreachCheck(
-        { breachedHookUrl, breachedHookTimeoutSeconds: 0.05 },
+      const check = createRangeCheck(
+        { breachRangeUrl, breachRangeTimeoutSeconds: 0.05 },
         (_url, options) =>
           new Promise((_resolve, reject) => {
             options?.signal?.addEventListener('abort', () => reject(new Error('aborted')));

@@ -31,7 +31,10 @@ export const operator = { kind: 'operator', id: 'test' } as const;
 
 export const cheap: CredentialSettings = {
   minimumLength: 15,
+  minimumLengthWithFactor: 8,
   maximumLength: 256,
+  history: 5,
+  checkAtSignIn: 'off',
   argon2: { memoryKiB: 64, iterations: 1, parallelism: 1 },
   hashConcurrency: 2,
   hashQueue: 200,

@@ -13,9 +13,12 @@ const DEVICE_CODE = 'urn:ietf:params:oauth:grant-type:device_code';
 
 describe.skipIf(needs('redis-server'))('after a new password', () => {
   const redis = useRedis();
-  const gatehouse = useGatehouse({ settings: { REDIS_URL: redis.url } });
-  const renew = (id: Parameters<typeof gatehouse.services.credentials.setPassword>[0]) =>
-    gatehouse.services.credentials.setPassword(id, password, operator);
+  const gatehouse = useGatehouse({ settings: { REDIS_URL: redis.url, PASSWORD_HISTORY: '0' } });
+  const renew = async (id: Parameters<typeof gatehouse.services.credentials.setPassword>[0]) => {
+    for (const one of ['a meadow for a moment only', password]) {
+      await gatehouse.services.credentials.setPassword(id, one, operator);
+    }
+  };
 
   it('a device that has waited since before is connected by whoever signs in now', async () => {
     const person = await createPerson(gatehouse.services);

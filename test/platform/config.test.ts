@@ -159,9 +159,9 @@ describe('mistakes in one value', () => {
       'LOGO_URL "javascript:alert(1)" must be an https URL, a data: URL of an image, or a path that starts with /.',
     ],
     [
-      'PASSWORD_BREACHED_HOOK_URL',
+      'PASSWORD_BREACH_RANGE_URL',
       'http://x.example',
-      'PASSWORD_BREACHED_HOOK_URL "http://x.example" must be an https URL (http on loopback only).',
+      'PASSWORD_BREACH_RANGE_URL "http://x.example" must be an https URL (http on loopback only).',
     ],
   ])('%s=%s', (name, value, sentence) => {
     expect(mistakes({ [name]: value })).toEqual([sentence]);

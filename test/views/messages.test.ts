@@ -21,6 +21,7 @@ const forPeople = [
     'password_too_long',
     'password_common',
     'password_contextual',
+    'password_reused',
     'password_breached',
     'session_not_found',
   ],

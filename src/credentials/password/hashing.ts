@@ -1,6 +1,6 @@
 // Password hashes: Argon2id in PHC strings (docs/decisions/0003-argon2-binding.md says by which binding and why).
 import { randomBytes } from 'node:crypto';
-import { hash, verify } from '@node-rs/argon2';
+import { hash } from '@node-rs/argon2';
 
 export interface Argon2Settings {
   memoryKiB: number;
@@ -33,10 +33,6 @@ export async function hashPassword(normalized: string, settings: Argon2Settings)
   });
 }
 
-export async function matchesHash(phc: string, normalized: string): Promise<boolean> {
-  return verify(phc, Buffer.from(normalized));
-}
-
 /** A hash of no password: to check against it costs what a real check costs, and it never matches. */
 export function dummyHash(settings: Argon2Settings): string {
   const { memoryKiB, iterations, parallelism } = settings;
@@ -44,9 +40,12 @@ export function dummyHash(settings: Argon2Settings): string {
   return `$argon2id$v=19$m=${memoryKiB},t=${iterations},p=${parallelism}$${part(SALT_BYTES)}$${part(HASH_BYTES)}`;
 }
 
-/** True when a setting was raised since: the hash is made again at the next sign-in. Lowered ones wait for a new password. */
+/**
+ * True for a hash of another system, and when a setting was raised since: it is made again at the next sign-in. Lowered
+ * settings wait for a new password.
+ */
 export function isOutdated(phc: string, settings: Argon2Settings): boolean {
-  const cost = costOf(phc);
+  const cost = settingsOf(phc);
   if (cost === undefined) return true;
   return (
     cost.memoryKiB < settings.memoryKiB ||
@@ -55,7 +54,7 @@ export function isOutdated(phc: string, settings: Argon2Settings): boolean {
   );
 }
 
-function costOf(phc: string): Argon2Settings | undefined {
+function settingsOf(phc: string): Argon2Settings | undefined {
   const [, algorithm, version, parameters = ''] = phc.split('$');
   if (algorithm !== 'argon2id' || version !== 'v=19') return undefined;
   // Their order differs between the bindings.

@@ -17,9 +17,10 @@ export type PasswordRefusal =
   | 'password_too_short'
   | 'password_too_long'
   | 'password_common'
-  | 'password_contextual';
+  | 'password_contextual'
+  | 'password_reused'
+  | 'password_breached';
 
-export const MINIMUM_LENGTH_WITH_SECOND_FACTOR = 8;
 // Shorter words are part of too many others.
 const SHORTEST_CONTEXT_WORD = 3;
 /** What must be left of a password without the words that anybody can know about its owner. */

@@ -1,37 +1,31 @@
-// A new password: checked against the policy, the lists and the breach service, hashed, and written with its event.
-import type { Account, Accounts } from '../../accounts/accounts.ts';
+// A new password: checked against the rules, the ones before it and the lists of breaches, hashed, and written with its event.
+import type { Accounts } from '../../accounts/accounts.ts';
 import type { Actor, Audit } from '../../audit/audit.ts';
 import type { AccountId } from '../../lib/ids.ts';
 import type { Clock } from '../../platform/clock.ts';
 import type { Db, Postgres } from '../../platform/database/postgres.ts';
 import { failure } from '../../platform/errors.ts';
-import type { Log } from '../../platform/telemetry/log.ts';
-import type { Blocklist } from './blocklist.ts';
+import type { PasswordChecking } from './checking.ts';
 import type { HashPool } from './hash-pool.ts';
 import { type Argon2Settings, hashPassword, normalizePassword } from './hashing.ts';
-import { refusalOf, wordsOf } from './policy.ts';
-import { upsertPassword } from './store.ts';
+import type { Candidate, Matcher } from './matching.ts';
+import { readHashes, replacePassword } from './store.ts';
 
 export interface SetPasswordOptions {
   /** What the account has open stays open; for a password that nobody else can have known. */
   keepSessions?: boolean;
+  /** A link or code sent by mail is all that proves who sets it. */
+  byMail?: boolean;
 }
 
-interface PasswordSettingDeps {
+export interface PasswordSettingDeps {
   postgres: Postgres;
   audit: Audit;
   clock: Clock;
-  log: Log;
   accounts: Accounts;
-  settings: {
-    minimumLength: number;
-    maximumLength: number;
-    hashQueueSeconds: number;
-    argon2: Argon2Settings;
-  };
-  contextWords: readonly string[];
-  blocklist: Blocklist;
-  isBreached?: (password: string) => Promise<boolean | undefined>;
+  settings: { hashQueueSeconds: number; argon2: Argon2Settings; history: number };
+  checking: PasswordChecking;
+  matcher: Matcher;
   pool: HashPool;
   endAccountState: (trx: Db, accountId: AccountId) => Promise<void>;
 }
@@ -44,67 +38,73 @@ export function createPasswordSetting(deps: PasswordSettingDeps) {
     db?: Db,
     options: SetPasswordOptions = {},
   ): Promise<void> => {
-    const account = await deps.accounts.find(accountId, db);
-    if (account === undefined) throw failure('account_not_found', { id: accountId });
-    const normalized = normalizePassword(password);
-    await checkPolicy(deps, normalized, account);
-    await checkBreaches(deps, password, account);
-    const hashed = await deps.pool.run(() => hashPassword(normalized, deps.settings.argon2));
-    if (hashed.kind === 'busy') {
-      throw failure('server_busy', { retryAfterSeconds: deps.settings.hashQueueSeconds });
-    }
-    const write = (trx: Db) => writePassword(deps, trx, { accountId, hash: hashed.value, by, ...options });
+    const candidate = { typed: password, normalized: normalizePassword(password) };
+    await check(deps, accountId, candidate, db);
+    const hash = await inPool(deps, () => hashPassword(candidate.normalized, deps.settings.argon2));
+    const act = { accountId, hash, short: deps.checking.isShort(candidate), by, ...options };
+    const write = (trx: Db) => writePassword(deps, trx, act);
     await (db === undefined ? deps.postgres.transaction(write) : write(db));
   };
 }
 
-async function writePassword(
+async function inPool<T>(deps: PasswordSettingDeps, task: () => Promise<T>): Promise<T> {
+  const done = await deps.pool.run(task);
+  if (done.kind === 'done') return done.value;
+  throw failure('server_busy', { retryAfterSeconds: deps.settings.hashQueueSeconds });
+}
+
+async function check(
   deps: PasswordSettingDeps,
-  trx: Db,
-  act: { accountId: AccountId; hash: string; by: Actor; keepSessions?: boolean },
+  accountId: AccountId,
+  candidate: Candidate,
+  db?: Db,
 ): Promise<void> {
-  const written = await upsertPassword(trx, act.accountId, act.hash, deps.clock.now());
-  if (written === undefined) throw failure('account_not_found', { id: act.accountId });
+  const account = await deps.accounts.find(accountId, db);
+  if (account === undefined) throw failure('account_not_found', { id: accountId });
+  const refusal =
+    (await deps.checking.refusalFor(account, candidate, db)) ??
+    ((await isReused(deps, accountId, candidate, db)) ? 'password_reused' : undefined) ??
+    ((await deps.checking.isBreached(account, candidate)) ? 'password_breached' : undefined);
+  if (refusal !== undefined) throw failure(refusal, { ...(await deps.checking.limitsFor(accountId, db)) });
+}
+
+/** One place in the pool for each of them, so that nobody else waits for all. */
+async function isReused(
+  deps: PasswordSettingDeps,
+  accountId: AccountId,
+  candidate: Candidate,
+  db: Db = deps.postgres.db,
+): Promise<boolean> {
+  for (const hash of await readHashes(db, accountId, deps.settings.history)) {
+    if (await inPool(deps, () => deps.matcher.matches(hash, candidate))) return true;
+  }
+  return false;
+}
+
+interface Act extends SetPasswordOptions {
+  accountId: AccountId;
+  hash: string;
+  short: boolean;
+  by: Actor;
+}
+
+async function writePassword(deps: PasswordSettingDeps, trx: Db, act: Act): Promise<void> {
+  const { accountId, hash, short, byMail = false } = act;
+  const { history } = deps.settings;
+  const at = deps.clock.now();
+  const written = await replacePassword(trx, accountId, { hash, at, short, byMail, history });
+  if (written === undefined) throw failure('account_not_found', { id: accountId });
   // A new password is most often an answer to an old one that somebody else knows (OWASP ASVS 7.4.3, RFC 9700 §4.14.2).
   const ends = written === 'replaced' && act.keepSessions !== true;
-  if (ends) await deps.endAccountState(trx, act.accountId);
+  if (ends) await deps.endAccountState(trx, accountId);
   await deps.audit.record(trx, {
     type: 'password.set',
     actor: act.by,
     outcome: 'success',
-    accountId: act.accountId,
-    details: written === 'first' ? {} : { sessions: ends ? 'ended' : 'kept' },
-  });
-}
-
-async function checkPolicy(deps: PasswordSettingDeps, normalized: string, account: Account): Promise<void> {
-  const { minimumLength, maximumLength } = deps.settings;
-  const refusal = await refusalOf(normalized, {
-    minimumLength,
-    maximumLength,
-    contextWords: [...deps.contextWords, ...wordsOf(account)],
-    isListed: (folded) => deps.blocklist.has(folded),
-  });
-  if (refusal !== undefined) throw failure(refusal, { minimumLength, maximumLength });
-}
-
-// A breach service that is away must not keep people from changing a password, least of all a stolen one: fails open.
-async function checkBreaches(deps: PasswordSettingDeps, password: string, account: Account): Promise<void> {
-  if (deps.isBreached === undefined) return;
-  const { minimumLength, maximumLength } = deps.settings;
-  const breached = await deps.isBreached(password).catch((error: unknown) => {
-    // Only the name: the message of a foreign error might quote what was sent.
-    deps.log.warn('the breached-password service failed', {
-      error: error instanceof Error ? error.name : 'unknown',
-    });
-    return undefined;
-  });
-  if (breached === true) throw failure('password_breached', { minimumLength, maximumLength });
-  if (breached === false) return;
-  await deps.audit.append({
-    type: 'password.breach-check-failed',
-    actor: { kind: 'system', id: null },
-    outcome: 'failure',
-    accountId: account.id,
+    accountId,
+    details: {
+      ...(written === 'replaced' && { sessions: ends ? 'ended' : 'kept' }),
+      ...(byMail && { byMail }),
+    },
   });
 }

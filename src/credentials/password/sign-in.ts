@@ -8,14 +8,10 @@ import type { Clock } from '../../platform/clock.ts';
 import type { Postgres } from '../../platform/database/postgres.ts';
 import type { PasswordProof, Verification } from '../schema.ts';
 import type { HashPool } from './hash-pool.ts';
-import {
-  type Argon2Settings,
-  dummyHash,
-  hashPassword,
-  isOutdated,
-  matchesHash,
-  normalizePassword,
-} from './hashing.ts';
+import { type Argon2Settings, dummyHash, hashPassword, isOutdated, normalizePassword } from './hashing.ts';
+import { type Candidate, costOf, type Matcher } from './matching.ts';
+import { createPace } from './pace.ts';
+import type { ChangeReason } from './passwords.ts';
 import * as store from './store.ts';
 
 interface PasswordSignInDeps {
@@ -30,6 +26,9 @@ interface PasswordSignInDeps {
     hashQueueSeconds: number;
     argon2: Argon2Settings;
   };
+  matcher: Matcher;
+  /** Why a password that was presented correctly is to be changed all the same. */
+  reasonToChange: (account: Account, candidate: Candidate) => Promise<ChangeReason | undefined>;
 }
 
 /** One attempt on its way: who it names, and the password it is checked against. */
@@ -44,6 +43,7 @@ type FailureReason = 'unknown_identifier' | 'suspended' | 'no_usable_password' |
 
 // No account has it: the same statement runs for those who are not there.
 const NOBODY = 'acc_00000000000000000000000000' as AccountId;
+const NOTHING: Candidate = { typed: '', normalized: '' };
 // Failures of accounts are written to the ledger, those of unknown identifiers only counted. Each refusal takes at least
 // this long after the hash, which is more than the writing takes.
 const REFUSAL_MILLISECONDS = 40;
@@ -71,7 +71,7 @@ export function createPasswordSignIn(deps: PasswordSignInDeps, pool: HashPool) {
     const usable = account?.status === 'active' ? checked.password : undefined;
     const phc = usable?.hash ?? dummy;
     const candidate = candidateOf(proof.password, settings.maximumLength);
-    const hashed = await pool.run(() => matchesHash(phc, candidate ?? ''));
+    const hashed = await pool.run(() => deps.matcher.matches(phc, candidate ?? NOTHING));
     if (hashed.kind === 'busy') {
       await takeBack(deps, checked);
       deps.audit.refuse('sign_in', 'busy');
@@ -81,7 +81,7 @@ export function createPasswordSignIn(deps: PasswordSignInDeps, pool: HashPool) {
       const accepted = await accept(deps, pool, { account, attempt: checked.attempt, phc, candidate });
       if (accepted !== undefined) return { kind: 'ok', account: accepted, proof: { method: 'password', at } };
     }
-    const wait = REFUSAL_MILLISECONDS + pace.missing(hashed.milliseconds, isOutdated(phc, settings.argon2));
+    const wait = REFUSAL_MILLISECONDS + pace.missing(hashed.milliseconds, costOf(phc));
     await Promise.all([pause(wait), writeFailure(deps, checked)]);
     return { kind: 'refused' };
   };
@@ -105,17 +105,17 @@ async function takeBack(deps: PasswordSignInDeps, { account, attempt, password }
 }
 
 /** What is hashed; undefined for what can be no password here and is not worth its length in hashing. */
-function candidateOf(password: string, maximumLength: number): string | undefined {
+function candidateOf(password: string, maximumLength: number): Candidate | undefined {
   // No code point is shorter than one unit, none of NFKC's expansions matter at this bound.
   if (password.length > maximumLength * 4) return undefined;
-  return normalizePassword(password);
+  return { typed: password, normalized: normalizePassword(password) };
 }
 
 interface Accepted {
   account: Account;
   attempt: Attempt;
   phc: string;
-  candidate: string;
+  candidate: Candidate;
 }
 
 /** undefined when password or account changed while the hash was made: the attempt stays the failure as which it was counted. */
@@ -125,17 +125,29 @@ async function accept(
   match: Accepted,
 ): Promise<Account | undefined> {
   const rehashed = await rehash(deps, pool, match);
+  const changeRequired = await deps.reasonToChange(match.account, match.candidate);
   const { id } = match.account;
-  const about = { actor: { kind: 'account', id }, outcome: 'success', accountId: id } as const;
-  const events: NewEvent[] = [
-    ...(rehashed === undefined ? [] : [{ type: 'password.rehashed', ...about } as const]),
-    { type: 'sign-in.succeeded', ...about, details: { method: 'password' } },
-  ];
+  const events = successEvents(id, rehashed !== undefined, changeRequired);
   const rows = events.map((event) => eventRow(event, deps.clock.now()));
-  const accepting = store.acceptingPassword(id, match.phc, rehashed, rows);
+  const accepting = store.acceptingPassword(id, match.phc, { rehashed, changeRequired }, rows);
   if (!(await deps.lockout.succeeded(match.attempt, accepting))) return acceptAnew(deps, pool, match);
   for (const event of events) deps.audit.written(event);
   return match.account;
+}
+
+function successEvents(
+  id: AccountId,
+  rehashed: boolean,
+  changeRequired: ChangeReason | undefined,
+): NewEvent[] {
+  const about = { actor: { kind: 'account', id }, outcome: 'success', accountId: id } as const;
+  const events: NewEvent[] = [];
+  if (rehashed) events.push({ type: 'password.rehashed', ...about });
+  if (changeRequired !== undefined) {
+    const actor = { kind: 'system', id: null } as const;
+    events.push({ type: 'password.change-required', ...about, actor, reason: changeRequired });
+  }
+  return [...events, { type: 'sign-in.succeeded', ...about, details: { method: 'password' } }];
 }
 
 /** Another sign-in may have hashed the same password anew meanwhile; a password that was replaced does not match. */
@@ -147,13 +159,13 @@ async function acceptAnew(
   const phc = await store.readHash(deps.postgres.db, match.account.id);
   // Unchanged: the account was suspended.
   if (phc === undefined || phc === match.phc || isOutdated(phc, deps.settings.argon2)) return undefined;
-  const hashed = await pool.run(() => matchesHash(phc, match.candidate));
+  const hashed = await pool.run(() => deps.matcher.matches(phc, match.candidate));
   return hashed.kind === 'done' && hashed.value ? accept(deps, pool, { ...match, phc }) : undefined;
 }
 
 async function rehash(deps: PasswordSignInDeps, pool: HashPool, match: Accepted) {
   if (!isOutdated(match.phc, deps.settings.argon2)) return undefined;
-  const hashed = await pool.run(() => hashPassword(match.candidate, deps.settings.argon2));
+  const hashed = await pool.run(() => hashPassword(match.candidate.normalized, deps.settings.argon2));
   // Busy: it waits for the next sign-in.
   return hashed.kind === 'done' ? { hash: hashed.value, at: deps.clock.now() } : undefined;
 }
@@ -196,20 +208,4 @@ function reasonOf({ account, password }: Checked): FailureReason {
   if (account === undefined) return 'unknown_identifier';
   if (account.status !== 'active') return 'suspended';
   return password === undefined ? 'no_usable_password' : 'wrong_password';
-}
-
-/**
- * After the cost was raised, old hashes are checked faster than new ones, and than the dummy of those who have none,
- * until their owners sign in. The difference is waited out, as far as it is known.
- */
-function createPace() {
-  let typicalMilliseconds = 0;
-  return {
-    missing(milliseconds: number, outdated: boolean): number {
-      if (outdated) return Math.max(0, typicalMilliseconds - milliseconds);
-      const weight = typicalMilliseconds === 0 ? 1 : 0.1;
-      typicalMilliseconds += (milliseconds - typicalMilliseconds) * weight;
-      return 0;
-    },
-  };
 }

@@ -38,14 +38,14 @@ export async function giveBackAttempt(db: Db, accountId: AccountId): Promise<voi
 export function acceptingPassword(
   accountId: AccountId,
   hash: string,
-  rehashed: { hash: string; at: Date } | undefined,
+  change: { rehashed?: { hash: string; at: Date } | undefined; changeRequired?: string | undefined },
   events: readonly EventRow[],
 ): Also {
   return {
     name: 'password',
     sql: (condition) => `also as (
       update passwords set consecutive_failures = 0, hash = coalesce(:newHash, hash),
-        hashed_at = coalesce(:hashedAt, hashed_at)
+        hashed_at = coalesce(:hashedAt, hashed_at), change_required = coalesce(change_required, :changeRequired)
       where account_id = :accountId and hash = :hash and ${condition}
         and exists (select from accounts where id = :accountId and status = 'active')
       returning 1
@@ -56,32 +56,113 @@ export function acceptingPassword(
     bindings: {
       accountId,
       hash,
-      newHash: rehashed?.hash ?? null,
-      hashedAt: rehashed?.at ?? null,
+      newHash: change.rehashed?.hash ?? null,
+      hashedAt: change.rehashed?.at ?? null,
+      changeRequired: change.changeRequired ?? null,
       events: `[${events.map(eventJson.text).join(',')}]`,
     },
   };
 }
 
+export interface NewPassword {
+  hash: string;
+  at: Date;
+  /** Too short to stand alone. */
+  short: boolean;
+  /** A link or code sent by mail was all that allowed it. */
+  byMail: boolean;
+  /** How many of the ones before are kept, so that they are not chosen again. */
+  history: number;
+}
+
 /** Whether it is the first of the account or took the place of another; undefined when there is no such account. */
-export async function upsertPassword(
+export async function replacePassword(
   db: Db,
   accountId: AccountId,
-  hash: string,
-  at: Date,
+  { hash, at, short, byMail, history }: NewPassword,
 ): Promise<'first' | 'replaced' | undefined> {
+  const former = await db('passwords').where({ account_id: accountId }).forUpdate().first('hash');
   // From a select, so that an account that is being deleted gives no row instead of a foreign-key error. A row that was
   // inserted has no xmax; one that was updated has ours, also when a parallel first password came before this one.
   const { rows } = await db.raw<{ rows: { first: boolean }[] }>(
-    `insert into passwords (account_id, hash, consecutive_failures, set_at, hashed_at)
-     select id, :hash, 0, :at, :at from accounts where id = :accountId for key share
+    `insert into passwords (account_id, hash, consecutive_failures, set_at, hashed_at, short, set_by_mail)
+     select id, :hash, 0, :at, :at, :short, :byMail from accounts where id = :accountId for key share
      on conflict (account_id) do update
-     set hash = excluded.hash, consecutive_failures = 0, set_at = excluded.set_at, hashed_at = excluded.hashed_at
+     set hash = excluded.hash, consecutive_failures = 0, set_at = excluded.set_at, hashed_at = excluded.hashed_at,
+       short = excluded.short, set_by_mail = excluded.set_by_mail, change_required = null
      returning xmax = 0 as first`,
-    { accountId, hash, at },
+    { accountId, hash, at, short, byMail },
   );
   const [row] = rows;
-  return row && (row.first ? 'first' : 'replaced');
+  if (row === undefined) return undefined;
+  if (former !== undefined) await keepFormer(db, accountId, { hash: former.hash, at, history });
+  return row.first ? 'first' : 'replaced';
+}
+
+/** Two of one instant are told apart; the oldest go. */
+async function keepFormer(
+  db: Db,
+  accountId: AccountId,
+  { hash, at, history }: { hash: string; at: Date; history: number },
+): Promise<void> {
+  if (history > 0) {
+    await db.raw(
+      `insert into password_history (account_id, hash, replaced_at)
+       select :accountId, :hash, greatest(:at::timestamptz, max(replaced_at) + interval '1 microsecond')
+       from password_history where account_id = :accountId`,
+      { accountId, hash, at },
+    );
+  }
+  await db.raw(
+    `delete from password_history where account_id = :accountId and replaced_at not in (
+       select replaced_at from password_history where account_id = :accountId
+       order by replaced_at desc limit :history)`,
+    { accountId, history },
+  );
+}
+
+/** The hash of the present password, and of as many before it, the latest first. */
+export async function readHashes(db: Db, accountId: AccountId, history: number): Promise<string[]> {
+  const { rows } = await db.raw<{ rows: { hash: string }[] }>(
+    `(select hash, 0 as place, null::timestamptz as replaced_at from passwords where account_id = :accountId)
+     union all
+     (select hash, 1, replaced_at from password_history where account_id = :accountId
+      order by replaced_at desc limit :history)
+     order by place, replaced_at desc`,
+    { accountId, history },
+  );
+  return rows.map(({ hash }) => hash);
+}
+
+export interface PasswordStanding {
+  changeRequired: string | null;
+  short: boolean;
+  hasFactor: boolean;
+}
+
+/** undefined: there is no password. A code by mail is no second factor beside a password that a mail can replace. */
+export async function readStanding(db: Db, accountId: AccountId): Promise<PasswordStanding | undefined> {
+  const [row] = await db('passwords')
+    .where({ account_id: accountId })
+    .select({ changeRequired: 'change_required', short: 'short', hasFactor: factorOf(db, accountId) });
+  return row;
+}
+
+export async function hasFactor(db: Db, accountId: AccountId): Promise<boolean> {
+  const { rows } = await db.raw<{ rows: { has: boolean }[] }>('select ? as has', [factorOf(db, accountId)]);
+  return rows[0]?.has === true;
+}
+
+function factorOf(db: Db, accountId: AccountId) {
+  return db.raw(
+    `exists (select from factors where account_id = ? and kind <> 'mail' and disabled_at is null)`,
+    [accountId],
+  );
+}
+
+/** True when there is a password, which from now on has to be changed. */
+export async function requireChange(db: Db, accountId: AccountId, reason: string): Promise<boolean> {
+  return (await db('passwords').where({ account_id: accountId }).update({ change_required: reason })) > 0;
 }
 
 export async function readHash(db: Db, accountId: AccountId): Promise<string | undefined> {

@@ -1,0 +1,70 @@
+// What is known and decided about passwords besides presenting and setting one: what they must be, and which must be changed.
+import type { Actor, Audit } from '../../audit/audit.ts';
+import type { AccountId } from '../../lib/ids.ts';
+import type { Db, Postgres } from '../../platform/database/postgres.ts';
+import type { PasswordChecking, PasswordLimits } from './checking.ts';
+import * as store from './store.ts';
+
+/**
+ * Why a password has to be changed: an administrator says so; it is in a list of breaches; it breaks the rules of today;
+ * it came from another system; it is too short without a second factor, and there is none any more.
+ */
+export type ChangeReason = 'admin' | 'breached' | 'rules' | 'import' | 'short';
+
+export interface Passwords {
+  /** What holds for this account now: shorter ones will do where a second factor stands beside it. */
+  limitsFor(accountId: AccountId): Promise<PasswordLimits>;
+  /** Why this account has to choose a new password before anything else; undefined when it need not. */
+  mustChange(accountId: AccountId): Promise<ChangeReason | undefined>;
+  /**
+   * From now on no sign-in comes to its end without a new password; ends what is open unless told to keep it. False when
+   * the account has none. With `db`, in that transaction.
+   */
+  requireChange(
+    accountId: AccountId,
+    reason: ChangeReason,
+    by: Actor,
+    options?: { keepSessions?: boolean; db?: Db },
+  ): Promise<boolean>;
+}
+
+export interface PasswordsDeps {
+  postgres: Postgres;
+  audit: Audit;
+  checking: PasswordChecking;
+  mustHaveFactor: (accountId: AccountId) => Promise<boolean>;
+  endAccountState: (trx: Db, accountId: AccountId) => Promise<void>;
+}
+
+export function createPasswords(deps: PasswordsDeps): Passwords {
+  const { postgres } = deps;
+  return {
+    limitsFor: (accountId) => deps.checking.limitsFor(accountId),
+
+    async mustChange(accountId) {
+      const standing = await store.readStanding(postgres.db, accountId);
+      if (standing === undefined) return undefined;
+      // `as`: only requireChange and the sign-in write it.
+      if (standing.changeRequired !== null) return standing.changeRequired as ChangeReason;
+      if (!standing.short || standing.hasFactor) return undefined;
+      return (await deps.mustHaveFactor(accountId)) ? undefined : 'short';
+    },
+
+    requireChange(accountId, reason, by, { keepSessions = false, db } = {}) {
+      const write = async (trx: Db) => {
+        if (!(await store.requireChange(trx, accountId, reason))) return false;
+        if (!keepSessions) await deps.endAccountState(trx, accountId);
+        await deps.audit.record(trx, {
+          type: 'password.change-required',
+          actor: by,
+          outcome: 'success',
+          accountId,
+          reason,
+          details: { sessions: keepSessions ? 'kept' : 'ended' },
+        });
+        return true;
+      };
+      return db === undefined ? postgres.transaction(write) : write(db);
+    },
+  };
+}
