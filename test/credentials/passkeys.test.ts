@@ -189,6 +189,8 @@ describe('passkeys', () => {
     const old = await made(one.id, 'uid');
     built.clock.pass(301);
     expect(await tried(old, one.id, 'uid')).toEqual({ kind: 'refused' });
+    // The wait after five failures.
+    built.clock.pass(60);
     expect(await tried(await made(one.id, 'uid'), one.id, 'uid')).toMatchObject({ kind: 'ok' });
   });
 
