@@ -2,7 +2,7 @@
 import { type Access, createAccess } from './access/access.ts';
 import { permissionsOfTeam } from './access/memberships.ts';
 import { createResources, type Resources } from './access/resources.ts';
-import { type Accounts, createAccounts } from './accounts/accounts.ts';
+import { type Accounts, createAccounts, profileFrom } from './accounts/accounts.ts';
 import { type ApiKeys, createApiKeys } from './api-keys/api-keys.ts';
 import { type Apis, createApis } from './apis/apis.ts';
 import { recordRefusedCalls } from './audit/counted.ts';
@@ -68,8 +68,12 @@ export async function createServices(config: Config, opened: Opened): Promise<Se
 
   // Engine state lives on a higher floor, but what ends with an account or a client ends in the same transaction.
   const ended = { state: undefined as Oidc['state'] | undefined };
-  const endAccountState = async (trx: Db, accountId: AccountId) => ended.state?.endAccount(trx, accountId);
-  const accounts = createAccounts({ postgres, audit, clock, endAccountState, changes });
+  const endAccountState = async (trx: Db, accountId: AccountId) => {
+    await ended.state?.endAccount(trx, accountId);
+    await people.devices.forgetAll(trx, accountId);
+  };
+  const profile = profileFrom(config.profile);
+  const accounts = createAccounts({ postgres, audit, clock, endAccountState, changes, profile });
   const apis = createApis({ postgres, audit, changes, clock, isUsed: clientsUseApi });
   const signingKeys = createSigningKeys({
     postgres,
@@ -164,6 +168,8 @@ export async function createServices(config: Config, opened: Opened): Promise<Se
     log,
     metrics,
     accounts,
+    assurance: people.assurance,
+    devices: people.devices,
     organizations,
     access,
     apiKeys,

@@ -1,6 +1,7 @@
 // The options of `client create` and `client change`, and how they become a registration.
 import { definedFields } from '../lib/fields.ts';
 import { parseRateLimit, type RateLimit } from '../lib/rate-limits.ts';
+import { strengths } from '../lib/strength.ts';
 import { type CommandOption, type Options, UsageMistake } from '../platform/command.ts';
 import { grantTypes, openidScopes } from './schema.ts';
 
@@ -89,6 +90,12 @@ const rest: CommandOption[] = [
     choices: idTokenAlgorithms,
     summary: 'What signs its ID tokens.',
   },
+  {
+    name: 'required-acr',
+    value: 'acr',
+    choices: ['', ...strengths],
+    summary: "How sure a sign-in to it must be at least; '' for as sure as the account demands.",
+  },
 ];
 
 /** In `create` a flag is given or not; in `change` it is set to yes or no, and an empty value clears a text or list. */
@@ -139,6 +146,7 @@ export function registrationOf(options: Options) {
     accessTokenLifetimeSeconds: number('access-token-lifetime'),
     refreshIdleSeconds: number('refresh-idle'),
     refreshAbsoluteSeconds: number('refresh-absolute'),
+    requiredAcr: options.text('required-acr') === '' ? null : chosen('required-acr', strengths),
     claims: options.object('claims'),
     rateLimits: list(options, 'limit')?.map(rateOf),
   });

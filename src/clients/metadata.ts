@@ -3,7 +3,7 @@ import { createPublicKey } from 'node:crypto';
 import type { z } from 'zod';
 import { definedFields } from '../lib/fields.ts';
 import { redirectUriProblem } from '../lib/url.ts';
-import { type Client, type ClientKind, type GrantType, type NewClient, openidScopes } from './schema.ts';
+import { type Client, type ClientKind, type GrantType, type NewClient, usualScopes } from './schema.ts';
 
 const DEVICE_CODE = 'urn:ietf:params:oauth:grant-type:device_code';
 
@@ -63,7 +63,7 @@ export function withDefaults(input: Omit<z.output<typeof NewClient>, 'id'>): Reg
     jwks: null,
     jwksUri: null,
     firstParty: false,
-    scopes: interactive ? [...openidScopes] : [],
+    scopes: interactive ? [...usualScopes] : [],
     apis: [],
     subjectType: 'public',
     sectorIdentifierUri: null,
@@ -78,6 +78,7 @@ export function withDefaults(input: Omit<z.output<typeof NewClient>, 'id'>): Reg
     accessTokenLifetimeSeconds: null,
     refreshIdleSeconds: null,
     refreshAbsoluteSeconds: null,
+    requiredAcr: null,
     claims: {},
     rateLimits: [],
     ...definedFields(input),

@@ -4,6 +4,7 @@ import type { ClientId, ClientSecretId } from '../lib/ids.ts';
 import { instant } from '../lib/instant.ts';
 import { type RateLimit, rateLimits } from '../lib/rate-limits.ts';
 import { staticClaims } from '../lib/static-claims.ts';
+import { type Strength, strengths } from '../lib/strength.ts';
 import { originProblem, webAddressProblem } from '../lib/url.ts';
 
 export const grantTypes = [
@@ -15,7 +16,9 @@ export const grantTypes = [
 export type GrantType = (typeof grantTypes)[number];
 
 /** The OpenID scopes that the engine is configured with; permissions of APIs are granted by `apis`, not here. */
-export const openidScopes = ['openid', 'profile', 'email', 'offline_access'] as const;
+export const openidScopes = ['openid', 'profile', 'email', 'address', 'offline_access'] as const;
+/** What a client may ask for unless it is told: where somebody lives is for those few that need it. */
+export const usualScopes = ['openid', 'profile', 'email', 'offline_access'] as const;
 
 export type ClientKind = 'web' | 'spa' | 'native' | 'machine';
 
@@ -52,6 +55,8 @@ export interface Client {
   accessTokenLifetimeSeconds: number | null;
   refreshIdleSeconds: number | null;
   refreshAbsoluteSeconds: number | null;
+  /** How sure the sign-in to it must be; null: as sure as the account demands anyway. */
+  requiredAcr: Strength | null;
   /** What every access token of this client says, word for word. */
   claims: Record<string, unknown>;
   /** How often it may have tokens checked; a service account that may more, or less, than others. */
@@ -134,6 +139,10 @@ const fields = {
   accessTokenLifetimeSeconds: z.int().min(30).max(86_400).nullable(),
   refreshIdleSeconds: seconds,
   refreshAbsoluteSeconds: seconds,
+  requiredAcr: z
+    .enum(strengths)
+    .nullable()
+    .describe('How sure a sign-in to it must be at least; null: as sure as the account demands anyway.'),
   claims: staticClaims.describe('What every access token of this client says, word for word.'),
   rateLimits: rateLimits.describe(
     'How often it gets tokens, in place of the general limit of its address, and its tokens are good for a request.',
@@ -195,6 +204,7 @@ export const ClientView = z
     accessTokenLifetimeSeconds: z.int().nullable(),
     refreshIdleSeconds: z.int().nullable(),
     refreshAbsoluteSeconds: z.int().nullable(),
+    requiredAcr: fields.requiredAcr,
     claims: z.record(z.string(), z.unknown()),
     rateLimits,
     system: z.boolean(),

@@ -35,6 +35,7 @@ const { columns, rowOf, recordOf } = mapping<Client>({
   accessTokenLifetimeSeconds: 'plain',
   refreshIdleSeconds: 'plain',
   refreshAbsoluteSeconds: 'plain',
+  requiredAcr: 'plain',
   claims: 'json',
   rateLimits: 'json',
   system: 'plain',

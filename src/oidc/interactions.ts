@@ -1,27 +1,32 @@
 // What the hosted pages may know and do between /authorize and the redirect back: the pending request, its outcome, consent.
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { errors, type Interaction, type InteractionResults, type Provider } from 'oidc-provider';
+import { errors, type Interaction, type Provider } from 'oidc-provider';
 import type { Apis } from '../apis/apis.ts';
+import type { Assurance, Missing } from '../assurance/assurance.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Client } from '../clients/clients.ts';
-import { type Proof, toldOf } from '../lib/strength.ts';
 import type { Config } from '../platform/config/schema.ts';
 import type { Postgres } from '../platform/database/postgres.ts';
 import type { BrowserAccounts, SignedIn } from './browser-accounts.ts';
 import type { ClientSource } from './client-source.ts';
 import { type Asked, askedIn } from './consent/asked.ts';
-import type { OrganizationChoice } from './consent/choice.ts';
 import { rememberConsent } from './consent/consents.ts';
 import { chooseFor } from './consent/grant-organization.ts';
 import { addTo, grantLifetimeSeconds } from './consent/grants.ts';
-import { type Membership, SELECT_ORGANIZATION } from './consent/organizations.ts';
+import type { Membership } from './consent/organizations.ts';
 import type { Cutoffs } from './cutoffs.ts';
+import { askIn } from './sign-in/asked-strength.ts';
+import { createFinish, type StepOutcome } from './sign-in/finish.ts';
+import type { KnownBrowsers } from './sign-in/finishing.ts';
+import { provedBy, type SigningIn, underWayIn } from './sign-in/under-way.ts';
 import type { Grantable } from './tokens/grantable.ts';
+
+export type { StepOutcome } from './sign-in/finish.ts';
 
 export interface PendingInteraction extends Asked {
   readonly uid: string;
-  /** What is to be proved next: 'login', 'consent', 'select_account', 'select_organization'. */
+  /** What is to be done next: 'login', 'second_factor', 'consent' and so on. */
   readonly prompt: string;
   /** Why, in the engine's words: 'no_session', 'login_prompt', 'max_age' and so on. */
   readonly reasons: readonly string[];
@@ -31,19 +36,15 @@ export interface PendingInteraction extends Asked {
   readonly redirectUri: string | null;
   /** Who is signed in, as far as this browser's session goes. */
   readonly accountId: string | null;
+  /** Who is on the way in and what they proved, by this sign-in or before by their session. */
+  readonly signingIn: SigningIn | null;
+  /** What they lack; null also when that is no question any more. */
+  readonly missing: Missing | null;
   /** The one that `organizationId` means, as long as the account is a member. */
   readonly organization: Membership | null;
   /** Where the person may act for this client, when that is the question: organizations, and whether also without one. */
   readonly choices: { readonly organizations: readonly Membership[]; readonly none: boolean };
 }
-
-export type StepOutcome =
-  /** One more thing was proved. What was ended since it was looked at stays ended. */
-  | { kind: 'proved'; accountId: string; proof: Proof }
-  | { kind: 'account_selected'; sessionId: string }
-  | { kind: 'organization_selected'; organizationId: OrganizationChoice }
-  | { kind: 'consented'; grantId: string }
-  | { kind: 'cancelled' };
 
 export interface Interactions {
   /** undefined when it expired, was finished elsewhere, or belongs to another browser. */
@@ -85,6 +86,8 @@ export interface InteractionsDeps {
   audit: Audit;
   tokens: Config['tokens'];
   cutoffs: Pick<Cutoffs, 'ofAccount'>;
+  assurance: Assurance;
+  devices: KnownBrowsers;
 }
 
 export function createInteractions(deps: InteractionsDeps): Interactions {
@@ -100,22 +103,7 @@ export function createInteractions(deps: InteractionsDeps): Interactions {
       return pendingOf(interaction, clientSource.registered(engineClient), deps);
     },
 
-    async finish(request, response, outcome) {
-      const at = outcome.kind === 'proved' ? await timeOfSignIn(outcome, deps.cutoffs) : new Date();
-      if (at === undefined) return undefined;
-      const interaction = await provider().interactionDetails(request, response);
-      const accountBefore = interaction.session?.accountId;
-      const session = await sessionFor(browser, { request, response, interaction, outcome, at });
-      if (session) {
-        await browser.activate(request, response, session);
-        interaction.session = referenceTo(session, interaction.session);
-      } else if (outcome.kind === 'account_selected') return undefined;
-      // What another account has proved or allowed before in this request is not this one's.
-      const kept = interaction.session?.accountId === accountBefore && outcome.kind !== 'cancelled';
-      interaction.result = { ...(kept ? interaction.lastSubmission : undefined), ...resultOf(outcome, at) };
-      await interaction.save(interaction.exp - Math.floor(Date.now() / 1000));
-      return interaction.returnTo;
-    },
+    finish: createFinish(deps),
 
     async grantConsent(pending) {
       const accountId = pending.accountId ?? '';
@@ -174,8 +162,6 @@ export function createInteractions(deps: InteractionsDeps): Interactions {
   };
 }
 
-type Session = SignedIn['session'];
-
 async function detailsOf(
   provider: Provider,
   request: IncomingMessage,
@@ -192,8 +178,10 @@ async function detailsOf(
 async function pendingOf(
   interaction: Interaction,
   client: Client,
-  deps: Pick<InteractionsDeps, 'apis' | 'grantable' | 'membershipsOf'>,
+  deps: Pick<InteractionsDeps, 'apis' | 'grantable' | 'membershipsOf' | 'assurance'>,
 ): Promise<PendingInteraction> {
+  const { session, lastSubmission } = interaction;
+  const signingIn = underWayIn(lastSubmission) ?? (session && provedBy(session)) ?? null;
   const params = stringsOf(interaction.params);
   const accountId = interaction.session?.accountId ?? null;
   const asked = await askedIn(interaction, client, deps);
@@ -206,10 +194,23 @@ async function pendingOf(
     params,
     redirectUri: interaction.deviceCode ? null : (params.redirect_uri ?? null),
     accountId,
+    signingIn,
+    missing: signingIn && (await missingOf(interaction, client, signingIn, deps)),
     ...asked,
     organization: memberships.find((one) => one.organizationId === asked.organizationId) ?? null,
     choices: choicesOf(interaction, memberships),
   };
+}
+
+/** Steps after the sign-in ask no more about it. */
+async function missingOf(
+  { prompt, params }: Interaction,
+  client: Client,
+  { accountId, proofs }: SigningIn,
+  { assurance }: Pick<InteractionsDeps, 'assurance'>,
+): Promise<Missing | null> {
+  if (['select_account', 'select_organization', 'consent'].includes(prompt.name)) return null;
+  return (await assurance.missing(accountId, proofs, askIn(params, client))) ?? null;
 }
 
 function choicesOf(
@@ -221,75 +222,6 @@ function choicesOf(
     organizations: memberships.filter(({ organizationId }) => among.includes(organizationId)),
     none: among.includes(null),
   };
-}
-
-interface Finishing {
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
-  readonly interaction: Interaction;
-  readonly outcome: StepOutcome;
-  readonly at: Date;
-}
-
-/**
- * The session under which the engine is to go on. Were it shown one of another account than the one that signed in, it
- * would sign that one out. undefined: the one that it has, in which nobody is signed in yet.
- */
-async function sessionFor(
-  browser: BrowserAccounts,
-  { request, response, interaction, outcome, at }: Finishing,
-): Promise<Session | undefined> {
-  const all = await browser.list(request, response);
-  if (outcome.kind === 'account_selected') return all.find(({ id }) => id === outcome.sessionId)?.session;
-  // Also when another tab has switched meanwhile: this request goes on as whom it began.
-  if (outcome.kind !== 'proved')
-    return all.find(({ session }) => session.uid === interaction.session?.uid)?.session;
-  const own = all.find(({ account }) => account.id === outcome.accountId);
-  if (own) return own.session;
-  const somebodyElse = interaction.session !== undefined || all.some(({ active }) => active);
-  return somebodyElse ? browser.begin(outcome.accountId, { proofs: [outcome.proof], at }) : undefined;
-}
-
-function referenceTo(session: Session, before: Interaction['session']): Interaction['session'] {
-  const { uid, jti, accountId = '', acr, amr } = session;
-  return before?.uid === uid ? before : { accountId, uid, cookie: jti, acr, amr };
-}
-
-/**
- * The engine counts sign-ins in seconds, and one of the second in which a password was replaced could be either: what was
- * proved after the replacement gets the next second. undefined for what was proved before.
- */
-async function timeOfSignIn(
-  { accountId, proof }: { accountId: string; proof: Proof },
-  cutoffs: Pick<Cutoffs, 'ofAccount'>,
-): Promise<Date | undefined> {
-  const provedAt = new Date(proof.at);
-  const notBefore = await cutoffs.ofAccount(accountId);
-  if (notBefore === undefined) return provedAt;
-  if (notBefore > provedAt) return undefined;
-  return new Date(Math.max(provedAt.getTime(), Math.ceil(notBefore.getTime() / 1000) * 1000));
-}
-
-function resultOf(outcome: StepOutcome, at: Date): InteractionResults {
-  switch (outcome.kind) {
-    case 'proved':
-      return {
-        login: {
-          accountId: outcome.accountId,
-          ...toldOf([outcome.proof]),
-          ts: Math.floor(at.getTime() / 1000),
-        },
-        select_account: {},
-      };
-    case 'account_selected':
-      return { select_account: {} };
-    case 'organization_selected':
-      return { [SELECT_ORGANIZATION]: { organizationId: outcome.organizationId } };
-    case 'consented':
-      return { consent: { grantId: outcome.grantId } };
-    case 'cancelled':
-      return { error: 'access_denied', error_description: 'End-User aborted interaction' };
-  }
 }
 
 function stringsOf(params: Readonly<Record<string, unknown>>): Record<string, string | undefined> {

@@ -5,6 +5,7 @@ import type { Access } from '../access/access.ts';
 import type { Accounts } from '../accounts/accounts.ts';
 import type { ApiKeys } from '../api-keys/api-keys.ts';
 import type { Apis } from '../apis/apis.ts';
+import type { Assurance } from '../assurance/assurance.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Clients } from '../clients/clients.ts';
 import type { Organizations } from '../organizations/organizations.ts';
@@ -46,6 +47,7 @@ import { customizeJwt, noteParties, shownNow } from './notes.ts';
 import { createEnginePages } from './pages/pages.ts';
 import { drawPassingOn } from './pages/passing-on.ts';
 import { type EngineDeps, engineConfiguration, routes, subjectOf } from './settings.ts';
+import type { KnownBrowsers } from './sign-in/finishing.ts';
 import { createEntitlements } from './tokens/entitlements.ts';
 import type { Tokens } from './tokens/inspect.ts';
 import { longestTransientSeconds } from './tokens/lifetimes.ts';
@@ -90,6 +92,8 @@ export interface OidcDeps {
   log: Log;
   metrics: Pick<Metrics, 'count'>;
   accounts: Accounts;
+  assurance: Assurance;
+  devices: KnownBrowsers;
   organizations: Pick<Organizations, 'membershipsOf'>;
   access: Pick<Access, 'factsOf'>;
   apiKeys: ApiKeys;
@@ -208,6 +212,7 @@ export function createOidc(deps: OidcDeps): Oidc {
     db,
     serverSecrets,
     accounts,
+    assurance: deps.assurance,
     clientSource,
     store,
     pages: createEnginePages({ renderer: deps.renderer, i18n: deps.i18n, accounts }),
@@ -216,7 +221,7 @@ export function createOidc(deps: OidcDeps): Oidc {
     outgoingFetch: deps.outgoingFetch,
   };
 
-  const buildProvider = (keys: readonly SigningKey[]): Provider => {
+  const build = (keys: readonly SigningKey[]) => {
     const provider = new Provider(config.issuer, engineConfiguration(engineDeps, engineKeys(keys)));
     provider.proxy = true;
     clientSource.attach(provider);
@@ -224,13 +229,13 @@ export function createOidc(deps: OidcDeps): Oidc {
     logout.attach(provider);
     makeReplayDetectionAtomic(provider, store);
     events.attach(provider);
-    return provider;
+    return { provider, run: compose(provider.middleware) };
   };
 
-  const engine = { current: running(buildProvider(deps.signingKeys.snapshot())) };
+  const engine = { current: build(deps.signingKeys.snapshot()) };
   // Requests under way finish on the provider they began with; both publish and accept the same keys.
   deps.signingKeys.onChange((keys) => {
-    engine.current = running(buildProvider(keys));
+    engine.current = build(keys);
   });
 
   return {
@@ -292,8 +297,4 @@ export function createOidc(deps: OidcDeps): Oidc {
       },
     ],
   };
-}
-
-function running(provider: Provider) {
-  return { provider, run: compose(provider.middleware) };
 }

@@ -1,9 +1,12 @@
 // THE dispatcher: the ordered list of what must be proved before an authorization request is answered.
 // A new step is one prompt here and one row in interaction/steps.ts; no step ever sends a person to another step.
 import { interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider';
+import type { Assurance } from '../assurance/assurance.ts';
 import type { BrowserAccounts } from './browser-accounts.ts';
 import type { ClientSource } from './client-source.ts';
 import { type OrganizationChoices, SELECT_ORGANIZATION } from './consent/organizations.ts';
+import { createStandings } from './sign-in/missing.ts';
+import { continueSignIn, signInPrompts } from './sign-in/prompts.ts';
 
 const { Check, Prompt, base } = interactionPolicy;
 
@@ -11,10 +14,12 @@ export interface PromptsDeps {
   clientSource: ClientSource;
   browser: Pick<BrowserAccounts, 'hasOthers'>;
   organizations: OrganizationChoices;
+  assurance: Pick<Assurance, 'missing'>;
 }
 
 export function prompts(deps: PromptsDeps) {
   const policy = base();
+  const standings = createStandings(deps);
 
   const selectAccount = new Prompt(
     { name: 'select_account', requestable: true },
@@ -36,7 +41,10 @@ export function prompts(deps: PromptsDeps) {
     ),
   );
 
-  policy.add(selectOrganization(deps.organizations), policy.indexOf(login ?? selectAccount) + 1);
+  if (login) continueSignIn(login, standings);
+
+  for (const prompt of [selectOrganization(deps.organizations), ...signInPrompts(standings).reverse()])
+    policy.add(prompt, policy.indexOf(login ?? selectAccount) + 1);
 
   const consent = policy.get('consent');
   // The page says in which organization it is that something is allowed.

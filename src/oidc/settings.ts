@@ -6,8 +6,10 @@ import {
   errors,
 } from 'oidc-provider';
 import type { Accounts } from '../accounts/accounts.ts';
+import type { Assurance } from '../assurance/assurance.ts';
 import { allowedOrigins } from '../clients/clients.ts';
 import { openidScopes } from '../clients/schema.ts';
+import { strengths } from '../lib/strength.ts';
 import type { Config } from '../platform/config/schema.ts';
 import type { Db } from '../platform/database/postgres.ts';
 import type { ServerSecrets } from '../platform/secrets/server-secrets.ts';
@@ -39,6 +41,7 @@ export interface EngineDeps {
   readonly isCutOff: Cutoffs['isOver'];
   readonly clientSource: ClientSource;
   readonly browser: Pick<BrowserAccounts, 'hasOthers'>;
+  readonly assurance: Pick<Assurance, 'missing'>;
   readonly resources: Resources;
   readonly organizations: OrganizationChoices;
   readonly isMember: (accountId: string, organizationId: string) => Promise<boolean>;
@@ -77,7 +80,7 @@ export function engineConfiguration(deps: EngineDeps, keys: ExternalSigningKey[]
     jwks: { keys },
     routes,
     findAccount: findAccount(deps),
-    claims: claimsByScope,
+    claims: claimsByScope(deps.accounts.profile),
     scopes: [...openidScopes],
     // `none` is for pages of this server, which need no more than a signed-in browser (clients/engine-metadata.ts).
     responseTypes: ['code', 'none'],
@@ -92,6 +95,7 @@ export function engineConfiguration(deps: EngineDeps, keys: ExternalSigningKey[]
       authorizationSigningAlgValues: ['RS256', 'ES256'],
       dPoPSigningAlgValues: ['ES256', 'EdDSA', 'Ed25519'],
     },
+    acrValues: [...strengths],
     discovery: { ui_locales_supported: [...deps.locales] },
     cookies: cookies(secure, serverSecrets.get('cookie')),
     // RFC 9700 §2.1.1, OAuth 2.1 §4.1.1: PKCE for everyone. A confidential client that is exempted must send a nonce.
@@ -154,6 +158,7 @@ function features(deps: EngineDeps): NonNullable<Configuration['features']> {
   return {
     devInteractions: { enabled: false },
     backchannelLogout: { enabled: true },
+    claimsParameter: { enabled: true },
     clientCredentials: { enabled: true },
     deviceFlow: {
       enabled: true,

@@ -1,0 +1,139 @@
+// One more proof of a sign-in, or one obstacle less: whether that completes it, and if not, what is kept of it.
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Assurance } from '../../assurance/assurance.ts';
+import type { Client } from '../../clients/clients.ts';
+import type { Devices } from '../../credentials/credentials.ts';
+import { parseId } from '../../lib/ids.ts';
+import { type Proof, strengthOf } from '../../lib/strength.ts';
+import type { Cutoffs } from '../cutoffs.ts';
+import { askIn } from './asked-strength.ts';
+import { type SigningIn, withProof } from './under-way.ts';
+
+/** A browser may be remembered in place of a second step; and where somebody signed in is noted. */
+export type KnownBrowsers = Pick<Devices, 'cookie' | 'isRemembered' | 'recognise' | 'remember'>;
+
+export interface Proved {
+  readonly kind: 'proved';
+  readonly accountId: string;
+  readonly proof: Proof;
+  /** This browser is to be spared the second step from now on. */
+  readonly remember?: boolean;
+}
+
+export interface Situation {
+  readonly request: IncomingMessage;
+  /** The prompt that was answered. */
+  readonly prompt: string;
+  readonly params: Readonly<Record<string, unknown>>;
+  readonly client: Client;
+  /** The sign-in under way, or else what the session stands for. */
+  readonly before: SigningIn | undefined;
+}
+
+export type Progress =
+  | { readonly kind: 'complete' | 'under_way'; readonly signingIn: SigningIn }
+  /** It was proved before a new password was set or the account was suspended. */
+  | { readonly kind: 'worthless' };
+
+export interface FinishingDeps {
+  assurance: Pick<Assurance, 'missing' | 'requiredFor'>;
+  cutoffs: Pick<Cutoffs, 'ofAccount'>;
+  devices: KnownBrowsers;
+}
+
+const factorPrompts = ['second_factor', 'enrol_factor'];
+
+export async function afterProof(
+  { accountId, proof, remember }: Proved,
+  situation: Situation,
+  deps: FinishingDeps,
+): Promise<Progress> {
+  const id = parseId('acc', accountId);
+  const [counted] = id === undefined ? [] : await stillCounting(id, [proof], deps);
+  if (id === undefined || counted === undefined) return { kind: 'worthless' };
+  const base = baseOf(id, proof, situation);
+  const proofs = withProof(base?.proofs ?? [], counted);
+  const signingIn = {
+    accountId: id,
+    proofs,
+    isAnew: base?.isAnew ?? true,
+    remember: (base?.remember ?? false) || remember === true,
+  };
+  return progressOf(await withRememberedBrowser(signingIn, situation, deps), situation, deps);
+}
+
+/** What is no proof, such as new terms: asked of whoever is on the way, or of a session, which it changes nothing about. */
+export function afterObstacle(
+  signingIn: SigningIn,
+  situation: Situation,
+  deps: FinishingDeps,
+): Promise<Progress> {
+  return progressOf(signingIn, situation, deps);
+}
+
+/**
+ * A factor is added to what the same account has proved before; everything else begins anew, so that no time and no proof
+ * of an earlier sign-in, or of somebody else, gets into it.
+ */
+function baseOf(accountId: string, { method }: Proof, { prompt, before }: Situation): SigningIn | undefined {
+  const adds = factorPrompts.includes(prompt) && method !== 'password';
+  return adds && before?.accountId === accountId ? before : undefined;
+}
+
+async function progressOf(
+  signingIn: SigningIn,
+  { params, client }: Situation,
+  deps: FinishingDeps,
+): Promise<Progress> {
+  // A session that is there has outlived whatever ended others.
+  const proofs = signingIn.isAnew
+    ? await stillCounting(signingIn.accountId, signingIn.proofs, deps)
+    : signingIn.proofs;
+  const missing = await deps.assurance.missing(signingIn.accountId, proofs, askIn(params, client));
+  return { kind: missing === undefined ? 'complete' : 'under_way', signingIn: { ...signingIn, proofs } };
+}
+
+/**
+ * The engine counts sign-ins in seconds, and one of the second in which a password was replaced could be either: what was
+ * proved after the replacement gets the next second. Without what was proved before.
+ */
+async function stillCounting(
+  accountId: string,
+  proofs: readonly Proof[],
+  { cutoffs }: Pick<FinishingDeps, 'cutoffs'>,
+): Promise<Proof[]> {
+  const notBefore = (await cutoffs.ofAccount(accountId))?.getTime();
+  if (notBefore === undefined) return [...proofs];
+  const next = Math.ceil(notBefore / 1000) * 1000;
+  return proofs
+    .filter(({ at }) => at >= notBefore)
+    .map((proof) => ({ ...proof, at: Math.max(proof.at, next) }));
+}
+
+/** Only in place of a second step: it is nothing to begin with, and where more is wanted it is asked for. */
+async function withRememberedBrowser(
+  signingIn: SigningIn,
+  { request, params, client }: Situation,
+  { assurance, devices }: FinishingDeps,
+): Promise<SigningIn> {
+  const { accountId, proofs } = signingIn;
+  if (strengthOf(proofs) !== '1fa') return signingIn;
+  const required = await assurance.requiredFor(accountId, askIn(params, client));
+  if (required.strength === '1fa' || !required.rememberedDeviceServes) return signingIn;
+  if (!(await devices.isRemembered(devices.cookie.read(request), accountId))) return signingIn;
+  const at = Math.max(...proofs.map((proof) => proof.at));
+  return { ...signingIn, proofs: withProof(proofs, { method: 'remembered-device', at }) };
+}
+
+/** The session is there: whose browser it is, and whether it is to be spared the second step from now on. */
+export async function noteBrowser(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { accountId, proofs, remember }: SigningIn,
+  devices: KnownBrowsers,
+): Promise<void> {
+  const { deviceId } = await devices.recognise(devices.cookie.renew(request, response), accountId);
+  const isProved =
+    !proofs.some(({ method }) => method === 'remembered-device') && strengthOf(proofs) !== '1fa';
+  if (remember && isProved) await devices.remember(accountId, deviceId, { kind: 'account', id: accountId });
+}
