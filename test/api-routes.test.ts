@@ -187,6 +187,7 @@ const examples: Record<string, () => Promise<Example>> = {
   reinstateAccount: async () => ({ params: await suspended() }),
   getSignInState: async () => ({ params: await locked() }),
   releaseAccount: async () => ({ params: await locked() }),
+  requirePasswordChange: async () => ({ params: await account(), body: {} }),
   releaseAddress: async () => ({ body: { address: '192.0.2.77' } }),
   createClient: async () => ({ body: { kind: 'machine', name: `Made ${next()}` } }),
   getClient: async () => ({ params: await client() }),

@@ -16,6 +16,7 @@ const same: Record<string, readonly string[]> = {
   'user reinstate': ['reinstateAccount'],
   'user delete': ['deleteAccount'],
   'user release': ['releaseAccount', 'releaseAddress'],
+  'user require-password-change': ['requirePasswordChange'],
   'client create': ['createClient'],
   'client list': ['listClients'],
   'client show': ['getClient'],

@@ -66,6 +66,29 @@ export function credentialRoutes(deps: CredentialRouteDeps): Route[] {
       },
     }),
     route({
+      operation: 'requirePasswordChange',
+      method: 'POST',
+      path: '/accounts/:id/password/require-change',
+      permission: 'accounts:update',
+      limit: 'admin-write',
+      summary: 'Have a new password chosen at the next sign-in; ends sessions, grants and tokens.',
+      params: IdParams,
+      body: z.object({
+        keepSessions: z.boolean().optional().describe('Leave what is signed in as it is.'),
+      }),
+      reply: {
+        200: z.object({ required: z.boolean().describe('False for an account without a password.') }),
+      },
+      errors: ['account_not_found'],
+      async run({ params, body, caller }) {
+        const account = await found(params.id);
+        refuseAdminAccount(account, caller.permissions);
+        const options = { keepSessions: body.keepSessions === true };
+        const { passwords } = deps.credentials;
+        return { required: await passwords.requireChange(account.id, 'admin', caller, options) };
+      },
+    }),
+    route({
       operation: 'releaseAddress',
       method: 'POST',
       path: '/addresses/release',

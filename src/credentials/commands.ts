@@ -26,6 +26,10 @@ const withoutPassword = {
   name: 'without-password',
   summary: 'Set none: the person cannot sign in by password until one is set.',
 };
+const keepSessions = {
+  name: 'keep-sessions',
+  summary: 'Leave what is signed in, sessions and tokens, as it is.',
+};
 
 export const commands: Command<Services>[] = [
   {
@@ -53,16 +57,28 @@ export const commands: Command<Services>[] = [
     summary:
       'Set a new password, which signs the person out everywhere; also enables one that failed too often.',
     arguments: [who],
-    options: [
-      passwordStdin,
-      { name: 'keep-sessions', summary: 'Leave what is signed in, sessions and tokens, as it is.' },
-    ],
+    options: [passwordStdin, keepSessions],
     async run({ services, args, options, io, by }) {
       const account = await accountNamed(services.accounts, args.text('account'));
       const password = await readNewPassword({ options, io });
-      const keepSessions = options.flag('keep-sessions');
-      await services.credentials.setPassword(account.id, password, by, undefined, { keepSessions });
+      await services.credentials.setPassword(account.id, password, by, undefined, {
+        keepSessions: options.flag(keepSessions.name),
+      });
       return { json: { id: account.id }, text: `${nameOf(account)} (${account.id}) has a new password.` };
+    },
+  },
+  {
+    name: 'user require-password-change',
+    summary: 'Have a new password chosen at the next sign-in; signs the person out everywhere.',
+    arguments: [who],
+    options: [keepSessions],
+    async run({ services, args, options, by }) {
+      const account = await accountNamed(services.accounts, args.text('account'));
+      const required = await services.credentials.passwords.requireChange(account.id, 'admin', by, {
+        keepSessions: options.flag(keepSessions.name),
+      });
+      const sentence = required ? 'has to choose a new password.' : 'has no password.';
+      return { json: { id: account.id, required }, text: `${nameOf(account)} ${sentence}` };
     },
   },
   {
@@ -101,12 +117,13 @@ async function showUser({ services, args }: CommandInput<Services>): Promise<Com
   const account = await accountNamed(services.accounts, args.text('account'));
   const password = await passwordStateOf(services, account);
   const lockedUntil = (await lockedUntilOf(services, account))?.toISOString() ?? null;
-  const view = { ...AccountView.parse(account), password, lockedUntil };
+  const { profile, ...shown } = AccountView.parse(account);
+  const view = { ...shown, password, lockedUntil };
   return {
-    json: view,
+    json: { ...view, profile },
     text: {
       columns: ['field', 'value'],
-      rows: Object.entries(view).map(([field, value]) => [field, value]),
+      rows: Object.entries({ ...view, ...profile }).map(([field, value]) => [field, value]),
       empty: '',
     },
   };
