@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { accentPalette } from '../src/lib/colour.ts';
 import { createI18n, type I18n } from '../src/platform/i18n.ts';
 import { createViews, type Views } from '../src/platform/views.ts';
+import { sections } from '../src/self-service/sections.ts';
 import { type Sample, samples } from './preview-samples.ts';
 
 const folder = join(import.meta.dirname, '..', 'views');
@@ -17,6 +18,7 @@ export interface PreviewSettings {
   logoUrl?: string | null;
   nonce?: string;
   basePath?: string;
+  theme?: 'system' | 'light' | 'dark' | 'contrast';
 }
 
 export interface Preview {
@@ -27,7 +29,8 @@ export interface Preview {
 export function createPreview(): Preview {
   return {
     i18n: createI18n({ directories: [join(folder, 'messages')] }),
-    views: createViews({ directories: [folder] }),
+    // The samples bring a view of their own: the one that shows every component.
+    views: createViews({ directories: [folder, join(import.meta.dirname, 'samples')] }),
   };
 }
 
@@ -36,7 +39,17 @@ export function renderSample(preview: Preview, sample: Sample, settings: Preview
   const t = strictTranslator(preview.i18n, settings.locale);
   const accentColor = settings.accentColor ?? '#1f6f5c';
   const branding = { productName: 'Gatehouse', accentColor, logoUrl: settings.logoUrl ?? null };
-  return preview.views.render(sample.view, {
+  const frame = sample.nav !== undefined && {
+    nav: sample.nav,
+    frame: {
+      person: { name: 'Ada Lovelace', email: 'ada@example.com' },
+      sections,
+      done: sample.done && `account.done.${sample.done}`,
+    },
+  };
+  const locals = {
+    ...frame,
+    theme: settings.theme ?? 'system',
     t,
     locale: settings.locale,
     dir: settings.dir ?? preview.i18n.direction(settings.locale),
@@ -48,7 +61,8 @@ export function renderSample(preview: Preview, sample: Sample, settings: Preview
     title: sample.titleKey === null ? branding.productName : t(sample.titleKey),
     model: worded(sample.model, t),
     requestId: 'req_preview',
-  });
+  };
+  return preview.views.render(sample.view, locals, frame ? { layout: 'layouts/account' } : {});
 }
 
 /** Writes all pages in one language and answers the names of the files. */

@@ -1,13 +1,9 @@
 // Every hosted page in every state, with sample models: what the preview shows and what the tests of views/ render.
 
-export interface Sample {
-  /** File name of the preview, and the name of the case in tests. */
-  name: string;
-  view: string;
-  /** Null where the product's name is the title. */
-  titleKey: string | null;
-  model: Record<string, unknown>;
-}
+import { accountSamples } from './samples/account.ts';
+import { logo, longName, type Sample } from './samples/sample.ts';
+
+export type { Sample } from './samples/sample.ts';
 
 const views: Record<string, readonly [string, string | null]> = {
   login: ['interaction/login', 'login.title'],
@@ -26,9 +22,6 @@ const views: Record<string, readonly [string, string | null]> = {
   home: ['home', null],
 };
 
-const logo =
-  'data:image/svg+xml,%3Csvg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 48 48"%3E%3Crect width="48" height="48" fill="%23f4b942"/%3E%3Ccircle cx="24" cy="24" r="12" fill="%23723d46"/%3E%3C/svg%3E';
-
 const app = {
   name: 'Harbour Notes',
   logoUri: logo,
@@ -40,7 +33,7 @@ const app = {
 const plainApp = { ...app, logoUri: null, policyUri: null, tosUri: null, clientUri: null };
 const longApp = {
   ...plainApp,
-  name: 'The Extraordinarily Long-Named Donaudampfschifffahrtsgesellschaftskapitänsverwaltung Planning Suite',
+  name: longName,
 };
 const ada = { name: 'Ada Lovelace', email: 'ada@example.com', username: 'ada' };
 const noName = { name: null, email: null, username: 'a-person-with-a-remarkably-long-user-name-1815' };
@@ -233,6 +226,8 @@ export const samples: readonly Sample[] = [
   ...failures,
   ...setups,
   ...homes,
+  ...accountSamples,
+  { name: 'design', view: 'dev/design', titleKey: null, model: {}, nav: 'security', done: 'saved' },
 ];
 
 function page(name: string, model: Record<string, unknown>): Sample {

@@ -141,7 +141,7 @@ function servePages(posts: string[]): Server {
       });
       return;
     }
-    const asset = /^\/assets\/(app\.css|app\.js|logo\.svg)$/.exec(pathname)?.[1];
+    const asset = /^\/assets\/([a-z-]+\.(?:css|js|svg))$/.exec(pathname)?.[1];
     if (asset !== undefined) {
       response.setHeader(
         'Content-Type',

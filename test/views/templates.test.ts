@@ -71,7 +71,7 @@ describe.each(samples.map((sample) => [sample.name, sample] as const))('%s', (_n
   ])('makes no link to %s', (address) => {
     const html = renderSample(preview, withModel(sample, address), { locale: 'en' });
     for (const [, href] of html.matchAll(/<a[^>]*href="([^"]*)"/g))
-      expect(href).toMatch(/^(https?:\/\/|\/(?!\/))/);
+      expect(href).toMatch(/^(https?:\/\/|\/(?!\/)|#[a-z-]+$)/);
   });
 });
 
@@ -125,10 +125,20 @@ describe('the layout', () => {
   });
 });
 
-describe('the style sheet', () => {
-  it('stays small and loads nothing from elsewhere', () => {
-    const css = readFileSync(join(assets, 'app.css'), 'utf8');
-    expect(Buffer.byteLength(css)).toBeLessThan(16 * 1024);
-    expect(css).not.toMatch(/url\(|@import|@font-face/);
+describe('what a page is made of', () => {
+  const read = (name: string) => readFileSync(join(assets, name), 'utf8');
+  const shared = ['app.css', 'dark.css', 'contrast.css', 'account.css', 'app.js'];
+
+  it('loads nothing from elsewhere', () => {
+    for (const name of shared) expect(read(name), name).not.toMatch(/url\(|@import|@font-face|https?:/);
   });
+
+  it.each(samples.map((sample) => [sample.name, sample] as const))(
+    'is less than 50 kB with all that it loads: %s',
+    (_name, sample) => {
+      const html = renderSample(preview, sample, { locale: 'de' });
+      const all = [html, ...shared.map(read)].join('');
+      expect(Buffer.byteLength(all)).toBeLessThan(50 * 1000);
+    },
+  );
 });

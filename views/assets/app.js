@@ -35,6 +35,32 @@ document.addEventListener('submit', (event) => {
   setTimeout(() => event.submitter?.setAttribute('aria-disabled', 'true'), 0);
 });
 
+// What is to be copied is copied by a button, where the browser allows it.
+for (const button of document.querySelectorAll('button[data-copy]')) {
+  const source = document.getElementById(button.dataset.copy);
+  const label = button.querySelector('span') ?? button;
+  const { textContent: before } = label;
+  if (!source || !navigator.clipboard) continue;
+  button.hidden = false;
+  button.addEventListener('click', async () => {
+    await navigator.clipboard.writeText(source.dataset.text ?? source.textContent.trim());
+    label.textContent = button.dataset.copied;
+    setTimeout(() => (label.textContent = before), 2000);
+  });
+}
+
+for (const button of document.querySelectorAll('button[data-print]')) {
+  button.hidden = false;
+  button.addEventListener('click', () => print());
+}
+
+// What was done is told once, and not again when the page is loaded anew.
+const here = new URL(location.href);
+if (here.searchParams.has('done')) {
+  here.searchParams.delete('done');
+  history.replaceState(null, '', here);
+}
+
 // A page that only passes something on sends it by itself.
 const passingOn = document.querySelector('form[data-passing-on]');
 if (passingOn instanceof HTMLFormElement) passingOn.requestSubmit();
