@@ -7,7 +7,7 @@ export const config = { transaction: false };
 export async function up(knex: Knex): Promise<void> {
   await knex.raw('set lock_timeout = 0');
   await knex.raw(
-    'create index concurrently if not exists verifications_recipient on verifications (recipient, created_at)',
+    'create index concurrently if not exists verifications_recipient on verifications (lower(recipient), created_at)',
   );
 }
 

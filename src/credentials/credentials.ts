@@ -6,8 +6,8 @@ import type { AccountId } from '../lib/ids.ts';
 import type { Lockout } from '../lockout/lockout.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Db, Postgres } from '../platform/database/postgres.ts';
-import type { Log } from '../platform/telemetry/log.ts';
 import type { Job } from '../platform/jobs/jobs.ts';
+import type { Log } from '../platform/telemetry/log.ts';
 import { createFactorDoors, type FactorDoorDeps } from './factors/doors.ts';
 import type { Factors } from './factors/factors.ts';
 import { type Blocklist, createBlocklist } from './password/blocklist.ts';
@@ -25,14 +25,22 @@ import { createReasonToChange, type SignInCheck } from './password/reason-to-cha
 import { createPasswordSetting, type SetPasswordOptions } from './password/setting.ts';
 import { createPasswordSignIn } from './password/sign-in.ts';
 import * as store from './password/store.ts';
-import type { PasswordProof, Presented, Verification } from './schema.ts';
+import type { Presented, Verification } from './schema.ts';
 
 export { createDevices, type Device, type Devices } from './devices/devices.ts';
 export { openBreachLists } from './password/breached.ts';
 export type { BreachCheck, PasswordLimits } from './password/checking.ts';
 export type { ChangeReason, Passwords } from './password/passwords.ts';
 export type { SetPasswordOptions } from './password/setting.ts';
-export type { AddedFactor, Factor, FactorKind, FactorSummary, Presented, Sent, Verification } from './schema.ts';
+export type {
+  AddedFactor,
+  Factor,
+  FactorKind,
+  FactorSummary,
+  Presented,
+  Sent,
+  Verification,
+} from './schema.ts';
 
 export interface Credentials {
   verify<M extends keyof Presented>(method: M, proof: Presented[M]): Promise<Verification>;

@@ -10,11 +10,14 @@ import { inBatches } from '../platform/jobs/batches.ts';
 import type { Job } from '../platform/jobs/jobs.ts';
 import { currentOrigin } from '../platform/origin.ts';
 import { keyedHash } from '../platform/secrets/tokens.ts';
+import * as guesses from './guesses.ts';
 import {
   delayTable,
   FORGET_AFTER_SECONDS,
   FREE_KEPT_SECONDS_PER_FAILURE,
   freeAttemptsOf,
+  GUESSES_PER_SIGN_IN,
+  GUESSING_SECONDS,
   KNOWN_ADDRESS_SECONDS,
   type Level,
   type LockoutSettings,
@@ -37,16 +40,27 @@ export type Reservation =
 export interface Lockout {
   /**
    * For what was typed, whether an account has it or not; the address is that of the current origin. `also` is done in the
-   * same statement, when the attempt is allowed.
+   * same statement, when the attempt is allowed. The factors of an account are counted by themselves: who guesses at them
+   * locks nobody out of the password, and nobody can type their name.
    */
-  reserve(typed: string, also?: store.Also): Promise<Reservation>;
+  reserve(typed: string | { factorsOf: AccountId }, also?: store.Also): Promise<Reservation>;
+  /**
+   * One guess of the few that one sign-in has, whatever the account may have left: undefined, or the seconds until there is
+   * another. `noGuess` begins anew after a right one.
+   */
+  guess(binding: string): Promise<number | undefined>;
+  noGuess(binding: string): Promise<void>;
   /** Together with `also`: false when that touched nothing, and then the attempt stays a failure. */
   succeeded(attempt: Attempt, also?: store.Also): Promise<boolean>;
   /** The proof was never looked at (the server was busy). */
   takeBack(attempt: Attempt, db?: Db): Promise<void>;
-  standing(typed: string): Promise<Standing>;
+  standing(typed: string | { factorsOf: AccountId }): Promise<Standing>;
   /** True when something was locked. The ledger gets the account when the identifier is one's. */
-  releaseIdentifier(typed: string, accountId: AccountId | null, by: Actor): Promise<boolean>;
+  releaseIdentifier(
+    typed: string | { factorsOf: AccountId },
+    accountId: AccountId | null,
+    by: Actor,
+  ): Promise<boolean>;
   releaseAddress(address: string, by: Actor): Promise<boolean>;
   jobs(): Job[];
 }
@@ -91,6 +105,14 @@ export function createLockout(deps: LockoutDeps): Lockout {
       const row = counted.find(({ level }) => level === 'address')?.also ?? undefined;
       return { kind: 'allowed', attempt: { ...keys, lastFreeAt }, also: row };
     },
+    async guess(binding) {
+      const now = clock.now();
+      const at = { now, endsAt: new Date(now.getTime() + GUESSING_SECONDS * 1000) };
+      const key = bindingHash(deps, binding);
+      if (await guesses.countGuess(postgres.db, key, GUESSES_PER_SIGN_IN, at)) return undefined;
+      return secondsUntil(await guesses.guessingEnd(postgres.db, key), now);
+    },
+    noGuess: (binding) => guesses.forgetGuesses(postgres.db, bindingHash(deps, binding)),
     succeeded({ identifier, address }, also) {
       const now = clock.now();
       const expiresAt = new Date(now.getTime() + KNOWN_ADDRESS_SECONDS * 1000);
@@ -109,7 +131,7 @@ export function createLockout(deps: LockoutDeps): Lockout {
 
 async function releaseIdentifier(
   deps: LockoutDeps,
-  typed: string,
+  typed: string | { factorsOf: AccountId },
   accountId: AccountId | null,
   by: Actor,
 ): Promise<boolean> {
@@ -153,7 +175,12 @@ function rulesOf(settings: LockoutSettings): store.Rules {
   return { pair: rule('pair'), identifier: rule('identifier'), address: rule('address') };
 }
 
-function identifierHash(deps: LockoutDeps, typed: string): Buffer {
+function bindingHash(deps: LockoutDeps, binding: string): Buffer {
+  return keyedHash(deps.identifierKey, `guesses:${binding}`);
+}
+
+function identifierHash(deps: LockoutDeps, typed: string | { factorsOf: AccountId }): Buffer {
+  if (typeof typed !== 'string') return keyedHash(deps.identifierKey, `factors:${typed.factorsOf}`);
   // What nobody can be called is counted as it was typed: it must be answered like every other unknown identifier.
   return keyedHash(deps.identifierKey, `identifier:${normalizeIdentifier(typed) ?? typed.trim()}`);
 }

@@ -23,6 +23,9 @@ export const FORGET_AFTER_SECONDS = 2 * 86_400;
 export const FREE_KEPT_SECONDS_PER_FAILURE = 3600;
 /** So long an address from which the identifier signed in stays known. */
 export const KNOWN_ADDRESS_SECONDS = 30 * 86_400;
+/** Wrong codes in a row within one sign-in; then it waits so long, or is begun anew with the password. */
+export const GUESSES_PER_SIGN_IN = 5;
+export const GUESSING_SECONDS = 15 * 60;
 
 /** Free attempts cost nothing; the one that uses them up starts the base delay; each further failure doubles it. */
 export function delaySeconds(

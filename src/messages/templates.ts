@@ -14,6 +14,8 @@ const link = 'https://id.example.com/verify?token=8m3kq2v7x1t9c4z6r5w0n8b2';
 const code = '48203917';
 
 const table = {
+  'factor-code': { values: { code, minutes: 10 }, sms: true },
+  'sign-in-code': { values: { code, minutes: 10 }, sms: true },
   'verify-address': { values: { code, link, minutes: 30 } },
 } as const satisfies Record<string, TemplateSample>;
 

@@ -1,5 +1,6 @@
 // The shapes of codes and links on their way: what is asked for, and what one of them proved.
 import type { AccountId, VerificationId } from '../lib/ids.ts';
+import type { MailTemplate } from '../messages/messages.ts';
 
 /** What a code or link is good for; it opens nothing else. */
 export type Purpose =
@@ -13,7 +14,7 @@ export type Purpose =
 
 export type Channel = 'mail' | 'sms';
 
-export interface NewVerification<Template extends string = string> {
+export interface NewVerification {
   purpose: Purpose;
   channel: Channel;
   to: string;
@@ -23,7 +24,7 @@ export interface NewVerification<Template extends string = string> {
   code?: boolean;
   /** `/verify-address` becomes `${issuer}/verify-address?token=…`. */
   link?: { path: string };
-  template: Template;
+  template: MailTemplate;
   locale: string | null;
   /** For the template, beside `code`, `link` and `minutes`. */
   values?: Record<string, unknown>;

@@ -72,7 +72,7 @@ export async function lockLimits(trx: Db, keys: readonly string[]): Promise<void
   await trx.raw(
     `select pg_advisory_xact_lock(hashtextextended('verifications:' || key, 0))
      from unnest(cast(? as text[])) as key order by hashtextextended(key, 0)`,
-    [keys],
+    [[...keys]],
   );
 }
 

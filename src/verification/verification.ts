@@ -3,6 +3,7 @@ import { randomInt } from 'node:crypto';
 import { digitsIn } from '../lib/digits.ts';
 import { type AccountId, newId, type VerificationId } from '../lib/ids.ts';
 import { addressPrefix, normalizeAddress } from '../lib/ip.ts';
+import type { Messages } from '../messages/messages.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Db, Postgres } from '../platform/database/postgres.ts';
 import { inBatches } from '../platform/jobs/batches.ts';
@@ -39,26 +40,10 @@ export interface VerificationSettings {
   perAddress: number;
 }
 
-/** What carries them, as far as it is needed here. */
-export interface Carrier {
-  send(
-    trx: Db,
-    message: {
-      channel: 'mail' | 'sms';
-      template: string;
-      to: string;
-      accountId: AccountId | null;
-      locale: string | null;
-      values: Record<string, unknown>;
-      expiresAt: Date;
-    },
-  ): Promise<void>;
-}
-
 export interface VerificationDeps {
   postgres: Postgres;
   clock: Clock;
-  messages: Carrier;
+  messages: Pick<Messages, 'send'>;
   /** The server secret 'one-time'. */
   key: Buffer;
   issuer: string;

@@ -187,6 +187,19 @@ export const errors = {
     sentence: 'This is the last administrator. Make another account administrator first.',
   },
 
+  account_suspended: {
+    status: 409,
+    sentence: 'The account is suspended. Reinstate it first.',
+  },
+  email_missing: {
+    status: 409,
+    sentence: 'The account has no mail address. Ask for delivery by link, and hand the link over.',
+  },
+  email_present: {
+    status: 409,
+    sentence: 'The account has a mail address, and the link goes there. Ask for delivery by mail.',
+  },
+
   password_too_short: { status: 400, sentence: 'The password is too short.' },
   password_too_long: { status: 400, sentence: 'The password is too long.' },
   password_common: {

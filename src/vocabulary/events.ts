@@ -10,6 +10,18 @@ export const events = {
 
   'password.set':
     'A password was set for an account. In place of another one it ended sessions, grants and tokens, unless the details say that they were kept.',
+  'password.recovery-asked':
+    'Somebody asked for a link by which this account gets a new password; the reason says why none was sent.',
+  'password.recovered':
+    'A forgotten password was replaced by way of a link; sessions, grants, tokens and other links ended.',
+  'password.reset-started':
+    'An administrator had a link made by which the owner sets a new password; the details say how it travels, and whether the old one and what was open under it ended at once.',
+  'account.email-changed':
+    'The owner of an account proved a new mail address; the old one was told how to take it back.',
+  'account.email-restored':
+    'The mail address of before took back its change; the password, sessions, grants and tokens ended.',
+  'account.phone-changed': 'The owner of an account proved a phone number.',
+  'account.phone-removed': 'The owner of an account took away its phone number.',
   'password.rehashed':
     'A password was hashed again, at a higher cost or in place of a hash of another system, after it was presented correctly.',
   'password.change-required':
@@ -129,7 +141,8 @@ export const events = {
   'signing-key.removed':
     'A signing key was removed from the published set: at its time, or, as the reason says, withdrawn before it.',
 
-  'message.failed': 'A mail or text message was given up; the reason says why, and `message retry` sends it again.',
+  'message.failed':
+    'A mail or text message was given up; the reason says why, and `message retry` sends it again.',
   'message.retried': 'A mail or text message is sent once more.',
 
   'audit.month-removed': 'The events of a month reached the end of their retention and were removed.',

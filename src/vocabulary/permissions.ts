@@ -44,6 +44,8 @@ export const permissions = {
   'own-api-keys:delete': 'Revoke API keys of their own.',
   'own-api-keys:read': 'See API keys of their own.',
   'own-api-keys:update': 'Change, rotate, disable and enable API keys of their own.',
+  'own-factors:read': 'See their own second factors, without their secrets.',
+  'own-factors:update': 'Add, rename and remove second factors of their own, and renew their recovery codes.',
   'resources:delete': 'Remove registered resources.',
   'resources:read': 'See registered resources and their properties.',
   'resources:update': 'Register resources, and change their properties.',
@@ -70,4 +72,6 @@ export const everyone: readonly Permission[] = [
   'own-api-keys:delete',
   'own-api-keys:read',
   'own-api-keys:update',
+  'own-factors:read',
+  'own-factors:update',
 ];

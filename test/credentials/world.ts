@@ -10,11 +10,18 @@ import {
 } from '../../src/credentials/credentials.ts';
 import type { AccountId } from '../../src/lib/ids.ts';
 import { createLockout, type Lockout, type LockoutSettings } from '../../src/lockout/lockout.ts';
+import type { NewMessage } from '../../src/messages/messages.ts';
 import { createChanges } from '../../src/platform/changes.ts';
 import type { Clock } from '../../src/platform/clock.ts';
 import type { Postgres } from '../../src/platform/database/postgres.ts';
 import { withOrigin } from '../../src/platform/origin.ts';
+import { createVault } from '../../src/platform/secrets/vault.ts';
 import { silentLog } from '../../src/platform/telemetry/log.ts';
+import {
+  createVerification,
+  type Verification,
+  type VerificationSettings,
+} from '../../src/verification/verification.ts';
 
 export interface World {
   accounts: Accounts;
@@ -24,6 +31,11 @@ export interface World {
   clock: Clock & { pass(seconds: number): void };
   /** The ids of accounts whose sessions, grants and tokens were ended. */
   ended: AccountId[];
+  verification: Verification;
+  /** What was written to people. */
+  sent: NewMessage[];
+  /** The ids of accounts whose remembered devices were forgotten. */
+  forgotten: AccountId[];
 }
 
 export const PASSWORD = 'violet umbrella over a lighthouse';
@@ -50,12 +62,23 @@ export const lockoutSettings: LockoutSettings = {
   maximumDelaySeconds: 3600,
 };
 
+const codeSettings: VerificationSettings = {
+  codeSeconds: 600,
+  linkSeconds: 1800,
+  perRecipient: 50,
+  perAccount: 50,
+  perAddress: 1000,
+};
+
 export function createWorld(
   postgres: Postgres,
-  changes: Partial<Omit<CredentialDeps, 'settings'>> & {
+  changes: Partial<Omit<CredentialDeps, 'settings' | 'factors'>> & {
     settings?: Partial<CredentialSettings>;
     lockoutSettings?: Partial<LockoutSettings>;
     identifierKey?: Buffer;
+    codeSettings?: Partial<VerificationSettings>;
+    factorSettings?: { smsCountries?: string[]; maximumConsecutiveFailures?: number };
+    withoutSms?: true;
   } = {},
 ): World {
   const clock = movableClock();
@@ -73,6 +96,21 @@ export function createWorld(
     identifierKey: changes.identifierKey ?? randomBytes(32),
     settings: { ...lockoutSettings, ...changes.lockoutSettings },
   });
+  const key = randomBytes(32);
+  const sent: NewMessage[] = [];
+  const forgotten: AccountId[] = [];
+  const messages = {
+    canSend: (channel: 'mail' | 'sms') => channel === 'mail' || changes.withoutSms !== true,
+    send: async (_trx: unknown, message: NewMessage) => void sent.push(message),
+  };
+  const verification = createVerification({
+    postgres,
+    clock,
+    messages,
+    key,
+    issuer: 'https://id.example.com',
+    settings: { ...codeSettings, ...changes.codeSettings },
+  });
   const credentials = createCredentials({
     postgres,
     audit,
@@ -81,11 +119,23 @@ export function createWorld(
     accounts,
     lockout,
     endAccountState,
+    factors: {
+      vault: createVault(randomBytes(32)),
+      verification,
+      messages,
+      oneTimeKey: key,
+      productName: 'Gatehouse',
+      issuer: 'https://id.example.com',
+      settings: { smsCountries: [], maximumConsecutiveFailures: 100, ...changes.factorSettings },
+      async forgetDevices(_trx, id) {
+        forgotten.push(id);
+      },
+    },
     contextWords: ['gatehouse'],
     ...changes,
     settings: { ...cheap, ...changes.settings },
   });
-  return { accounts, audit, credentials, lockout, clock, ended };
+  return { accounts, audit, credentials, verification, lockout, clock, ended, sent, forgotten };
 }
 
 /** An act that comes from this address. */

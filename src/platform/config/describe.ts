@@ -99,6 +99,8 @@ const titles: Partial<Record<keyof Config, string>> = {
   limits: 'Limits, per minute',
   branding: 'Branding',
   messages: 'Mail and text messages',
+  factors: 'Second factors',
+  verification: 'Codes and links that are sent',
   outgoing: 'Outgoing requests',
   metrics: 'Metrics',
   tracing: 'Traces',

@@ -2,6 +2,7 @@
 import { createPublicKey } from 'node:crypto';
 import { isIP } from 'node:net';
 import { availableParallelism } from 'node:os';
+import { isCountry } from '../../lib/phone.ts';
 import { parseRedisUrl, REDIS_URL_FORMS } from '../redis/url.ts';
 
 export type Parsed<T> = { value: T } | { mistake: string };
@@ -240,6 +241,18 @@ export const networks: Kind<readonly string[]> = {
     const wrong = list.find((part) => !isNetwork(part));
     if (wrong === undefined) return { value: Object.freeze(list) };
     return { mistake: `has "${wrong}", which is not an address or CIDR range such as 10.0.0.0/8` };
+  },
+};
+
+/** Of phone numbers. */
+export const countries: Kind<readonly string[]> = {
+  says: 'two-letter country codes (ISO 3166), separated by commas',
+  parse(given) {
+    const list = given.toUpperCase().split(/[\s,]+/);
+    const known = list.filter((code) => code !== '');
+    const wrong = known.find((code) => !isCountry(code));
+    if (wrong === undefined) return { value: Object.freeze(known) };
+    return { mistake: `has "${wrong}", which is no country code such as AT` };
   },
 };
 

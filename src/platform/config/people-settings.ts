@@ -18,6 +18,46 @@ export const peopleSettings = {
       'Whether a browser that was remembered spares administrators their second factor, too.',
     ),
   },
+  factors: {
+    smsCountries: setting(
+      'SMS_COUNTRIES',
+      kind.countries,
+      [],
+      'Countries to whose phone numbers codes are sent; empty: all.',
+    ),
+  },
+  verification: {
+    codeSeconds: setting(
+      'CODE_SECONDS',
+      kind.wholeNumber(60, 600),
+      600,
+      'How long a code that was sent by mail or SMS is good for.',
+    ),
+    linkSeconds: setting(
+      'LINK_SECONDS',
+      kind.wholeNumber(60, 1800),
+      1800,
+      'How long a link that was sent by mail is good for.',
+    ),
+    perRecipient: setting(
+      'CODES_PER_RECIPIENT',
+      kind.wholeNumber(1, 1000),
+      6,
+      'How many codes and links one mail address or phone number gets in an hour.',
+    ),
+    perAccount: setting(
+      'CODES_PER_ACCOUNT',
+      kind.wholeNumber(1, 1000),
+      12,
+      'How many codes and links are sent for one account in an hour.',
+    ),
+    perAddress: setting(
+      'CODES_PER_ADDRESS',
+      kind.wholeNumber(1, 100_000),
+      60,
+      'How many codes and links are sent in an hour because one IP address (an IPv6 /64) asked for them.',
+    ),
+  },
   devices: {
     rememberedDays: setting(
       'REMEMBERED_DEVICE_DAYS',
