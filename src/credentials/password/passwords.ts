@@ -1,6 +1,7 @@
 // What is known and decided about passwords besides presenting and setting one: what they must be, and which must be changed.
 import type { Actor, Audit } from '../../audit/audit.ts';
 import type { AccountId } from '../../lib/ids.ts';
+import type { Clock } from '../../platform/clock.ts';
 import type { Db, Postgres } from '../../platform/database/postgres.ts';
 import type { PasswordChecking, PasswordLimits } from './checking.ts';
 import * as store from './store.ts';
@@ -26,11 +27,18 @@ export interface Passwords {
     by: Actor,
     options?: { keepSessions?: boolean; db?: Db },
   ): Promise<boolean>;
+  /**
+   * From now on nobody signs in by it, nor ends a sign-in under way with it; it stays among those that may not be chosen
+   * again. Ends nothing else and tells nobody: that is for the act that it is part of.
+   */
+  discard(trx: Db, accountId: AccountId): Promise<void>;
 }
 
 export interface PasswordsDeps {
   postgres: Postgres;
   audit: Audit;
+  clock: Clock;
+  settings: { history: number };
   checking: PasswordChecking;
   mustHaveFactor: (accountId: AccountId) => Promise<boolean>;
   endAccountState: (trx: Db, accountId: AccountId) => Promise<void>;
@@ -49,6 +57,9 @@ export function createPasswords(deps: PasswordsDeps): Passwords {
       if (!standing.short || standing.hasFactor) return undefined;
       return (await deps.mustHaveFactor(accountId)) ? undefined : 'short';
     },
+
+    discard: (trx, accountId) =>
+      store.discardPassword(trx, accountId, { at: deps.clock.now(), history: deps.settings.history }),
 
     requireChange(accountId, reason, by, { keepSessions = false, db } = {}) {
       const write = async (trx: Db) => {

@@ -99,6 +99,15 @@ export async function replacePassword(
   return row.first ? 'first' : 'replaced';
 }
 
+export async function discardPassword(
+  trx: Db,
+  accountId: AccountId,
+  { at, history }: { at: Date; history: number },
+): Promise<void> {
+  const [former] = await trx('passwords').where({ account_id: accountId }).delete().returning('hash');
+  if (former !== undefined) await keepFormer(trx, accountId, { hash: former.hash, at, history });
+}
+
 /** Two of one instant are told apart; the oldest go. */
 async function keepFormer(
   db: Db,
