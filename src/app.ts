@@ -176,7 +176,7 @@ export function createApp(services: Services): App {
 
 function pagesAndRoutes(services: Services): Router {
   const { config, site, limits, csrf, carrier, i18n, renderer, gateway } = services;
-  const account = createAccountArea(services.oidc);
+  const account = createAccountArea({ ...services, interactions: services.oidc.interactions });
   const router = new Router();
   const { version } = packageFile;
   const api = documented(managementRoutes(services), {

@@ -1,4 +1,5 @@
 // The account area: who is signed in here, whether they proved it lately, and the way to do so and back.
+import type { Assurance } from '../assurance/assurance.ts';
 import type { Interactions } from '../oidc/oidc.ts';
 import type { AccountArea } from '../platform/http/page.ts';
 import { sections } from './sections.ts';
@@ -8,6 +9,7 @@ export const RECENT_SECONDS = 10 * 60;
 
 export interface AccountAreaDeps {
   interactions: Pick<Interactions, 'activeHere'>;
+  assurance: Pick<Assurance, 'isEnough'>;
 }
 
 export function createAccountArea(deps: AccountAreaDeps): AccountArea {
@@ -17,11 +19,14 @@ export function createAccountArea(deps: AccountAreaDeps): AccountArea {
       const active = await deps.interactions.activeHere(ctx.req, ctx.res);
       if (active === undefined) return undefined;
       const { id, account, session } = active;
+      const { amr = [] } = session;
+      // What the account demands may have grown since: the next authorization asks for the rest.
+      if (!(await deps.assurance.isEnough(account.id, amr))) return undefined;
       return {
         accountId: account.id,
         sessionId: id,
         authenticatedAt: new Date((session.loginTs ?? 0) * 1000),
-        amr: session.amr ?? [],
+        amr,
         name: account.name ?? account.username ?? account.email ?? account.id,
         email: account.email,
         locale: account.locale,

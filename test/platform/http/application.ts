@@ -238,4 +238,5 @@ const nobody: AccountArea = {
   person: async () => undefined,
   isRecent: () => false,
   signInAt: (back) => `/account/sign-in?${new URLSearchParams({ back })}`,
+  sections: [],
 };
