@@ -3,16 +3,26 @@ import type { Actor, Audit } from '../audit/audit.ts';
 import { foldCase, normalizeIdentifier } from '../lib/identifiers.ts';
 import { type AccountId, newId, parseId } from '../lib/ids.ts';
 import { decodeCursor, type Page, type PageRequest, pageOf } from '../lib/page.ts';
-import type { Changes } from '../platform/changes.ts';
+import { afterCommit, type Changes } from '../platform/changes.ts';
 import type { Clock } from '../platform/clock.ts';
 import { createBatch } from '../platform/database/batch.ts';
 import type { Db, Postgres } from '../platform/database/postgres.ts';
 import { failure } from '../platform/errors.ts';
-import { type ChangedFields, changedFields, firstFields, wantedIdentifiers } from './fields.ts';
+import {
+  type ChangedFields,
+  changedFields,
+  firstFields,
+  merged,
+  phoneAfter,
+  wantedIdentifiers,
+} from './fields.ts';
+import { createProfile, type Profile } from './profile.ts';
 import type { Account, AccountChange, AccountFilter, NewAccount } from './schema.ts';
 import * as store from './store.ts';
 
 export { refuseAdminAccount } from './admin-only.ts';
+export { createProfile, type Profile, type ProfileField, sentenceOf } from './profile.ts';
+export { profileFrom } from './profile-file.ts';
 export type { Account, AccountChange, AccountFilter, AccountStatus, NewAccount } from './schema.ts';
 
 /** Throws when this account may not be touched by whoever asks. It sees the account as it is under the lock of the change. */
@@ -25,8 +35,8 @@ export interface Accounts {
   find(id: string, db?: Db): Promise<Account | undefined>;
   findByIdentifier(typed: string): Promise<Account | undefined>;
   list(filter: AccountFilter, page: PageRequest): Promise<Page<Account>>;
-  /** Throws version_conflict when `change.version` is not the current one. */
-  change(id: AccountId, change: AccountChange, by: Actor, guard?: AccountGuard): Promise<Account>;
+  /** Throws version_conflict when `change.version` is not the current one. With `db`, inside that transaction. */
+  change(id: AccountId, change: AccountChange, by: Actor, guard?: AccountGuard, db?: Db): Promise<Account>;
   /** Ends sessions, grants and tokens in the same commit. Throws last_admin. */
   suspend(id: AccountId, reason: string | null, by: Actor, guard?: AccountGuard): Promise<void>;
   /** Nothing from before comes back with it. */
@@ -41,6 +51,8 @@ export interface Accounts {
     only?: { version?: number | undefined; guard?: AccountGuard },
   ): Promise<void>;
   hasAny(db?: Db): Promise<boolean>;
+  /** The fields that there are beside who somebody is to this server. */
+  readonly profile: Profile;
 }
 
 /** For the command line: by id, mail address or user name. Throws account_not_found. */
@@ -58,15 +70,26 @@ export interface AccountsDeps {
   endAccountState: (trx: Db, accountId: AccountId) => Promise<void>;
   /** Whoever keeps in memory what an account may do hears of its change. */
   changes: Pick<Changes, 'bump' | 'poll'>;
+  /** The standard fields alone unless given. */
+  profile?: Profile;
 }
 
-export function createAccounts(deps: AccountsDeps): Accounts {
+export function createAccounts(given: AccountsDeps): Accounts {
+  const deps = { ...given, profile: given.profile ?? createProfile() };
   const { postgres } = deps;
   const found = createBatch({
     inFlight: 2,
     companyMilliseconds: 1,
     run: (ids: readonly AccountId[]) => store.findAccounts(postgres.db, ids),
   });
+
+  /** In a commit of the caller's, which should be near: the row of the topic is locked until then. */
+  async function within<T>(trx: Db, act: Act, run: (trx: Db) => Promise<T>): Promise<T> {
+    const done = await run(trx);
+    await deps.changes.bump(trx, 'access', act.id);
+    afterCommit(trx, () => void deps.changes.poll().catch(() => undefined));
+    return done;
+  }
 
   /** One commit that is heard of, on this node before it returns; were the look to fail, the next one brings it. */
   async function commit<T>(act: Act, run: (trx: Db) => Promise<T>): Promise<T> {
@@ -95,9 +118,10 @@ export function createAccounts(deps: AccountsDeps): Accounts {
       return store.findAccountByIdentifier(postgres.db, normalizeIdentifier(typed) ?? '');
     },
     list: (filter, page) => listPage(postgres.db, filter, page),
-    change: (id, change, by, guard) => {
+    change: (id, change, by, guard, db) => {
       const act = { id, by, guard };
-      return commit(act, (trx) => changeIn(deps, trx, change, act));
+      const run = (trx: Db) => changeIn(deps, trx, change, act);
+      return db === undefined ? commit(act, run) : within(db, act, run);
     },
     suspend: (id, reason, by, guard) => {
       const act = { id, by, guard };
@@ -112,11 +136,12 @@ export function createAccounts(deps: AccountsDeps): Accounts {
       return commit(act, (trx) => removeIn(deps, trx, act));
     },
     hasAny: (db = postgres.db) => store.anyAccount(db),
+    profile: deps.profile,
   };
 }
 
-async function createIn(deps: AccountsDeps, trx: Db, input: NewAccount, by: Actor): Promise<Account> {
-  const { fields, identifiers, emailVerified } = firstFields(input);
+async function createIn(deps: WithProfile, trx: Db, input: NewAccount, by: Actor): Promise<Account> {
+  const { fields, identifiers, emailVerified } = firstFields(input, deps.profile);
   const id = newId('acc');
   const now = deps.clock.now();
   await store.insertAccount(trx, id, fields, now);
@@ -136,6 +161,8 @@ async function createIn(deps: AccountsDeps, trx: Db, input: NewAccount, by: Acto
   });
   return mustFind(trx, id);
 }
+
+type WithProfile = AccountsDeps & { profile: Profile };
 
 async function listPage(db: Db, filter: AccountFilter, page: PageRequest): Promise<Page<Account>> {
   const before = page.cursor === null ? undefined : cursorId(page.cursor);
@@ -171,7 +198,7 @@ interface Act {
   version?: number | undefined;
 }
 
-async function changeIn(deps: AccountsDeps, trx: Db, change: AccountChange, act: Act): Promise<Account> {
+async function changeIn(deps: WithProfile, trx: Db, change: AccountChange, act: Act): Promise<Account> {
   const { id, by } = act;
   const wanted = changedFields(change);
   const held = { ...act, version: change.version };
@@ -179,7 +206,9 @@ async function changeIn(deps: AccountsDeps, trx: Db, change: AccountChange, act:
   const before = await mustFind(trx, id);
   if (wanted.names.length === 0) return before;
   const now = deps.clock.now();
-  await store.updateAccount(trx, id, wanted.fields, now);
+  const profile = wanted.profile && merged(deps.profile, before.profile, wanted.profile);
+  const fields = { ...wanted.fields, ...phoneAfter(before, wanted), ...(profile && { profile }) };
+  await store.updateAccount(trx, id, fields, now);
   await changeIdentifiers(trx, before, wanted, now);
   await deps.audit.record(trx, {
     type: 'account.changed',

@@ -5,6 +5,7 @@ import { answer, type Caller, type Route, route } from '../platform/api/route.ts
 import { failure } from '../platform/errors.ts';
 import type { Account, AccountGuard, Accounts } from './accounts.ts';
 import { needAdmin, refuseAdminAccount } from './admin-only.ts';
+import { type ProfileParty, sentenceOf } from './profile.ts';
 import { AccountChange, AccountView, NewAccount } from './schema.ts';
 
 const ListQuery = z.object({
@@ -43,6 +44,22 @@ export interface AccountRouteDeps {
 }
 
 export function accountRoutes({ accounts, access }: AccountRouteDeps): Route[] {
+  const { profile } = accounts;
+  const shown = (account: Account, to: ProfileParty = 'admin'): Account => ({
+    ...account,
+    profile: profile.extrasOf(account, to),
+  });
+
+  /** Some fields are only their owner's to change. */
+  function refuseOthersFields(given: Record<string, unknown> = {}): void {
+    const fields = Object.keys(given).flatMap((name) => {
+      const field = profile.field(name);
+      if (field === undefined || field.changeableBy.includes('admin')) return [];
+      return [[`profile.${name}`, sentenceOf('notYours', field)]];
+    });
+    if (fields.length > 0) throw failure('request_invalid', { fields: Object.fromEntries(fields) });
+  }
+
   async function found(id: string): Promise<Account> {
     const account = await accounts.find(id);
     if (!account) throw failure('account_not_found');
@@ -66,9 +83,10 @@ export function accountRoutes({ accounts, access }: AccountRouteDeps): Route[] {
       summary: 'Accounts, the newest first.',
       query: ListQuery,
       reply: { 200: pageReply(AccountView) },
-      run({ query }) {
+      async run({ query }) {
         const { filter, page } = pageOfQuery(query);
-        return accounts.list(filter, page);
+        const { items, nextCursor } = await accounts.list(filter, page);
+        return { items: items.map((account) => shown(account)), nextCursor };
       },
     }),
     // Without a password: nobody else chooses one for a person (OWASP ASVS 6.4.6).
@@ -85,8 +103,9 @@ export function accountRoutes({ accounts, access }: AccountRouteDeps): Route[] {
       errors: ['identifier_taken', 'identifier_invalid'],
       async run({ body, caller }) {
         if (body.admin === true) needAdmin(caller.permissions);
+        refuseOthersFields(body.profile);
         const account = await accounts.create(body, caller);
-        return answer(201, account, { Location: `accounts/${account.id}` });
+        return answer(201, shown(account), { Location: `accounts/${account.id}` });
       },
     }),
     route({
@@ -100,7 +119,7 @@ export function accountRoutes({ accounts, access }: AccountRouteDeps): Route[] {
       params: IdParams,
       reply: { 200: AccountView },
       errors: ['account_not_found'],
-      run: ({ params }) => found(params.id),
+      run: async ({ params }) => shown(await found(params.id)),
     }),
     route({
       operation: 'changeAccount',
@@ -117,7 +136,8 @@ export function accountRoutes({ accounts, access }: AccountRouteDeps): Route[] {
       async run({ params, body, caller, version }) {
         const { id } = await toChange(params.id, caller);
         if (body.admin !== undefined) needAdmin(caller.permissions);
-        return accounts.change(id, { ...body, version }, caller, guardOf(caller));
+        refuseOthersFields(body.profile);
+        return shown(await accounts.change(id, { ...body, version }, caller, guardOf(caller)));
       },
     }),
     route({
@@ -151,7 +171,7 @@ export function accountRoutes({ accounts, access }: AccountRouteDeps): Route[] {
       async run({ params, body, caller }) {
         const { id } = await toChange(params.id, caller);
         await accounts.suspend(id, body?.reason ?? null, caller, guardOf(caller));
-        return found(id);
+        return shown(await found(id));
       },
     }),
     route({
@@ -168,7 +188,7 @@ export function accountRoutes({ accounts, access }: AccountRouteDeps): Route[] {
       async run({ params, caller }) {
         const { id } = await toChange(params.id, caller);
         await accounts.reinstate(id, caller, guardOf(caller));
-        return found(id);
+        return shown(await found(id));
       },
     }),
     route({
@@ -183,7 +203,11 @@ export function accountRoutes({ accounts, access }: AccountRouteDeps): Route[] {
       reply: { 200: CallerView },
       run: async ({ caller }) => {
         const account = caller.kind === 'account' ? await accounts.find(caller.id) : undefined;
-        return { ...caller, permissions: [...caller.permissions], account: account ?? null };
+        return {
+          ...caller,
+          permissions: [...caller.permissions],
+          account: account ? shown(account, 'owner') : null,
+        };
       },
     }),
   ];

@@ -1,6 +1,6 @@
 // gatehouse user …: list, suspend, reinstate and delete people. What needs a password is in credentials/commands.ts.
 import { definedFields } from '../lib/fields.ts';
-import { type Command, confirmed, type Options, yes } from '../platform/command.ts';
+import { type Command, confirmed, type Options, UsageMistake, yes } from '../platform/command.ts';
 import { type Accounts, accountNamed } from './accounts.ts';
 import { type Account, type AccountChange, AccountView } from './schema.ts';
 
@@ -64,6 +64,12 @@ export const commands: Command<Services>[] = [
       { name: 'picture', value: 'uri', summary: 'Where a picture of them is.' },
       { name: 'locale', value: 'tag', summary: 'Their language, such as de-AT.' },
       { name: 'zoneinfo', value: 'zone', summary: 'Their time zone, such as Europe/Vienna.' },
+      {
+        name: 'field',
+        value: 'name=value',
+        repeat: true,
+        summary: 'A further field of the profile, such as nickname=Ada; nothing after = empties it.',
+      },
       { name: 'admin', value: 'answer', summary: 'Whether they are an administrator.', choices: YES_NO },
     ],
     async run({ services, args, options, by }) {
@@ -125,8 +131,20 @@ function changeOf(options: Options): AccountChange {
     picture: text('picture'),
     locale: text('locale'),
     zoneinfo: text('zoneinfo'),
+    profile: profileOf(options.list('field')),
     admin: answer('admin'),
   });
+}
+
+function profileOf(given: readonly string[]): Record<string, string | null> | undefined {
+  if (given.length === 0) return undefined;
+  return Object.fromEntries(
+    given.map((text) => {
+      const at = text.indexOf('=');
+      if (at < 1) throw new UsageMistake(`--field ${text}: write name=value.`);
+      return [text.slice(0, at), text.slice(at + 1) || null];
+    }),
+  );
 }
 
 function said(account: Account, status: string, sentence: string) {

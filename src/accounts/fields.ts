@@ -3,6 +3,7 @@ import type { z } from 'zod';
 import { definedFields, fieldsOf } from '../lib/fields.ts';
 import { type Identifier, type IdentifierKind, parseEmail, parseUsername } from '../lib/identifiers.ts';
 import { failure } from '../platform/errors.ts';
+import { type Profile, type ProfileValue, sentenceOf } from './profile.ts';
 import { type Account, AccountChange, NewAccount } from './schema.ts';
 import type { AccountFields } from './store.ts';
 
@@ -12,7 +13,7 @@ export interface FirstFields {
   emailVerified: boolean;
 }
 
-export function firstFields(input: NewAccount): FirstFields {
+export function firstFields(input: NewAccount, profile: Profile): FirstFields {
   const checked = check(NewAccount, input);
   const identifiers = [
     ...(checked.email ? [parsed('email', checked.email)] : []),
@@ -28,6 +29,9 @@ export function firstFields(input: NewAccount): FirstFields {
       picture: checked.picture ?? null,
       locale: checked.locale ?? null,
       zoneinfo: checked.zoneinfo ?? null,
+      phoneNumber: checked.phoneNumber ?? null,
+      phoneNumberVerified: (checked.phoneNumber ?? null) !== null && checked.phoneNumberVerified === true,
+      profile: merged(profile, {}, checked.profile ?? {}),
     },
     identifiers,
     emailVerified: checked.emailVerified ?? false,
@@ -35,7 +39,9 @@ export function firstFields(input: NewAccount): FirstFields {
 }
 
 export interface ChangedFields {
-  fields: Partial<AccountFields>;
+  fields: Partial<Omit<AccountFields, 'profile'>>;
+  /** Of the fields that lie in `profile`: what is named changes, null empties. */
+  profile?: Readonly<Record<string, unknown>>;
   /** Absent: stays. Null: is given up. */
   email?: Identifier | null;
   username?: Identifier | null;
@@ -45,18 +51,63 @@ export interface ChangedFields {
 }
 
 export function changedFields(change: AccountChange): ChangedFields {
-  const { email, username, emailVerified, version: _version, ...rest } = check(AccountChange, change);
+  const {
+    email,
+    username,
+    emailVerified,
+    version: _version,
+    profile,
+    ...rest
+  } = check(AccountChange, change);
   const fields = definedFields(rest);
   const names = Object.entries(change)
     .filter(([name, value]) => name !== 'version' && value !== undefined)
-    .map(([name]) => name);
+    .flatMap(([name]) =>
+      name === 'profile' ? Object.keys(profile ?? {}).map((one) => `profile.${one}`) : [name],
+    );
   return {
     fields,
     names,
+    ...(profile !== undefined && { profile }),
     ...(email !== undefined && { email: email === null ? null : parsed('email', email) }),
     ...(username !== undefined && { username: username === null ? null : parsed('username', username) }),
     ...(emailVerified !== undefined && { emailVerified }),
   };
+}
+
+/** Like a mail address: a new number is nobody's until it is verified, the same one stays as it was. */
+export function phoneAfter(
+  before: Account,
+  { fields: { phoneNumber = before.phoneNumber, phoneNumberVerified }, names }: ChangedFields,
+): Partial<AccountFields> {
+  if (!names.includes('phoneNumber') && phoneNumberVerified === undefined) return {};
+  const kept = phoneNumber === before.phoneNumber && before.phoneNumberVerified;
+  return { phoneNumberVerified: phoneNumber !== null && (phoneNumberVerified ?? kept) };
+}
+
+/** What lies in `profile` after the change. Throws request_invalid with a sentence for each field that is wrong. */
+export function merged(
+  profile: Profile,
+  before: Account['profile'],
+  given: Readonly<Record<string, unknown>>,
+): Account['profile'] {
+  const { values, mistakes } = profile.check(given);
+  const wrong = Object.entries(mistakes).map(([name, mistake]) => [
+    `profile.${name}`,
+    sentenceOf(mistake, profile.field(name)),
+  ]);
+  // What has a place of its own in an account is changed there: one value has one way in.
+  const elsewhere = Object.keys(values).flatMap((name) => {
+    const column = profile.field(name)?.column;
+    return column === undefined
+      ? []
+      : [[`profile.${name}`, `This is the field \`${column}\` of the account.`]];
+  });
+  if (wrong.length + elsewhere.length > 0) {
+    throw failure('request_invalid', { fields: Object.fromEntries([...wrong, ...elsewhere]) });
+  }
+  const after = Object.entries<ProfileValue | null>({ ...before, ...values });
+  return Object.fromEntries(after.filter((entry): entry is [string, ProfileValue] => entry[1] !== null));
 }
 
 export interface WantedIdentifier {

@@ -3,7 +3,9 @@ import { z } from 'zod';
 import { parseName } from '../lib/identifiers.ts';
 import type { AccountId } from '../lib/ids.ts';
 import { instant } from '../lib/instant.ts';
+import { parsePhoneNumber } from '../lib/phone.ts';
 import { isTimeZone } from '../lib/time-zone.ts';
+import { isLocale, type ProfileValue } from './profile-kinds.ts';
 
 export type AccountStatus = 'active' | 'suspended';
 
@@ -20,6 +22,11 @@ export interface Account {
   picture: string | null;
   locale: string | null;
   zoneinfo: string | null;
+  /** In E.164; null: none. */
+  phoneNumber: string | null;
+  phoneNumberVerified: boolean;
+  /** Further fields, as profile.ts lists them. */
+  profile: Readonly<Record<string, ProfileValue>>;
   /** Grows by one with every change; a change that names it is refused when it is no longer the current one. */
   version: number;
   createdAt: Date;
@@ -48,6 +55,17 @@ const zoneinfo = z
   .max(64)
   .refine(isTimeZone, 'A time zone is a name of the IANA database, such as Europe/Vienna.');
 
+const phoneNumber = z.string().transform((text, context) => {
+  const number = parsePhoneNumber(text);
+  if (number === undefined) {
+    context.addIssue({
+      code: 'custom',
+      message: 'A phone number begins with + and its country, such as +43 660 1234567.',
+    });
+  }
+  return number?.e164 ?? z.NEVER;
+});
+
 const profile = {
   name: personName.nullish(),
   givenName: personName.nullish(),
@@ -55,6 +73,13 @@ const profile = {
   picture: picture.nullish(),
   locale: locale.nullish(),
   zoneinfo: zoneinfo.nullish(),
+  phoneNumber: phoneNumber.nullish(),
+  phoneNumberVerified: z.boolean().optional(),
+  // Any values here: the table of fields decides (profile.ts). One that is not named stays, null empties it.
+  profile: z
+    .record(z.string().max(64), z.union([z.string(), z.number(), z.boolean(), z.null()]))
+    .optional()
+    .describe('Further fields by their names; docs/profile.md lists them.'),
 };
 
 // Identifiers are only typed as text here: their own parser decides, and answers identifier_invalid.
@@ -99,17 +124,12 @@ export const AccountView = z
     picture: z.string().nullable(),
     locale: z.string().nullable(),
     zoneinfo: z.string().nullable(),
+    phoneNumber: z.string().nullable(),
+    phoneNumberVerified: z.boolean(),
+    profile: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
     version: z.int(),
     createdAt: instant,
     updatedAt: instant,
   })
   .meta({ id: 'Account' });
 export type AccountView = z.output<typeof AccountView>;
-
-function isLocale(text: string): boolean {
-  try {
-    return Intl.getCanonicalLocales(text).length === 1;
-  } catch {
-    return false;
-  }
-}

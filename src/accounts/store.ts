@@ -18,6 +18,9 @@ interface AccountRow {
   picture: string | null;
   locale: string | null;
   zoneinfo: string | null;
+  phone_number: string | null;
+  phone_number_verified_at: Date | null;
+  profile: Account['profile'];
   version: number;
   created_at: Date;
   updated_at: Date;
@@ -32,6 +35,9 @@ export interface AccountFields {
   picture: string | null;
   locale: string | null;
   zoneinfo: string | null;
+  phoneNumber: string | null;
+  phoneNumberVerified: boolean;
+  profile: Account['profile'];
 }
 
 const COLUMNS = [
@@ -47,6 +53,9 @@ const COLUMNS = [
   'a.picture',
   'a.locale',
   'a.zoneinfo',
+  'a.phone_number',
+  'a.phone_number_verified_at',
+  'a.profile',
   'a.version',
   'a.created_at',
   'a.updated_at',
@@ -136,7 +145,7 @@ function startsWith(prefix: string): string {
 }
 
 export async function insertAccount(db: Db, id: AccountId, fields: AccountFields, at: Date): Promise<void> {
-  await db('accounts').insert({ id, ...toColumns(fields), created_at: at, updated_at: at });
+  await db('accounts').insert({ id, ...toColumns(fields, at), created_at: at, updated_at: at });
 }
 
 /** The row is locked until the transaction ends, so that two changes follow one another; rows may still refer to it. */
@@ -155,7 +164,7 @@ export async function updateAccount(
 ): Promise<void> {
   await db('accounts')
     .where({ id })
-    .update({ ...toColumns(change), version: db.raw('version + 1'), updated_at: at });
+    .update({ ...toColumns(change, at), version: db.raw('version + 1'), updated_at: at });
 }
 
 export async function deleteAccount(db: Db, id: AccountId): Promise<boolean> {
@@ -202,11 +211,17 @@ export async function anyAccount(db: Db): Promise<boolean> {
   return (await db('accounts').first('id')) !== undefined;
 }
 
-function toColumns(fields: Partial<AccountFields> & { status?: AccountStatus }): Record<string, unknown> {
-  const { givenName, familyName, ...same } = fields;
+function toColumns(
+  fields: Partial<AccountFields> & { status?: AccountStatus },
+  at: Date,
+): Record<string, unknown> {
+  const { givenName, familyName, phoneNumber, phoneNumberVerified, profile, ...same } = fields;
   const columns: Record<string, unknown> = { ...same };
+  if (profile !== undefined) columns.profile = JSON.stringify(profile);
   if (givenName !== undefined) columns.given_name = givenName;
   if (familyName !== undefined) columns.family_name = familyName;
+  if (phoneNumber !== undefined) columns.phone_number = phoneNumber;
+  if (phoneNumberVerified !== undefined) columns.phone_number_verified_at = phoneNumberVerified ? at : null;
   return columns;
 }
 
@@ -224,6 +239,9 @@ function toAccount(row: AccountRow): Account {
     picture: row.picture,
     locale: row.locale,
     zoneinfo: row.zoneinfo,
+    phoneNumber: row.phone_number,
+    phoneNumberVerified: row.phone_number_verified_at !== null,
+    profile: row.profile,
     version: row.version,
     createdAt: row.created_at,
     updatedAt: row.updated_at,

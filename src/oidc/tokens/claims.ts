@@ -7,7 +7,7 @@ import type {
   KoaContextWithOIDC,
 } from 'oidc-provider';
 import type { Facts } from '../../access/access.ts';
-import type { Account, Accounts } from '../../accounts/accounts.ts';
+import type { Account, Accounts, Profile } from '../../accounts/accounts.ts';
 import type { Api } from '../../apis/apis.ts';
 import type { TokenClaim } from '../../apis/schema.ts';
 import { reservedClaims } from '../../lib/static-claims.ts';
@@ -16,24 +16,18 @@ import type { ClientSource } from '../client-source.ts';
 import { organizationOf } from '../consent/grant-organization.ts';
 import type { Cutoffs } from '../cutoffs.ts';
 
-export const claimsByScope = {
-  // When and how the person signed in goes into every ID token, so that an app can check what it asked for.
-  openid: ['sub', 'auth_time', 'amr'],
-  profile: [
-    'name',
-    'given_name',
-    'family_name',
-    'preferred_username',
-    'picture',
-    'locale',
-    'zoneinfo',
-    'updated_at',
-  ],
-  email: ['email', 'email_verified'],
-  acr: null,
-  iss: null,
-  sid: null,
-} as const;
+export function claimsByScope(profile: Pick<Profile, 'claimsUnder'>) {
+  return {
+    // When and how the person signed in goes into every ID token, so that an app can check what it asked for.
+    openid: ['sub', 'auth_time', 'amr'],
+    profile: [...profile.claimsUnder('profile'), 'preferred_username', 'updated_at'],
+    email: ['email', 'email_verified', ...profile.claimsUnder('email')],
+    address: profile.claimsUnder('address'),
+    acr: null,
+    iss: null,
+    sid: null,
+  };
+}
 
 /**
  * undefined for an account that is gone or suspended, or no member of the grant's organization, and for a sign-in from
@@ -41,7 +35,7 @@ export const claimsByScope = {
  * code, token or session.
  */
 export function findAccount(deps: {
-  accounts: Pick<Accounts, 'find'>;
+  accounts: Pick<Accounts, 'find' | 'profile'>;
   isCutOff: Cutoffs['isOver'];
   isMember: (accountId: string, organizationId: string) => Promise<boolean>;
 }): FindAccount {
@@ -52,7 +46,7 @@ export function findAccount(deps: {
     const organizationId = token === undefined ? null : organizationOf(ctx.oidc.entities.Grant);
     if (organizationId !== null && !(await deps.isMember(sub, organizationId))) return undefined;
     const account = await deps.accounts.find(sub);
-    return account?.status === 'active' ? engineAccount(account) : undefined;
+    return account?.status === 'active' ? engineAccount(account, deps.accounts.profile) : undefined;
   };
 }
 
@@ -61,19 +55,14 @@ function signedInAt(token: object): number | undefined {
   return 'authTime' in token && typeof token.authTime === 'number' ? token.authTime : undefined;
 }
 
-function engineAccount(account: Account): EngineAccount {
+function engineAccount(account: Account, profile: Pick<Profile, 'claimsOf'>): EngineAccount {
   return {
     accountId: account.id,
     async claims() {
       return present({
         sub: account.id,
-        name: account.name,
-        given_name: account.givenName,
-        family_name: account.familyName,
+        ...profile.claimsOf(account),
         preferred_username: account.username,
-        picture: account.picture,
-        locale: account.locale,
-        zoneinfo: account.zoneinfo,
         updated_at: Math.floor(account.updatedAt.getTime() / 1000),
         email: account.email,
         email_verified: account.email === null ? null : account.emailVerified,
@@ -83,7 +72,7 @@ function engineAccount(account: Account): EngineAccount {
 }
 
 // OpenID Connect Core §5.3.2: a claim without a value is left out, not sent as null.
-function present(claims: Record<string, string | number | boolean | null> & { sub: string }) {
+function present(claims: Record<string, unknown> & { sub: string }) {
   const entries = Object.entries(claims).filter(([, value]) => value !== null);
   return { ...Object.fromEntries(entries), sub: claims.sub };
 }

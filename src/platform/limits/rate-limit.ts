@@ -13,6 +13,7 @@ export type LimitName =
   | 'sign-in'
   | 'recovery'
   | 'setup'
+  | 'registration'
   | 'token'
   | 'introspection'
   | 'device'
