@@ -23,7 +23,14 @@ import * as store from './store.ts';
 export { refuseAdminAccount } from './admin-only.ts';
 export { createProfile, type Profile, type ProfileField, sentenceOf } from './profile.ts';
 export { profileFrom } from './profile-file.ts';
-export type { Account, AccountChange, AccountFilter, AccountStatus, NewAccount } from './schema.ts';
+export type {
+  Account,
+  AccountChange,
+  AccountFilter,
+  AccountStatus,
+  Appearance,
+  NewAccount,
+} from './schema.ts';
 
 /** Throws when this account may not be touched by whoever asks. It sees the account as it is under the lock of the change. */
 export type AccountGuard = (account: Pick<Account, 'admin'>) => void;

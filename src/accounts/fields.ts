@@ -32,6 +32,7 @@ export function firstFields(input: NewAccount, profile: Profile): FirstFields {
       phoneNumber: checked.phoneNumber ?? null,
       phoneNumberVerified: (checked.phoneNumber ?? null) !== null && checked.phoneNumberVerified === true,
       profile: merged(profile, {}, checked.profile ?? {}),
+      appearance: 'system',
     },
     identifiers,
     emailVerified: checked.emailVerified ?? false,

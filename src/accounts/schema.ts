@@ -9,6 +9,9 @@ import { isLocale, type ProfileValue } from './profile-kinds.ts';
 
 export type AccountStatus = 'active' | 'suspended';
 
+export const appearances = ['system', 'light', 'dark', 'contrast'] as const;
+export type Appearance = (typeof appearances)[number];
+
 export interface Account {
   id: AccountId;
   status: AccountStatus;
@@ -27,6 +30,8 @@ export interface Account {
   phoneNumberVerified: boolean;
   /** Further fields, as profile.ts lists them. */
   profile: Readonly<Record<string, ProfileValue>>;
+  /** Of the pages of this server. */
+  appearance: Appearance;
   /** Grows by one with every change; a change that names it is refused when it is no longer the current one. */
   version: number;
   createdAt: Date;
@@ -99,6 +104,7 @@ export const AccountChange = z.object({
   emailVerified: z.boolean().optional(),
   username: z.string().nullish(),
   admin: z.boolean().optional(),
+  appearance: z.enum(appearances).optional(),
   version: z.number().int().positive().optional(),
 });
 export type AccountChange = z.input<typeof AccountChange>;
@@ -127,6 +133,7 @@ export const AccountView = z
     phoneNumber: z.string().nullable(),
     phoneNumberVerified: z.boolean(),
     profile: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
+    appearance: z.enum(appearances),
     version: z.int(),
     createdAt: instant,
     updatedAt: instant,

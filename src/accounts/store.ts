@@ -21,6 +21,7 @@ interface AccountRow {
   phone_number: string | null;
   phone_number_verified_at: Date | null;
   profile: Account['profile'];
+  appearance: Account['appearance'];
   version: number;
   created_at: Date;
   updated_at: Date;
@@ -38,6 +39,7 @@ export interface AccountFields {
   phoneNumber: string | null;
   phoneNumberVerified: boolean;
   profile: Account['profile'];
+  appearance: Account['appearance'];
 }
 
 const COLUMNS = [
@@ -56,6 +58,7 @@ const COLUMNS = [
   'a.phone_number',
   'a.phone_number_verified_at',
   'a.profile',
+  'a.appearance',
   'a.version',
   'a.created_at',
   'a.updated_at',
@@ -242,6 +245,7 @@ function toAccount(row: AccountRow): Account {
     phoneNumber: row.phone_number,
     phoneNumberVerified: row.phone_number_verified_at !== null,
     profile: row.profile,
+    appearance: row.appearance,
     version: row.version,
     createdAt: row.created_at,
     updatedAt: row.updated_at,
