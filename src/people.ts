@@ -19,6 +19,7 @@ import { countSignIns } from './numbers.ts';
 import type { Organizations } from './organizations/organizations.ts';
 import type { Db } from './platform/database/postgres.ts';
 import type { Job } from './platform/jobs/jobs.ts';
+import { createRecovery, type Recovery } from './recovery/recovery.ts';
 import { createVerification, type Verification } from './verification/verification.ts';
 
 export interface People {
@@ -28,6 +29,7 @@ export interface People {
   credentials: Credentials;
   devices: Devices;
   assurance: Assurance;
+  recovery: Recovery;
 }
 
 /** What people are part of, and what ends with them on higher floors. */
@@ -37,6 +39,8 @@ export interface PeopleDeps extends Foundations {
   organizations: Organizations;
   access: Access;
   endAccountState: (trx: Db, accountId: AccountId) => Promise<void>;
+  /** All of that but one session, with what was granted in it. */
+  endOtherState: (trx: Db, accountId: AccountId, sessionId: string) => Promise<void>;
 }
 
 export function createPeople(deps: PeopleDeps): People {
@@ -102,7 +106,16 @@ export function createPeople(deps: PeopleDeps): People {
       enrollable: ['totp', 'passkey'],
     },
   });
-  return { lockout, messages, verification, credentials, devices, assurance };
+  const recovery = createRecovery({
+    ...deps,
+    messages,
+    verification,
+    credentials,
+    key: oneTimeKey,
+    issuer: config.issuer,
+    settings: config.recovery,
+  });
+  return { lockout, messages, verification, credentials, devices, assurance, recovery };
 }
 
 /** Asked of whoever came by the password: nobody else is kept from signing in by it. */
@@ -115,6 +128,7 @@ function mustChangePassword({ passwords }: Credentials): Obstacle {
   };
 }
 
-export function peopleJobs({ lockout, messages, verification, credentials, devices }: People): Job[] {
-  return [lockout, messages, verification, credentials, devices].flatMap((one) => one.jobs());
+export function peopleJobs(people: People): Job[] {
+  const { lockout, messages, verification, credentials, devices, recovery } = people;
+  return [lockout, messages, verification, credentials, devices, recovery].flatMap((one) => one.jobs());
 }

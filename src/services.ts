@@ -72,6 +72,8 @@ export async function createServices(config: Config, opened: Opened): Promise<Se
     await ended.state?.endAccount(trx, accountId);
     await people.devices.forgetAll(trx, accountId);
   };
+  const endOtherState = async (trx: Db, accountId: AccountId, sessionId: string) =>
+    ended.state?.endOthers(trx, accountId, sessionId);
   const profile = profileFrom(config.profile);
   const accounts = createAccounts({ postgres, audit, clock, endAccountState, changes, profile });
   const apis = createApis({ postgres, audit, changes, clock, isUsed: clientsUseApi });
@@ -134,6 +136,7 @@ export async function createServices(config: Config, opened: Opened): Promise<Se
     organizations,
     access,
     endAccountState,
+    endOtherState,
   });
 
   await signingKeys.start();

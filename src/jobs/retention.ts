@@ -91,6 +91,10 @@ export const retention: Readonly<Record<string, Rule>> = {
     job: engine,
     by: 'window_start',
   },
+  email_undos: expired(
+    'email-undos-expiry',
+    'EMAIL_UNDO_DAYS after the change, or when one of them was used.',
+  ),
   factors: { holds: 'One row per second factor of an account; deleted with it.' },
   idempotency_keys: expired('idempotency-keys-expiry', 'A day after the request.'),
   jobs: { holds: 'One row per job that a release had.' },

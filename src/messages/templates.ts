@@ -17,6 +17,14 @@ const table = {
   'factor-code': { values: { code, minutes: 10 }, sms: true },
   'sign-in-code': { values: { code, minutes: 10 }, sms: true },
   'verify-address': { values: { code, link, minutes: 30 } },
+  'change-email': { values: { code, minutes: 10 } },
+  'change-email-taken': { values: {} },
+  'change-phone': { values: { code, minutes: 10 }, smsOnly: true },
+  'email-changed': { values: { link, days: 7 } },
+  recover: { values: { link, minutes: 30 } },
+  'recover-by-admin': { values: { link, minutes: 30 } },
+  'recover-suspended': { values: {} },
+  'recover-unknown': { values: {} },
 } as const satisfies Record<string, TemplateSample>;
 
 export type MailTemplate = keyof typeof table;

@@ -1,0 +1,64 @@
+// All SQL of links that take back a change of mail address.
+import type { AccountId } from '../lib/ids.ts';
+import type { Db } from '../platform/database/postgres.ts';
+
+export interface EmailUndo {
+  accountId: AccountId;
+  /** The address of before. */
+  email: string;
+  verified: boolean;
+}
+
+const COLUMNS = 'account_id as "accountId", email, verified';
+
+export async function insertUndo(
+  trx: Db,
+  undo: EmailUndo & { linkHash: Buffer; createdAt: Date; expiresAt: Date },
+): Promise<void> {
+  await trx('email_undos').insert({
+    link_hash: undo.linkHash,
+    account_id: undo.accountId,
+    email: undo.email,
+    verified: undo.verified,
+    created_at: undo.createdAt,
+    expires_at: undo.expiresAt,
+  });
+}
+
+export async function findUndo(db: Db, linkHash: Buffer, now: Date): Promise<EmailUndo | undefined> {
+  const { rows } = await db.raw<{ rows: EmailUndo[] }>(
+    `select ${COLUMNS} from email_undos where link_hash = :linkHash and expires_at > :now`,
+    { linkHash, now },
+  );
+  return rows[0];
+}
+
+/**
+ * With the younger ones of the account: whoever changed the address once more, after the change that is taken back here,
+ * got a link of their own by that. Older ones stay, for they lead further back.
+ */
+export async function takeUndo(trx: Db, linkHash: Buffer, now: Date): Promise<EmailUndo | undefined> {
+  const { rows } = await trx.raw<{ rows: EmailUndo[] }>(
+    `with used as (
+       delete from email_undos where link_hash = :linkHash and expires_at > :now
+       returning account_id, email, verified, created_at
+     ), younger as (
+       delete from email_undos using used
+       where email_undos.account_id = used.account_id and email_undos.created_at > used.created_at
+     )
+     select ${COLUMNS} from used`,
+    { linkHash, now },
+  );
+  return rows[0];
+}
+
+export async function deleteExpired(db: Db, now: Date, limit: number): Promise<number> {
+  const expired = db('email_undos')
+    .select('link_hash')
+    .where('expires_at', '<', now)
+    .orderBy('expires_at')
+    .limit(limit)
+    .forUpdate()
+    .skipLocked();
+  return db('email_undos').whereIn('link_hash', expired).delete();
+}
