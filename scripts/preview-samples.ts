@@ -1,6 +1,7 @@
 // Every hosted page in every state, with sample models: what the preview shows and what the tests of views/ render.
 
 import { accountSamples } from './samples/account.ts';
+import { outboxSamples } from './samples/outbox.ts';
 import { logo, longName, type Sample } from './samples/sample.ts';
 
 export type { Sample } from './samples/sample.ts';
@@ -227,6 +228,7 @@ export const samples: readonly Sample[] = [
   ...setups,
   ...homes,
   ...accountSamples,
+  ...outboxSamples,
   { name: 'design', view: 'dev/design', titleKey: null, model: {}, nav: 'security', done: 'saved' },
 ];
 

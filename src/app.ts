@@ -21,6 +21,8 @@ import { interactionPages } from './interaction/steps.ts';
 import { jobRoutes } from './jobs/admin-api.ts';
 import { createTokenHandler, TOKEN_PATH } from './key-auth/key-auth.ts';
 import { keyAuthRoutes } from './key-auth/public-api.ts';
+import { messageRoutes } from './messages/admin-api.ts';
+import { outboxPages } from './messages/pages.ts';
 import { organizationRoutes } from './organizations/admin-api.ts';
 import { docsPage } from './platform/api/docs-page.ts';
 import { documented } from './platform/api/document-route.ts';
@@ -192,6 +194,8 @@ function pagesAndRoutes(services: Services): Router {
       accounts: services.accounts,
       credentials: services.credentials,
       tokens: config.tokens,
+      rememberedDays: services.devices.rememberedDays,
+      offers: signInOffers(config),
     }),
     ...selfServicePages({
       ...services,
@@ -199,6 +203,7 @@ function pagesAndRoutes(services: Services): Router {
       area: account,
       interactions: services.oidc.interactions,
     }),
+    ...outboxPages(services),
     ...setupPages({
       setup: services.setup,
       productName: config.branding.productName,
@@ -231,6 +236,11 @@ function pagesAndRoutes(services: Services): Router {
   return router;
 }
 
+/** What belongs to other features is offered on the sign-in page once it is there. */
+function signInOffers({ registration }: Config): SignInOffers {
+  return { recovery: false, signUp: false && registration.mode !== 'closed', mailCode: false };
+}
+
 /** Every route of the management API: what is mounted, documented and tested. */
 export function managementRoutes(services: Services): Route[] {
   return [
@@ -243,6 +253,7 @@ export function managementRoutes(services: Services): Route[] {
     ...apiKeyRoutes(services),
     ...compromiseRoutes(services),
     ...sessionRoutes(services),
+    ...messageRoutes(services),
     ...budgetRoutes(services),
     ...usageRoutes(services),
     ...signingKeyRoutes(services),

@@ -19,6 +19,7 @@ import { commands as doctorCommands } from './doctor/commands.ts';
 import type { Doctor } from './doctor/doctor.ts';
 import { commands as jobCommands } from './jobs/commands.ts';
 import { commands as masterKeyCommands } from './master-key/commands.ts';
+import { commands as messageCommands } from './messages/commands.ts';
 import { commands as organizationCommands } from './organizations/commands.ts';
 import type { Command } from './platform/command.ts';
 import { type BoundCommand, bind, type Opened, runCommandLine } from './platform/command-line/run.ts';
@@ -48,6 +49,7 @@ const featureCommands: Command<Services>[] = [
   ...budgetCommands,
   ...usageCommands,
   ...sessionCommands,
+  ...messageCommands,
   ...signingKeyCommands,
   ...masterKeyCommands,
   ...jobCommands,
@@ -129,6 +131,7 @@ export const program = {
     'signing-keys': 'The keys that sign tokens.',
     grant: 'What accounts allowed which clients.',
     logout: 'Telling clients of ended sessions.',
+    message: 'Mails and text messages: what waits, what failed, and what they look like.',
     'owner-key': 'The key of the owner of a single-user server.',
     'master-key': 'The key over all other keys at rest.',
     job: 'Scheduled work.',

@@ -2,6 +2,7 @@
 import packageFile from '../package.json' with { type: 'json' };
 import type { Audit } from './audit/audit.ts';
 import type { Credentials } from './credentials/credentials.ts';
+import type { Messages } from './messages/messages.ts';
 import type { Clock } from './platform/clock.ts';
 import type { Postgres } from './platform/database/postgres.ts';
 import type { Limits } from './platform/limits/rate-limit.ts';
@@ -19,17 +20,20 @@ interface Read {
   audit: Audit;
   signingKeys: SigningKeys;
   sessions: Sessions;
+  messages: Messages;
   tracing: Tracing | undefined;
   clock: Clock;
 }
 
 export function readServices(services: Read): void {
-  const { metrics, postgres, redis, credentials, audit, signingKeys, sessions, tracing, clock } = services;
+  const { metrics, postgres, redis, credentials, audit, signingKeys, sessions, messages, tracing, clock } =
+    services;
   metrics.read('gatehouse_info', () => ({ [packageFile.version]: 1 }));
   metrics.read('gatehouse_database_up', async () => ((await postgres.health()) ? 1 : 0));
   metrics.read('gatehouse_database_connections', () => ({ ...postgres.connections() }));
   metrics.read('gatehouse_password_hashing', () => ({ ...credentials.hashing() }));
   metrics.read('gatehouse_logout_deliveries', sessions.countDeliveries);
+  metrics.read('gatehouse_messages', messages.count);
   metrics.read('gatehouse_ledger_waiting', () => audit.waiting());
   metrics.read('gatehouse_signing_key_age_seconds', () => {
     const signing = signingKeys.snapshot().filter(({ state }) => state === 'current');

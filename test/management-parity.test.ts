@@ -91,6 +91,8 @@ const same: Record<string, readonly string[]> = {
   'grant revoke': ['revokeGrant'],
   'logout list': ['listLogoutDeliveries'],
   'logout retry': ['retryLogoutDelivery'],
+  'message list': ['listMessages', 'getMessage'],
+  'message retry': ['retryMessage'],
   'signing-keys list': ['listSigningKeys'],
   'signing-keys rotate': ['rotateSigningKeys'],
   'signing-keys withdraw': ['withdrawSigningKey'],
@@ -106,6 +108,7 @@ const same: Record<string, readonly string[]> = {
 
 /** Command → why there is no call for it. */
 const onlyCommand: Record<string, RegExp> = {
+  'message preview': /with sample values/,
   'budget check': /the whole ledger of amounts is read/,
   'user set-password': /nobody else chooses a person's password over the network/,
 };

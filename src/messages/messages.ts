@@ -11,9 +11,11 @@ import type { Log } from '../platform/telemetry/log.ts';
 import { messageJobs } from './jobs.ts';
 import { createOutbox } from './outbox.ts';
 import type { Channel, Message, MessageFilter, NewMessage } from './schema.ts';
-import { failed, type Senders, type Sent } from './senders/sender.ts';
+import type { ChosenSenders } from './senders/choose.ts';
+import type { OutboxFolder } from './senders/files.ts';
+import { failed, type Sent } from './senders/sender.ts';
 import * as store from './store.ts';
-import { isTemplate } from './templates.ts';
+import { isTemplate, type MailTemplate, templates } from './templates.ts';
 import type { Writing } from './writing.ts';
 
 export type { Channel, Message, MessageFilter, MessageState, NewMessage } from './schema.ts';
@@ -32,6 +34,14 @@ export interface Messages {
   /** At once, with all attempts to go. Throws message_not_found and message_expired. */
   retry(id: string, by: Actor): Promise<void>;
   count(): Promise<{ waiting: number; failed: number }>;
+  /** What it would say, with sample values; undefined when it does not go that way. */
+  preview(
+    template: MailTemplate,
+    locale: string | null,
+    channel: Channel,
+  ): { subject: string | null; text: string; html: string | null } | undefined;
+  /** Where messages are files, on the machine of a developer. */
+  readonly folder: OutboxFolder | undefined;
   start(): void;
   stop(): Promise<void>;
   jobs(): Job[];
@@ -43,7 +53,7 @@ export interface MessagesDeps {
   audit: Pick<Audit, 'record'>;
   log: Log;
   writing: Writing;
-  senders: Senders;
+  senders: ChosenSenders;
   /** What the owner of an account reads; null when they have not said. */
   localeOf: (trx: Db, accountId: AccountId) => Promise<string | null>;
 }
@@ -113,6 +123,13 @@ export function createMessages(deps: MessagesDeps): Messages {
       });
     },
     count: () => store.countMessages(db),
+    preview(template, wanted, channel) {
+      const { values, sms, smsOnly } = templates[template];
+      const message = { template, locale: writing.localeOf(wanted), values };
+      if (channel === 'mail') return smsOnly ? undefined : writing.mail(message);
+      return sms || smsOnly ? { subject: null, html: null, ...writing.sms(message) } : undefined;
+    },
+    folder: senders.folder,
     start() {
       outboxes.mail.start();
       outboxes.sms.start();

@@ -2,7 +2,8 @@
 import type { AccountId, MessageId } from '../lib/ids.ts';
 import type { MailTemplate } from './templates.ts';
 
-export type Channel = 'mail' | 'sms';
+export const channels = ['mail', 'sms'] as const;
+export type Channel = (typeof channels)[number];
 
 export const messageStates = ['waiting', 'sent', 'failed'] as const;
 export type MessageState = (typeof messageStates)[number];

@@ -14,6 +14,7 @@ export const apiSubjects = {
   jobs: 'Scheduled work of the server.',
   'logout-deliveries': 'What clients are still to be told about sessions that ended.',
   me: 'The caller: what it may do, its organizations and its own API keys.',
+  messages: 'Mails and text messages: to whom, and whether they were sent.',
   'openapi.json': 'This document.',
   organizations: 'Organizations, their members and their teams.',
   resources: 'Registered resources and their properties, for decisions.',

@@ -60,6 +60,13 @@ export const metrics = {
     help: 'Clients still to be told of ended sessions, by state: waiting, and failed for those given up.',
     across: 'max',
   },
+  gatehouse_messages: {
+    type: 'gauge',
+    labels: ['state'],
+    unit: 'messages',
+    help: 'Mails and text messages that are not sent, by state: waiting, and failed for those given up.',
+    across: 'max',
+  },
   gatehouse_database_up: {
     type: 'gauge',
     labels: [],

@@ -35,6 +35,8 @@ export const permissions = {
   'clients:update': 'Change and disable clients, give them secrets and retire those.',
   'jobs:execute': 'Let scheduled work run now.',
   'jobs:read': 'See scheduled work and how it went.',
+  'messages:execute': 'Have mails and text messages sent again.',
+  'messages:read': 'See to whom mails and text messages went, and how; never what they say.',
   'organizations:create': 'Create organizations.',
   'organizations:delete': 'Delete organizations.',
   'organizations:read': 'See organizations, their members and their teams.',

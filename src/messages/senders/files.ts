@@ -9,7 +9,8 @@ export interface OutboxFile {
   readonly id: string;
   readonly channel: 'mail' | 'sms';
   readonly to: string;
-  readonly date: Date;
+  /** ISO 8601. */
+  readonly date: string;
   readonly subject: string;
   readonly template: string;
   readonly text: string;
@@ -128,7 +129,7 @@ function fileOf(name: string, text: string): OutboxFile {
     id,
     channel: kind === 'eml' ? 'mail' : 'sms',
     to: headers.get('to') ?? '',
-    date: new Date(headers.get('date') ?? 0),
+    date: new Date(headers.get('date') ?? 0).toISOString(),
     subject: headers.get('subject') ?? '',
     template: headers.get('x-template') ?? '',
     text: kind === 'eml' ? plain.trimEnd() : body.trimEnd(),

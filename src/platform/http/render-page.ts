@@ -22,6 +22,8 @@ export interface PageView {
   locale?: string;
   /** Made once for each language: the same for everybody, and without a form or a nonce of its own. */
   fixed?: true;
+  /** The view is the whole answer: there is no layout around it. */
+  bare?: true;
   /** Ties the form's token to one session or sign-in; the post must be checked with the same text. */
   csrfBinding?: string;
   /** Of an account page: which section of the navigation it belongs to. */
@@ -77,10 +79,13 @@ export function createPageRenderer(deps: PageRendererDeps): PageRenderer {
     i18n.negotiate(uiLocales, ctx.req.headers['accept-language']);
   const renderPage = (ctx: Context, page: PageView) => {
     const locale = page.locale ?? localeOf(ctx);
-    const html = deps.views.render(page.view, locals(ctx, page, locale, deps), {
-      layout: page.frame === undefined ? 'layouts/page' : 'layouts/account',
-      keptAs: page.fixed && locale,
-    });
+    const given = locals(ctx, page, locale, deps);
+    const html = page.bare
+      ? deps.views.part(page.view, given)
+      : deps.views.render(page.view, given, {
+          layout: page.frame === undefined ? 'layouts/page' : 'layouts/account',
+          keptAs: page.fixed && locale,
+        });
     pageHeaders(ctx, page.formAction);
     ctx.res.setHeader('Content-Language', locale);
     ctx.res.setHeader('Vary', 'Accept-Language, Cookie');
