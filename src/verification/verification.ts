@@ -144,11 +144,12 @@ async function waitFor(
     trx,
     known.map(({ by, value }) => `${by}:${value.toLowerCase()}`),
   );
-  const freeAt = await Promise.all(known.map((limit) => store.oldestOfMost(trx, limit, since)));
-  const waits = freeAt.flatMap((oldest) =>
-    oldest === undefined ? [] : [HOUR_SECONDS - Math.floor((asked.now.getTime() - oldest.getTime()) / 1000)],
-  );
-  return waits.length === 0 ? undefined : Math.max(1, ...waits);
+  const waits: number[] = [];
+  for (const limit of known) {
+    const oldest = await store.oldestOfMost(trx, limit, since);
+    if (oldest !== undefined) waits.push(HOUR_SECONDS - (asked.now.getTime() - oldest.getTime()) / 1000);
+  }
+  return waits.length === 0 ? undefined : Math.max(1, ...waits.map(Math.ceil));
 }
 
 async function useCode(deps: VerificationDeps, trx: Db, guess: CodeGuess): Promise<Guessed> {

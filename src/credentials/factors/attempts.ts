@@ -51,7 +51,7 @@ export function createCodeDoor(deps: FactorDeps & { totp: Totp }): CodeDoor {
     recoveryCode: (proof) => attempt(deps, 'recovery-code', proof, (trx) => recover(deps, trx, proof)),
     mailCode: ({ accountId, ...rest }) =>
       accountId === null || rest.proofs.length === 0
-        ? signInByMail(deps, rest)
+        ? signInByMail(deps, { ...rest, accountId })
         : attempt(deps, 'mail-code', { ...rest, accountId }, async (trx, account) => {
             if (!(await mailCodeServes(trx, account, rest.proofs))) return 'mail_code_not_allowed';
             return (await acceptsSentCode(deps, trx, { ...rest, accountId, channel: 'mail' }))
@@ -76,21 +76,24 @@ async function recover(
 /** A code of a sign-in belongs to whom it was sent; nobody else is asked for it. Each has five guesses of its own. */
 async function signInByMail(
   deps: FactorDeps,
-  { binding, code }: { binding: string; code: string },
+  { accountId: only, binding, code }: SentCodeProof,
 ): Promise<Verification> {
   const at = Date.now();
   const wait = await deps.lockout.guess(binding);
   if (wait !== undefined) return locked(deps, wait);
-  return deps.postgres.transaction(async (trx): Promise<Verification> => {
+  const account = await deps.postgres.transaction(async (trx) => {
     const accountId = await acceptsSignInCode(deps, trx, { binding, code });
-    const account = accountId && (await held(deps, trx, accountId));
-    if (account?.status !== 'active') {
-      deps.audit.refuse('sign_in', 'wrong_code');
-      return { kind: 'refused' };
-    }
-    await deps.audit.record(trx, succeeded(account.id, 'mail-code'));
-    return { kind: 'ok', account, proof: { method: 'mail-code', at } };
+    const found = accountId && (await held(deps, trx, accountId));
+    if (found?.status !== 'active' || (only !== null && only !== accountId)) return undefined;
+    await deps.audit.record(trx, succeeded(found.id, 'mail-code'));
+    return found;
   });
+  if (account === undefined) {
+    deps.audit.refuse('sign_in', 'wrong_code');
+    return { kind: 'refused' };
+  }
+  await deps.lockout.noGuess(binding);
+  return { kind: 'ok', account, proof: { method: 'mail-code', at } };
 }
 
 /** `look` uses the code up, in the transaction that also says so in the ledger; a refusal is committed as well. */

@@ -43,8 +43,9 @@ export function createFactors(deps: FactorDeps & { totp: Totp; passkeys: Passkey
     codes: createSentCodes(deps),
     recoveryCodes: createRecoveryCodes(deps),
     passkeys: deps.passkeys,
-    rename: (accountId, factorId, name, by) => rename(deps, { accountId, id: idOf(factorId), by }, name),
-    remove: (accountId, factorId, by) => remove(deps, { accountId, id: idOf(factorId), by }),
+    rename: async (accountId, factorId, name, by) =>
+      rename(deps, { accountId, id: idOf(factorId), by }, name),
+    remove: async (accountId, factorId, by) => remove(deps, { accountId, id: idOf(factorId), by }),
     resetAll: (accountId, reason, by) => resetAll(deps, accountId, reason, by),
   };
 }

@@ -50,7 +50,10 @@ export function createPasskeySignIn(deps: PasskeySignInDeps) {
     const accountId = proof.accountId ?? passkey?.accountId;
     const account = accountId && (await deps.accounts.find(accountId));
     const looked = { proof, answer, passkey, account: account || undefined };
-    const reserved = await lockout.reserve(countedAs(looked));
+    // One that nobody has counts against where it came from, and itself.
+    const reserved = await lockout.reserve(
+      accountId === undefined ? `passkey ${answer?.id ?? proof.binding}` : { factorsOf: accountId },
+    );
     if (reserved.kind === 'locked') {
       deps.audit.refuse('sign_in', 'locked');
       return reserved;
@@ -75,12 +78,6 @@ export function createPasskeySignIn(deps: PasskeySignInDeps) {
     const { userVerified } = proven;
     return { kind: 'ok', account: matched.account, proof: { method: 'passkey', userVerified, at } };
   };
-}
-
-/** The same name under which the account's other attempts are counted. */
-function countedAs({ account, answer, proof }: Looked): string {
-  const { email, username, id } = account ?? { email: null, username: null, id: undefined };
-  return email ?? username ?? id ?? `passkey ${answer?.id ?? proof.binding}`;
 }
 
 interface Matched extends Looked {

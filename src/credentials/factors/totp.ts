@@ -26,6 +26,8 @@ export interface TotpSetUp {
 export interface Totp {
   /** `label`: what screen readers say in place of the QR code. */
   begin(accountId: AccountId, label?: string): Promise<TotpSetUp>;
+  /** The same once more, after a code that was wrong. Throws enrolment_expired. */
+  resume(accountId: AccountId, enrolment: string, label?: string): Promise<TotpSetUp>;
   /** Throws enrolment_expired and code_wrong. */
   confirm(
     accountId: AccountId,
@@ -52,28 +54,50 @@ export function createTotp(deps: FactorDeps): Totp {
   const seal = createSeal(deps.oneTimeKey);
   return {
     begin: (accountId, label) => begin(deps, seal, accountId, label),
+    resume: (accountId, enrolment, label) => resume(deps, seal, { accountId, enrolment, label }),
     confirm: (accountId, input, by) => confirm(deps, seal, accountId, input, by),
     accepts: (trx, accountId, typed) => accepts(deps, trx, accountId, typed),
   };
 }
 
-async function begin(
+async function begin(deps: FactorDeps, seal: Seal, accountId: AccountId, label?: string): Promise<TotpSetUp> {
+  const secret = generateSecret({ length: SECRET_BYTES });
+  const endsAt = deps.clock.now().getTime() + ENROLMENT_MINUTES * 60_000;
+  const content: Enrolment = { id: newId('fac'), secret, endsAt };
+  const enrolment = seal
+    .seal(Buffer.from(JSON.stringify(content)), contextOf(accountId))
+    .toString('base64url');
+  return shown(deps, { accountId, enrolment, secret, label });
+}
+
+async function resume(
   deps: FactorDeps,
   seal: Seal,
-  accountId: AccountId,
-  label = 'QR code',
+  { accountId, enrolment, label }: { accountId: AccountId; enrolment: string; label?: string | undefined },
+): Promise<TotpSetUp> {
+  const content = opened(seal, accountId, enrolment);
+  if (content === undefined || content.endsAt <= deps.clock.now().getTime())
+    throw failure('enrolment_expired');
+  return shown(deps, { accountId, enrolment, secret: content.secret, label });
+}
+
+async function shown(
+  deps: FactorDeps,
+  {
+    accountId,
+    enrolment,
+    secret,
+    label = 'QR code',
+  }: { accountId: AccountId; enrolment: string; secret: string; label?: string | undefined },
 ): Promise<TotpSetUp> {
   const account = await deps.accounts.find(accountId);
   if (account === undefined) throw failure('account_not_found', { id: accountId });
-  const secret = generateSecret({ length: SECRET_BYTES });
   // A colon parts issuer and name in the URI, and apps read an escaped one the same.
   const named = (text: string) => text.replaceAll(':', ' ');
   const owner = account.email ?? account.username ?? account.id;
   const uri = generateURI({ issuer: named(deps.productName), label: named(owner), secret });
-  const endsAt = deps.clock.now().getTime() + ENROLMENT_MINUTES * 60_000;
-  const enrolment: Enrolment = { id: newId('fac'), secret, endsAt };
   return {
-    enrolment: seal.seal(Buffer.from(JSON.stringify(enrolment)), contextOf(accountId)).toString('base64url'),
+    enrolment,
     secret: (secret.match(/.{1,4}/g) ?? []).join(' '),
     uri,
     svg: qrCode(uri, label),
