@@ -34,8 +34,8 @@ export interface Devices {
   list(accountId: AccountId, cookie?: string): Promise<Device[]>;
   /** It is asked for a second step again; nothing when it was not remembered. */
   forget(accountId: AccountId, deviceId: DeviceId, by: Actor): Promise<void>;
-  /** All of them, in the transaction of what ends them. How many there were. */
-  forgetAll(trx: Db, accountId: AccountId, by?: Actor): Promise<number>;
+  /** All of them, in the transaction of what ends them if there is one. How many there were. */
+  forgetAll(trx: Db | undefined, accountId: AccountId, by?: Actor): Promise<number>;
   jobs(): Job[];
 }
 
@@ -102,10 +102,13 @@ export function createDevices(deps: DeviceDeps): Devices {
         await record(deps, trx, 'device.forgotten', { accountId, deviceId, by });
       });
     },
-    async forgetAll(trx, accountId, by = system) {
-      const count = await store.forget(trx, accountId);
-      if (count > 0) await record(deps, trx, 'device.forgotten', { accountId, by, count });
-      return count;
+    forgetAll(trx, accountId, by = system) {
+      const forget = async (handle: Db) => {
+        const count = await store.forget(handle, accountId);
+        if (count > 0) await record(deps, handle, 'device.forgotten', { accountId, by, count });
+        return count;
+      };
+      return trx === undefined ? postgres.transaction(forget) : forget(trx);
     },
     jobs: () => [
       {
