@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createAppender } from '../src/audit/append.ts';
 import { eventRow, type NewEvent } from '../src/audit/audit.ts';
-import { insertEvent } from '../src/audit/store.ts';
+import { insertEvents } from '../src/audit/store.ts';
 import { migrate } from '../src/platform/database/migrations.ts';
 import { createPostgres, type Postgres } from '../src/platform/database/postgres.ts';
 import { openEmbeddedPostgres } from '../src/platform/embedded-postgres.ts';
@@ -100,7 +100,7 @@ async function run(url: string): Promise<void> {
   const grouped = createAppender({ db });
   const atOnce = createAppender({ db, companyMilliseconds: 0 });
   const ways: Record<string, Append> = {
-    'each alone': (event) => insertEvent(db, eventRow(event, new Date())),
+    'each alone': (event) => insertEvents(db, [eventRow(event, new Date())]),
     'no wait': (event) => atOnce.append(eventRow(event, new Date())),
     'as it is': (event) => grouped.append(eventRow(event, new Date())),
   };

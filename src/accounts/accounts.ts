@@ -21,6 +21,7 @@ import type { Account, AccountChange, AccountFilter, NewAccount } from './schema
 import * as store from './store.ts';
 
 export { refuseAdminAccount } from './admin-only.ts';
+export { type AccountBulk, type Candidate, createAccountBulk } from './bulk.ts';
 export { createProfile, type Profile, type ProfileField, sentenceOf } from './profile.ts';
 export { profileFrom } from './profile-file.ts';
 export type {
@@ -28,7 +29,6 @@ export type {
   AccountChange,
   AccountFilter,
   AccountStatus,
-  Appearance,
   NewAccount,
 } from './schema.ts';
 

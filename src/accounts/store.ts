@@ -151,6 +151,11 @@ export async function insertAccount(db: Db, id: AccountId, fields: AccountFields
   await db('accounts').insert({ id, ...toColumns(fields, at), created_at: at, updated_at: at });
 }
 
+/** For insertMany, which takes JSON. */
+export function newAccountRow(id: AccountId, fields: AccountFields, at: Date): Record<string, unknown> {
+  return { id, ...toColumns(fields, at), profile: fields.profile, created_at: at, updated_at: at };
+}
+
 /** The row is locked until the transaction ends, so that two changes follow one another; rows may still refer to it. */
 export async function lockAccount(
   db: Db,

@@ -11,7 +11,7 @@ import { createListeners, type Listener } from './listeners.ts';
 import { createRefusals } from './refusals.ts';
 import { eventRow } from './row.ts';
 import type { AuditEvent, EventFilter, NewEvent, RefusalCount, RefusalFilter } from './schema.ts';
-import { insertEvent, selectEvents, selectRefusals } from './store.ts';
+import { insertEvents, selectEvents, selectRefusals } from './store.ts';
 
 export type { EventType, RefusalKind } from '../vocabulary/events.ts';
 export type { Listener } from './listeners.ts';
@@ -21,6 +21,8 @@ export type { Actor, AuditEvent, EventFilter, NewEvent, RefusalCount, RefusalFil
 export interface Audit {
   /** In the caller's transaction: the event and its change are committed together or not at all. */
   record(db: Db, event: NewEvent): Promise<void>;
+  /** The same for many of one act, in one statement. */
+  recordAll(db: Db, events: readonly NewEvent[]): Promise<void>;
   /** For an event that its caller wrote with its change in one statement (eventRow, eventJson): whoever waits for it hears. */
   written(event: NewEvent): void;
   /** For events without a change of ours, at high rates. Resolves when durable; when it rejects, refuse the act. */
@@ -54,8 +56,16 @@ export function createAudit(deps: { postgres: Postgres; log: Log; clock: Clock }
 
   return {
     async record(handle, event) {
-      await insertEvent(handle, eventRow(event, clock.now()));
+      await insertEvents(handle, [eventRow(event, clock.now())]);
       listeners.wake(event.type);
+    },
+    async recordAll(handle, events) {
+      const at = clock.now();
+      await insertEvents(
+        handle,
+        events.map((event) => eventRow(event, at)),
+      );
+      for (const type of new Set(events.map((event) => event.type))) listeners.wake(type);
     },
     written: (event) => listeners.wake(event.type),
     append(event) {

@@ -5,8 +5,8 @@ import { events } from '../vocabulary/events.ts';
 import { type EventRow, insertRowsSql, rowsText } from './row.ts';
 import type { AuditEvent, EventFilter, Outcome, RefusalCount, RefusalFilter } from './schema.ts';
 
-export async function insertEvent(db: Db, row: EventRow): Promise<void> {
-  await db.raw(insertRowsSql, [rowsText([row])]).options({ name: 'audit_append' });
+export async function insertEvents(db: Db, rows: readonly EventRow[]): Promise<void> {
+  await db.raw(insertRowsSql, [rowsText(rows)]).options({ name: 'audit_append' });
 }
 
 const COLUMNS = [

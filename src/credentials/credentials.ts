@@ -30,7 +30,7 @@ import type { Presented, Verification } from './schema.ts';
 export { createDevices, type Device, type Devices } from './devices/devices.ts';
 export { openBreachLists } from './password/breached.ts';
 export type { BreachCheck, PasswordLimits } from './password/checking.ts';
-export type { ChangeReason, Passwords } from './password/passwords.ts';
+export type { BroughtPassword, ChangeReason, Passwords } from './password/passwords.ts';
 export type { SetPasswordOptions } from './password/setting.ts';
 export type {
   AddedFactor,

@@ -11,6 +11,11 @@ import * as store from './store.ts';
 
 const nothing = { items: [], nextCursor: null };
 
+interface Place {
+  organizationId: OrganizationId;
+  accountId: AccountId;
+}
+
 export function createMembers(deps: PartDeps) {
   const { commit, clock } = deps;
   const { db } = deps.postgres;
@@ -18,7 +23,7 @@ export function createMembers(deps: PartDeps) {
   async function tell(
     trx: Db,
     type: 'organization.member-added' | 'organization.member-removed',
-    place: { organizationId: OrganizationId; accountId: AccountId },
+    place: Place,
     by: Actor,
   ): Promise<void> {
     const { organizationId, accountId } = place;
@@ -27,22 +32,40 @@ export function createMembers(deps: PartDeps) {
     await deps.changes.bump(trx, 'access', accountId);
   }
 
+  async function addIn(trx: Db, organizationId: string, accountId: string, by: Actor): Promise<Member> {
+    const organization = await holdOrganization(trx, organizationId);
+    const account = parseId('acc', accountId);
+    if (account === undefined || !(await store.holdAccount(trx, account))) {
+      throw failure('account_not_found');
+    }
+    if (await store.insertMember(trx, organization, account, clock.now())) {
+      const place = { organizationId: organization, accountId: account };
+      await tell(trx, 'organization.member-added', place, by);
+    }
+    const member = await store.findMember(trx, organization, account);
+    if (member === undefined) throw failure('member_not_found');
+    return member;
+  }
+
   return {
+    addMemberIn: addIn,
+
     addMember: (organizationId: string, accountId: string, by: Actor): Promise<Member> =>
-      commit(async (trx) => {
-        const organization = await holdOrganization(trx, organizationId);
-        const account = parseId('acc', accountId);
-        if (account === undefined || !(await store.holdAccount(trx, account))) {
-          throw failure('account_not_found');
-        }
-        if (await store.insertMember(trx, organization, account, clock.now())) {
-          const place = { organizationId: organization, accountId: account };
-          await tell(trx, 'organization.member-added', place, by);
-        }
-        const member = await store.findMember(trx, organization, account);
-        if (member === undefined) throw failure('member_not_found');
-        return member;
-      }),
+      commit((trx) => addIn(trx, organizationId, accountId, by)),
+
+    async addNewcomers(trx: Db, places: readonly Place[], by: Actor): Promise<void> {
+      await store.insertMembers(trx, places, clock.now());
+      await deps.audit.recordAll(
+        trx,
+        places.map(({ organizationId, accountId }) => ({
+          type: 'organization.member-added',
+          actor: by,
+          outcome: 'success',
+          accountId,
+          target: { kind: 'organization', id: organizationId },
+        })),
+      );
+    },
 
     removeMember: (organizationId: string, accountId: string, by: Actor): Promise<boolean> =>
       commit(async (trx) => {

@@ -1,13 +1,14 @@
 // Organizations, their members and their teams. Each change and its event are one commit, and every query of what belongs to
 // an organization names it.
 import type { Actor } from '../audit/audit.ts';
+import type { AccountId, OrganizationId } from '../lib/ids.ts';
 import type { Page, PageRequest } from '../lib/page.ts';
 import type { Db } from '../platform/database/postgres.ts';
 import { failure } from '../platform/errors.ts';
 import type { HandingOut } from '../vocabulary/handing-out.ts';
 import type { OrganizationsDeps } from './deps.ts';
 import { createKnownOrganizations } from './known.ts';
-import { createMembers } from './members.ts';
+import { createMembers, holdOrganization } from './members.ts';
 import { createRegistry } from './registry.ts';
 import type {
   AccountOrganization,
@@ -64,6 +65,12 @@ export interface Organizations {
 
   /** Once more is no change. Throws organization_not_found and account_not_found. */
   addMember(organizationId: string, accountId: string, by: Actor): Promise<Member>;
+  /** Many at once, whom nobody can know yet: their accounts are made in this transaction. */
+  addNewcomers(
+    trx: Db,
+    places: readonly { organizationId: OrganizationId; accountId: AccountId }[],
+    by: Actor,
+  ): Promise<void>;
   /** With the places in teams and the roles there. False: was none. */
   removeMember(organizationId: string, accountId: string, by: Actor): Promise<boolean>;
   findMember(organizationId: string, accountId: string): Promise<Member | undefined>;
@@ -91,8 +98,18 @@ export interface Organizations {
   removeTeamMember(organizationId: string, teamId: string, accountId: string, by: Actor): Promise<boolean>;
   listTeamMembers(organizationId: string, teamId: string, page: PageRequest): Promise<Page<Member>>;
 
+  /** Throws organization_not_found, team_not_found, and permission_denied as addTeamMember does. */
+  refuseInvitation(trx: Db, place: InvitedTo, held?: HandingOut): Promise<void>;
+  /** In that transaction: somebody who was invited becomes a member, of the team as well. Throws as the two above. */
+  admit(trx: Db, place: InvitedTo, accountId: string, by: Actor): Promise<void>;
+
   /** Keeps what `known` and `membershipsOf` answer fresh. */
   start(): void;
+}
+
+export interface InvitedTo {
+  organizationId: string;
+  teamId: string | null;
 }
 
 /** For the command line: by id or slug. Throws organization_not_found. */
@@ -117,10 +134,20 @@ export function createOrganizations(deps: OrganizationsDeps): Organizations {
   }
 
   const known = createKnownOrganizations(deps);
+  const { addMemberIn, ...members } = createMembers({ ...deps, commit });
+  const { addTeamMemberIn, refuseTeam, ...teams } = createTeams({ ...deps, commit });
   return {
     ...createRegistry({ ...deps, commit }),
-    ...createMembers({ ...deps, commit }),
-    ...createTeams({ ...deps, commit }),
+    ...members,
+    ...teams,
+    async refuseInvitation(trx, { organizationId, teamId }, held) {
+      await holdOrganization(trx, organizationId);
+      if (teamId !== null) await refuseTeam(trx, { organizationId, teamId }, held);
+    },
+    async admit(trx, { organizationId, teamId }, accountId, by) {
+      await addMemberIn(trx, organizationId, accountId, by);
+      if (teamId !== null) await addTeamMemberIn(trx, { organizationId, teamId }, accountId, by);
+    },
     known: known.organization,
     membershipsOf: known.membershipsOf,
     start() {

@@ -1,5 +1,6 @@
 // All SQL of organizations and their members: rows in, records out. What belongs to one is never asked for without its id.
 import type { AccountId, OrganizationId, TeamId } from '../lib/ids.ts';
+import { insertMany } from '../platform/database/insert-many.ts';
 import { mapping } from '../platform/database/mapping.ts';
 import type { Db } from '../platform/database/postgres.ts';
 import { prepared, runPrepared } from '../platform/database/prepared.ts';
@@ -122,6 +123,20 @@ export async function insertMember(
     .ignore()
     .returning('account_id');
   return rows.length === 1;
+}
+
+/** Of accounts that are new in the same transaction. */
+export async function insertMembers(
+  trx: Db,
+  places: readonly { organizationId: OrganizationId; accountId: AccountId }[],
+  at: Date,
+): Promise<void> {
+  const rows = places.map(({ organizationId, accountId }) => ({
+    organization_id: organizationId,
+    account_id: accountId,
+    created_at: at,
+  }));
+  await insertMany(trx, 'organization_members', rows);
 }
 
 /** The places in teams go with it. False: was none. */

@@ -4,6 +4,8 @@ import type { AccountId } from '../../lib/ids.ts';
 import type { Clock } from '../../platform/clock.ts';
 import type { Db, Postgres } from '../../platform/database/postgres.ts';
 import type { PasswordChecking, PasswordLimits } from './checking.ts';
+import { type ForeignHash, readForeignHash } from './foreign/formats.ts';
+import { type Argon2Settings, hashPassword, normalizePassword } from './hashing.ts';
 import * as store from './store.ts';
 
 /**
@@ -32,13 +34,27 @@ export interface Passwords {
    * again. Ends nothing else and tells nobody: that is for the act that it is part of.
    */
   discard(trx: Db, accountId: AccountId): Promise<void>;
+  /** A hash of another system, in the form in which it is kept; docs/import.md lists what is known. */
+  readForeign(hash: string): ForeignHash;
+  /** A password as it is, whatever it is: nobody is asked for another one here. */
+  hash(password: string): Promise<{ hash: string; short: boolean }>;
+  /** Of accounts that are new in this transaction; told with them. */
+  bring(trx: Db, brought: readonly BroughtPassword[]): Promise<void>;
+}
+
+/** A password that comes with an account from another system. */
+export interface BroughtPassword {
+  accountId: AccountId;
+  hash: string;
+  short: boolean;
+  changeRequired: boolean;
 }
 
 export interface PasswordsDeps {
   postgres: Postgres;
   audit: Audit;
   clock: Clock;
-  settings: { history: number };
+  settings: { history: number; argon2: Argon2Settings };
   checking: PasswordChecking;
   mustHaveFactor: (accountId: AccountId) => Promise<boolean>;
   endAccountState: (trx: Db, accountId: AccountId) => Promise<void>;
@@ -60,6 +76,16 @@ export function createPasswords(deps: PasswordsDeps): Passwords {
 
     discard: (trx, accountId) =>
       store.discardPassword(trx, accountId, { at: deps.clock.now(), history: deps.settings.history }),
+
+    readForeign: readForeignHash,
+
+    async hash(password) {
+      const normalized = normalizePassword(password);
+      const short = deps.checking.isShort({ typed: password, normalized });
+      return { hash: await hashPassword(normalized, deps.settings.argon2), short };
+    },
+
+    bring: (trx, brought) => store.insertPasswords(trx, brought, deps.clock.now()),
 
     requireChange(accountId, reason, by, { keepSessions = false, db } = {}) {
       const write = async (trx: Db) => {

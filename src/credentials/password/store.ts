@@ -2,6 +2,7 @@
 import { type EventRow, eventJson } from '../../audit/audit.ts';
 import type { AccountId } from '../../lib/ids.ts';
 import type { Also } from '../../lockout/lockout.ts';
+import { insertMany } from '../../platform/database/insert-many.ts';
 import type { Db } from '../../platform/database/postgres.ts';
 
 export interface UsablePassword {
@@ -97,6 +98,25 @@ export async function replacePassword(
   if (row === undefined) return undefined;
   if (former !== undefined) await keepFormer(db, accountId, { hash: former.hash, at, history });
   return row.first ? 'first' : 'replaced';
+}
+
+/** Of accounts that are new in the same transaction. */
+export async function insertPasswords(
+  trx: Db,
+  passwords: readonly { accountId: AccountId; hash: string; short: boolean; changeRequired: boolean }[],
+  at: Date,
+): Promise<void> {
+  const rows = passwords.map(({ accountId, hash, short, changeRequired }) => ({
+    account_id: accountId,
+    hash,
+    consecutive_failures: 0,
+    set_at: at,
+    hashed_at: at,
+    short,
+    set_by_mail: false,
+    change_required: changeRequired ? 'import' : null,
+  }));
+  await insertMany(trx, 'passwords', rows);
 }
 
 export async function discardPassword(
