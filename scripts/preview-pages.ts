@@ -4,6 +4,7 @@ import { cp, mkdir, mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { accentPalette } from '../src/lib/colour.ts';
+import { createDates } from '../src/lib/dates.ts';
 import { createI18n, type I18n } from '../src/platform/i18n.ts';
 import { createViews, type Views } from '../src/platform/views.ts';
 import { sections } from '../src/self-service/sections.ts';
@@ -42,7 +43,7 @@ export function renderSample(preview: Preview, sample: Sample, settings: Preview
   const frame = sample.nav !== undefined && {
     nav: sample.nav,
     frame: {
-      person: { name: 'Ada Lovelace', email: 'ada@example.com' },
+      person: { name: 'Ada Lovelace', email: 'ada@example.com', zone: 'Europe/Vienna' },
       sections,
       done: sample.done && `account.done.${sample.done}`,
     },
@@ -50,6 +51,7 @@ export function renderSample(preview: Preview, sample: Sample, settings: Preview
   const locals = {
     ...frame,
     theme: settings.theme ?? 'system',
+    ...createDates()(settings.locale, 'Europe/Vienna'),
     t,
     locale: settings.locale,
     dir: settings.dir ?? preview.i18n.direction(settings.locale),

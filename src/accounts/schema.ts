@@ -5,12 +5,10 @@ import type { AccountId } from '../lib/ids.ts';
 import { instant } from '../lib/instant.ts';
 import { parsePhoneNumber } from '../lib/phone.ts';
 import { isTimeZone } from '../lib/time-zone.ts';
+import { type Appearance, appearances } from '../vocabulary/appearances.ts';
 import { isLocale, type ProfileValue } from './profile-kinds.ts';
 
 export type AccountStatus = 'active' | 'suspended';
-
-export const appearances = ['system', 'light', 'dark', 'contrast'] as const;
-export type Appearance = (typeof appearances)[number];
 
 export interface Account {
   id: AccountId;

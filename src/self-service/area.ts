@@ -30,6 +30,8 @@ export function createAccountArea(deps: AccountAreaDeps): AccountArea {
         name: account.name ?? account.username ?? account.email ?? account.id,
         email: account.email,
         locale: account.locale,
+        zone: account.zoneinfo,
+        theme: account.appearance,
       };
     },
     isRecent: (person) => Date.now() - person.authenticatedAt.getTime() < RECENT_SECONDS * 1000,

@@ -8,6 +8,7 @@ import type { Carrier } from './carried.ts';
 import type { Csrf } from './csrf.ts';
 import { parsePart, readForm, readQuery, refuseNullBytes } from './input.ts';
 import { takeFromLimit } from './limit.ts';
+import { keepLook } from './look.ts';
 import type { AccountArea, AccountSection, Page, PageInput, Person } from './page.ts';
 import type { PageRenderer, PageView } from './render-page.ts';
 import { requestOf } from './request-id.ts';
@@ -69,19 +70,20 @@ function pipeline(page: Page, { readable, sections }: Mounted, deps: PageDeps) {
     if (result.kind === 'redirect') redirect(ctx, result.to, deps.site);
     for (const one of result.kind === 'redirect' ? (result.carry ?? []) : []) deps.carrier.put(ctx, one);
     if (result.kind !== 'view') return;
+    if (person) keepLook(ctx, { theme: person.theme, locale: person.locale ?? undefined }, deps.site);
     const around = person && { frame: frameOf(person, sections, rawQuery, deps), locale: spoken.locale };
     deps.renderer.renderPage(ctx, { ...around, ...bound(binding), ...result });
   };
 }
 
 function frameOf(
-  { name, email }: Person,
+  { name, email, zone, theme }: Person,
   sections: Mounted['sections'],
   query: Record<string, unknown>,
   { i18n }: PageDeps,
 ): NonNullable<PageView['frame']> {
   const done = `account.done.${String(query.done)}`;
-  return { person: { name, email }, sections, done: i18n.has(done) ? done : undefined };
+  return { person: { name, email, zone }, theme, sections, done: i18n.has(done) ? done : undefined };
 }
 
 const bound = (csrfBinding: string | undefined) => (csrfBinding === undefined ? {} : { csrfBinding });

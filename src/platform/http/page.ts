@@ -2,6 +2,7 @@
 import type { Context } from 'koa';
 import type { z } from 'zod';
 import type { AccountId } from '../../lib/ids.ts';
+import type { Appearance } from '../../vocabulary/appearances.ts';
 import type { Translate } from '../i18n.ts';
 import type { LimitName } from '../limits/rate-limit.ts';
 import type { Carried } from './carried.ts';
@@ -56,6 +57,9 @@ export interface Person {
   readonly email: string | null;
   /** The language that they chose; null: the browser's. */
   readonly locale: string | null;
+  /** The time zone that they chose. */
+  readonly zone: string | null;
+  readonly theme: Appearance;
 }
 
 /** What mounting asks about pages of the account area. */

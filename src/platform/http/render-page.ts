@@ -1,10 +1,13 @@
 // Renders one view as a page: language, locals, security headers. Used by our pages, by the engine's, and for errors.
 import type { Context } from 'koa';
+import { createDates } from '../../lib/dates.ts';
+import type { Appearance } from '../../vocabulary/appearances.ts';
 import type { AppError } from '../errors.ts';
 import type { I18n, Translate } from '../i18n.ts';
 import type { Views } from '../views.ts';
 import type { Csrf } from './csrf.ts';
 import { pageHeaders } from './headers.ts';
+import { lookOf } from './look.ts';
 import { nonceOf, requestOf } from './request-id.ts';
 import type { Site } from './site.ts';
 import type { Assets } from './static.ts';
@@ -33,7 +36,8 @@ export interface PageView {
 }
 
 export interface AccountFrame {
-  readonly person: { readonly name: string; readonly email: string | null };
+  readonly person: { readonly name: string; readonly email: string | null; readonly zone: string | null };
+  readonly theme: Appearance;
   readonly sections: readonly AccountSection[];
   /** A key of the message catalogue: what has just been done. */
   readonly done: string | undefined;
@@ -75,11 +79,12 @@ export interface PageRendererDeps {
 
 export function createPageRenderer(deps: PageRendererDeps): PageRenderer {
   const { i18n } = deps;
+  const dates = createDates();
   const localeOf = (ctx: Context, uiLocales = singleQuery(ctx, 'ui_locales')) =>
-    i18n.negotiate(uiLocales, ctx.req.headers['accept-language']);
+    i18n.negotiate(uiLocales ?? lookOf(ctx).locale, ctx.req.headers['accept-language']);
   const renderPage = (ctx: Context, page: PageView) => {
     const locale = page.locale ?? localeOf(ctx);
-    const given = locals(ctx, page, locale, deps);
+    const given = { ...locals(ctx, page, locale, deps), ...dates(locale, page.frame?.person.zone ?? null) };
     const html = page.bare
       ? deps.views.part(page.view, given)
       : deps.views.render(page.view, given, {
@@ -118,6 +123,7 @@ function locals(ctx: Context, page: PageView, locale: string, deps: PageRenderer
     model: page.model,
     nav: page.nav,
     frame: page.frame,
+    theme: page.frame?.theme ?? lookOf(ctx).theme,
     requestId: requestOf(ctx).id,
     path: (path: string) => `${site.basePath}${path}`,
   };
