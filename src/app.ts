@@ -195,7 +195,8 @@ function pagesAndRoutes(services: Services): Router {
       credentials: services.credentials,
       tokens: config.tokens,
       rememberedDays: services.devices.rememberedDays,
-      offers: signInOffers(config),
+      // Each is offered by the feature that it leads to.
+      offers: { recovery: false, signUp: false, mailCode: false },
     }),
     ...selfServicePages({
       ...services,
@@ -234,11 +235,6 @@ function pagesAndRoutes(services: Services): Router {
     idempotency: services.idempotency,
   });
   return router;
-}
-
-/** What belongs to other features is offered on the sign-in page once it is there. */
-function signInOffers({ registration }: Config): SignInOffers {
-  return { recovery: false, signUp: false && registration.mode !== 'closed', mailCode: false };
 }
 
 /** Every route of the management API: what is mounted, documented and tested. */

@@ -2,7 +2,8 @@
 import { z } from 'zod';
 import type { Credentials } from '../credentials/credentials.ts';
 import { type Page, type PageResult, page } from '../platform/http/page.ts';
-import { boundToInteraction, type Step, type StepDeps, uidParams, withStep } from './step.ts';
+import { type PasskeyDeps, passkeyModel } from './passkey.ts';
+import { boundToInteraction, type Step, uidParams, withStep } from './step.ts';
 
 const LoginForm = z.object({
   identifier: z.string().trim().min(1, 'login.error.identifierMissing').max(254),
@@ -10,6 +11,20 @@ const LoginForm = z.object({
 });
 
 type Verified = Awaited<ReturnType<Credentials['verify']>>;
+
+/** What the page leads to beside a password; each belongs to another feature and its settings. */
+export interface SignInOffers {
+  /** A forgotten password is replaced by a link in a mail. */
+  readonly recovery: boolean;
+  /** Anybody may come by an account here. */
+  readonly signUp: boolean;
+  /** A code by mail in place of the password. */
+  readonly mailCode: boolean;
+}
+
+export interface LoginDeps extends PasskeyDeps {
+  readonly offers: SignInOffers;
+}
 
 interface Shown {
   identifier: string;
@@ -19,7 +34,11 @@ interface Shown {
   status?: number;
 }
 
-export function showLogin(step: Step, shown: Partial<Shown> = {}): PageResult {
+export async function showLogin(
+  step: Step,
+  deps: LoginDeps,
+  shown: Partial<Shown> = {},
+): Promise<PageResult> {
   const { client } = step.pending;
   const wait = shown.retryAfterSeconds;
   return step.show(
@@ -34,6 +53,10 @@ export function showLogin(step: Step, shown: Partial<Shown> = {}): PageResult {
       retryAfterSeconds: wait ?? null,
       client: { name: client.name, logoUri: client.logoUri, clientUri: client.clientUri },
       hint: hintFor(step.pending),
+      passkey: await passkeyModel(step, deps),
+      recoverHref: deps.offers.recovery ? '/recover' : null,
+      signUpHref: deps.offers.signUp ? '/sign-up' : null,
+      mailCodeHref: deps.offers.mailCode ? step.path('mail-code') : null,
     },
     shown.status,
     wait === undefined ? {} : { 'Retry-After': String(wait) },
@@ -41,28 +64,35 @@ export function showLogin(step: Step, shown: Partial<Shown> = {}): PageResult {
 }
 
 /** Why somebody who may be signed in already is asked again, or what the sign-in is for when no app has sent them. */
-function hintFor({ accountId, reasons, redirectUri }: Step['pending']): string | null {
+function hintFor({ accountId, signingIn, missing, reasons, redirectUri }: Step['pending']): string | null {
+  // What was proved is good, and nothing that could be added to it is enough.
+  if (signingIn && missing?.prompt === 'login') return 'login.hint.stronger';
   const again = reasons.includes('login_prompt') || reasons.includes('max_age');
   if (accountId && again) return 'login.hint.reauthenticate';
   return redirectUri === null ? 'login.hint.device' : null;
 }
 
 /** Who is refused is not told why; who is locked or has to wait is told for how long. */
-function answer(step: Step, identifier: string, result: Verified): Promise<PageResult> | PageResult {
+function answer(
+  step: Step,
+  deps: LoginDeps,
+  identifier: string,
+  result: Verified,
+): Promise<PageResult> | PageResult {
   switch (result.kind) {
     case 'ok':
       return step.finish({ kind: 'proved', accountId: result.account.id, proof: result.proof });
     case 'refused':
-      return showLogin(step, { identifier, error: 'login.error.refused', status: 401 });
+      return showLogin(step, deps, { identifier, error: 'login.error.refused', status: 401 });
     case 'locked':
-      return showLogin(step, {
+      return showLogin(step, deps, {
         identifier,
         error: 'login.error.locked',
         retryAfterSeconds: result.retryAfterSeconds,
         status: 429,
       });
     case 'busy':
-      return showLogin(step, {
+      return showLogin(step, deps, {
         identifier,
         error: 'login.error.busy',
         retryAfterSeconds: result.retryAfterSeconds,
@@ -71,7 +101,7 @@ function answer(step: Step, identifier: string, result: Verified): Promise<PageR
   }
 }
 
-export function loginPages(deps: StepDeps & { credentials: Credentials }): Page[] {
+export function loginPages(deps: LoginDeps): Page[] {
   return [
     page({
       method: 'GET',
@@ -79,7 +109,7 @@ export function loginPages(deps: StepDeps & { credentials: Credentials }): Page[
       limit: 'page',
       params: uidParams,
       csrfBinding: boundToInteraction,
-      run: (input) => withStep(deps, input, (step) => showLogin(step)),
+      run: (input) => withStep(deps, input, (step) => showLogin(step, deps)),
     }),
     page({
       method: 'POST',
@@ -91,9 +121,10 @@ export function loginPages(deps: StepDeps & { credentials: Credentials }): Page[
       run: (input) =>
         withStep(deps, input, async (step) => {
           const identifier = input.typed.identifier ?? '';
-          if (!input.form) return showLogin(step, { identifier, fieldErrors: input.formErrors, status: 400 });
+          if (!input.form)
+            return showLogin(step, deps, { identifier, fieldErrors: input.formErrors, status: 400 });
           const result = await deps.credentials.verify('password', input.form);
-          return answer(step, identifier, result);
+          return answer(step, deps, identifier, result);
         }),
     }),
   ];

@@ -1,8 +1,8 @@
 // Choose an account: go on as one of those who are signed in in this browser, sign one of them out, or sign in as another.
 import { z } from 'zod';
 import { type Page, type PageResult, page } from '../platform/http/page.ts';
-import { showLogin } from './login.ts';
-import { boundToInteraction, type Step, type StepDeps, uidParams, withStep } from './step.ts';
+import { type LoginDeps, showLogin } from './login.ts';
+import { boundToInteraction, type Step, uidParams, withStep } from './step.ts';
 
 const ANOTHER = 'another';
 
@@ -12,9 +12,9 @@ const ChoiceForm = z.union([
   z.object({ sign_out: z.string().min(1).max(64) }),
 ]);
 
-export async function showSelectAccount(step: Step): Promise<PageResult> {
+export async function showSelectAccount(step: Step, deps: LoginDeps): Promise<PageResult> {
   const accounts = await step.accountsHere();
-  if (accounts.length === 0) return showLogin(step);
+  if (accounts.length === 0) return showLogin(step, deps);
   const { client } = step.pending;
   return step.show('interaction/select-account', step.t('select.title'), {
     action: step.path('select-account'),
@@ -29,7 +29,7 @@ export async function showSelectAccount(step: Step): Promise<PageResult> {
   });
 }
 
-export function selectAccountPages(deps: StepDeps): Page[] {
+export function selectAccountPages(deps: LoginDeps): Page[] {
   return [
     page({
       method: 'GET',
@@ -37,7 +37,7 @@ export function selectAccountPages(deps: StepDeps): Page[] {
       limit: 'page',
       params: uidParams,
       csrfBinding: boundToInteraction,
-      run: (input) => withStep(deps, input, showSelectAccount),
+      run: (input) => withStep(deps, input, (step) => showSelectAccount(step, deps)),
     }),
     page({
       method: 'POST',

@@ -49,7 +49,7 @@ export async function withStep(
   if (!pending) return lost(input);
   const facts = requestOf(ctx);
   facts.clientId = pending.client.id;
-  facts.accountId = pending.accountId;
+  facts.accountId = pending.signingIn?.accountId ?? pending.accountId;
   const { locale, t } = input.speak(pending.params.ui_locales);
   const path = (page?: string) => `/interaction/${pending.uid}${page ? `/${page}` : ''}`;
   return take({
@@ -74,6 +74,12 @@ export async function withStep(
       return { kind: 'redirect', to: (await deps.interactions.finish(ctx.req, ctx.res, outcome)) ?? path() };
     },
   });
+}
+
+/** What the page was to ask is asked no more: the engine says what is next. */
+export async function goOn(step: Step): Promise<PageResult> {
+  const isAsked = ['second_factor', 'enrol_factor'].includes(step.pending.prompt);
+  return isAsked ? step.finish({ kind: 'cleared' }) : { kind: 'redirect', to: step.path() };
 }
 
 function lost(input: StepInput): PageResult {

@@ -5,7 +5,10 @@ import type { Interactions } from '../oidc/oidc.ts';
 import { failure } from '../platform/errors.ts';
 import { type Page, type PageResult, page } from '../platform/http/page.ts';
 import { type ConsentDeps, consentPages, showConsent } from './consent.ts';
-import { loginPages, showLogin } from './login.ts';
+import { enrolFactorPages, showEnrolFactor } from './enrol-factor.ts';
+import { loginPages, type SignInOffers, showLogin } from './login.ts';
+import { passkeyPages } from './passkey.ts';
+import { secondFactorPages, showSecondFactor } from './second-factor.ts';
 import { selectAccountPages, showSelectAccount } from './select-account.ts';
 import { selectOrganizationPages, showSelectOrganization } from './select-organization.ts';
 import { boundToInteraction, type Step, uidParams, withStep } from './step.ts';
@@ -15,16 +18,21 @@ export interface InteractionDeps {
   readonly accounts: Accounts;
   readonly credentials: Credentials;
   readonly tokens: ConsentDeps['tokens'];
+  readonly offers: SignInOffers;
+  /** For how many days a browser may be remembered in place of a second step; 0: never. */
+  readonly rememberedDays: number;
 }
 
 export function interactionPages(deps: InteractionDeps): Page[] {
   const steps: Record<string, (step: Step) => Promise<PageResult> | PageResult> = {
-    select_account: (step) => showSelectAccount(step),
-    login: (step) => showLogin(step),
+    select_account: (step) => showSelectAccount(step, deps),
+    login: (step) => showLogin(step, deps),
+    second_factor: (step) => showSecondFactor(step, deps),
+    enrol_factor: (step) => showEnrolFactor(step, deps),
     select_organization: (step) =>
-      step.pending.accountId ? showSelectOrganization(step, deps) : showSelectAccount(step),
+      step.pending.accountId ? showSelectOrganization(step, deps) : showSelectAccount(step, deps),
     // Whoever was to allow something may have signed out on the page of accounts.
-    consent: (step) => (step.pending.accountId ? showConsent(step, deps) : showSelectAccount(step)),
+    consent: (step) => (step.pending.accountId ? showConsent(step, deps) : showSelectAccount(step, deps)),
   };
 
   return [
@@ -55,6 +63,14 @@ export function interactionPages(deps: InteractionDeps): Page[] {
         }),
     }),
     ...loginPages(deps),
+    // Wherever a passkey was asked for, what is wrong with it is said there.
+    ...passkeyPages(deps, (step, { error, ...refusal }) =>
+      step.pending.prompt === 'second_factor'
+        ? showSecondFactor(step, deps, { way: 'passkey', error, ...refusal })
+        : showLogin(step, deps, { error, ...refusal }),
+    ),
+    ...secondFactorPages(deps),
+    ...enrolFactorPages(deps),
     ...selectAccountPages(deps),
     ...selectOrganizationPages(deps),
     ...consentPages(deps),

@@ -4,11 +4,13 @@ import type { Actor } from '../../src/audit/audit.ts';
 import type { Client, NewClient } from '../../src/clients/clients.ts';
 import type { Services } from '../../src/services.ts';
 import { type Browser, createBrowser, type Shown } from './browser.ts';
+import { addAuthenticator, codeOf } from './factors.ts';
 
 export const operator: Actor = { kind: 'operator', id: 'test' };
 export const password = 'wide meadow under seven lanterns';
 let count = 0;
 
+/** Administrators have an authenticator app, which signInAt answers with. */
 export async function createPerson(
   services: Services,
   more: { admin?: boolean; email?: string } = {},
@@ -20,6 +22,7 @@ export async function createPerson(
     operator,
   );
   await services.credentials.setPassword(account.id, password, operator);
+  if (account.admin) await addAuthenticator(services, account);
   return account;
 }
 
@@ -66,9 +69,11 @@ export async function signInAt(
   browser: Browser = createBrowser(new URL(url).origin),
 ): Promise<{ browser: Browser; landed: Shown }> {
   let page = await browser.open(url);
-  for (let step = 0; step < 4 && page.forms.length > 0; step += 1) {
+  for (let step = 0; step < 6 && page.forms.length > 0; step += 1) {
     if (page.forms.some((form) => form.action.endsWith('/login'))) {
       page = await browser.submit(page, { identifier: person.email ?? '', password }, '/login');
+    } else if (page.forms.some((form) => form.action.endsWith('/second-factor'))) {
+      page = await browser.submit(page, { code: await codeOf(person) }, '/second-factor');
     } else if (page.forms.some((form) => form.action.endsWith('/consent'))) {
       page = await browser.submit(page, {}, '/consent');
     } else break;

@@ -134,7 +134,7 @@ function referenceTo(session: Session, before: Interaction['session']): Interact
 }
 
 function resultOf(
-  { interaction, outcome }: Finishing,
+  { outcome }: Finishing,
   progress: Progress | undefined,
   kept: InteractionResults | undefined,
 ): InteractionResults {
@@ -149,7 +149,7 @@ function resultOf(
     case 'cancelled':
       return { error: 'access_denied', error_description: 'End-User aborted interaction' };
     default:
-      return { ...kept, [interaction.prompt.name]: {} };
+      return { ...kept };
   }
 }
 

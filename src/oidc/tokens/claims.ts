@@ -19,7 +19,7 @@ import type { Cutoffs } from '../cutoffs.ts';
 export function claimsByScope(profile: Pick<Profile, 'claimsUnder'>) {
   return {
     // When and how the person signed in goes into every ID token, so that an app can check what it asked for.
-    openid: ['sub', 'auth_time', 'amr'],
+    openid: ['sub', 'auth_time', 'acr', 'amr'],
     profile: [...profile.claimsUnder('profile'), 'preferred_username', 'updated_at'],
     email: ['email', 'email_verified', ...profile.claimsUnder('email')],
     address: profile.claimsUnder('address'),
