@@ -11,15 +11,18 @@ import {
   openBreachLists,
 } from './credentials/credentials.ts';
 import type { Foundations } from './foundations.ts';
+import { createImports, type Imports } from './imports/imports.ts';
 import type { AccountId } from './lib/ids.ts';
 import { isAtLeast } from './lib/strength.ts';
 import { createLockout, type Lockout } from './lockout/lockout.ts';
 import { chooseSenders, createMessages, createWriting, type Messages } from './messages/messages.ts';
+import { createNotices } from './notices/notices.ts';
 import { countSignIns } from './numbers.ts';
 import type { Organizations } from './organizations/organizations.ts';
 import type { Db } from './platform/database/postgres.ts';
 import type { Job } from './platform/jobs/jobs.ts';
 import { createRecovery, type Recovery } from './recovery/recovery.ts';
+import { createRegistration, type Registration } from './registration/registration.ts';
 import { createVerification, type Verification } from './verification/verification.ts';
 
 export interface People {
@@ -30,6 +33,8 @@ export interface People {
   devices: Devices;
   assurance: Assurance;
   recovery: Recovery;
+  registration: Registration;
+  imports: Imports;
 }
 
 /** What people are part of, and what ends with them on higher floors. */
@@ -95,11 +100,25 @@ export function createPeople(deps: PeopleDeps): People {
     breaches: openBreachLists(config.passwords, fetch),
   });
   const credentials = countSignIns(passwords, metrics);
+  const registration = createRegistration({
+    ...deps,
+    messages,
+    verification,
+    credentials,
+    key: oneTimeKey,
+    issuer: config.issuer,
+    settings: config.registration,
+    terms: config.terms,
+    request: fetch,
+  });
   const assurance = createAssurance({
     db: deps.postgres.db,
     factorsOf: credentials.factors.summaryOf,
     // In the order in which they are asked.
-    obstacles: [mustChangePassword(credentials)],
+    obstacles: [
+      mustChangePassword(credentials),
+      { name: 'accept_terms', isMissing: registration.terms.isMissing },
+    ],
     settings: {
       strength: config.signIn.strength,
       rememberedDeviceForAdmins: config.signIn.adminsRemembered === 'on',
@@ -113,9 +132,21 @@ export function createPeople(deps: PeopleDeps): People {
     credentials,
     key: oneTimeKey,
     issuer: config.issuer,
-    settings: config.recovery,
+    settings: { ...config.recovery, smsCountries: config.factors.smsCountries },
   });
-  return { lockout, messages, verification, credentials, devices, assurance, recovery };
+  const imports = createImports({ ...deps, credentials });
+  createNotices({ ...deps, db: deps.postgres.db, messages, issuer: config.issuer });
+  return {
+    lockout,
+    messages,
+    verification,
+    credentials,
+    devices,
+    assurance,
+    recovery,
+    registration,
+    imports,
+  };
 }
 
 /** Asked of whoever came by the password: nobody else is kept from signing in by it. */
@@ -129,6 +160,7 @@ function mustChangePassword({ passwords }: Credentials): Obstacle {
 }
 
 export function peopleJobs(people: People): Job[] {
-  const { lockout, messages, verification, credentials, devices, recovery } = people;
-  return [lockout, messages, verification, credentials, devices, recovery].flatMap((one) => one.jobs());
+  const { lockout, messages, verification, credentials, devices, recovery, registration } = people;
+  const all = [lockout, messages, verification, credentials, devices, recovery, registration];
+  return all.flatMap((one) => one.jobs());
 }

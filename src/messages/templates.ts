@@ -8,10 +8,21 @@ export interface TemplateSample {
   readonly sms?: true;
   /** Only that: there is no mail. */
   readonly smsOnly?: true;
+  /** The view that it shares with others, which names its sentences by `template`. */
+  readonly view?: string;
 }
 
 const link = 'https://id.example.com/verify?token=8m3kq2v7x1t9c4z6r5w0n8b2';
 const code = '48203917';
+
+/** What notices about an account have in common; the ledger gives it. */
+const notice = {
+  at: '2026-11-22T09:15:00.000Z',
+  address: '203.0.113.7',
+  browser: 'Firefox on Windows',
+  link: 'https://id.example.com/account/activity',
+};
+const noticeByAdmin = { at: notice.at, byAdmin: true, link: notice.link };
 
 const table = {
   'factor-code': { values: { code, minutes: 10 }, sms: true },
@@ -25,6 +36,26 @@ const table = {
   'recover-by-admin': { values: { link, minutes: 30 } },
   'recover-suspended': { values: {} },
   'recover-unknown': { values: {} },
+  'new-device': { values: notice, view: 'notice' },
+  'factor-added': { values: { ...notice, kind: 'passkey' }, view: 'notice' },
+  'factor-removed': { values: { ...notice, kind: 'totp' }, view: 'notice' },
+  'factor-disabled': { values: { ...notice, kind: 'sms' }, view: 'notice' },
+  'factors-reset': { values: noticeByAdmin, view: 'notice' },
+  'passkey-copied': { values: notice, view: 'notice' },
+  'recovery-codes-renewed': { values: notice, view: 'notice' },
+  'recovery-code-used': { values: { ...notice, left: 3 }, view: 'notice' },
+  'password-changed': { values: notice, view: 'notice' },
+  'password-recovered': { values: notice, view: 'notice' },
+  'password-disabled': { values: notice, view: 'notice' },
+  'address-changed': { values: notice, view: 'notice' },
+  'phone-changed': { values: notice, view: 'notice' },
+  'phone-removed': { values: notice, view: 'notice' },
+  'api-key-created': { values: { ...notice, name: 'nightly export' }, view: 'notice' },
+  'many-failures': { values: notice, view: 'notice' },
+  'sessions-ended': { values: noticeByAdmin, view: 'notice' },
+  register: { values: { code, link, minutes: 10 } },
+  'register-taken': { values: { signInLink: 'https://id.example.com/account' } },
+  invitation: { values: { link, days: 7 } },
 } as const satisfies Record<string, TemplateSample>;
 
 export type MailTemplate = keyof typeof table;

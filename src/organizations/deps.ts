@@ -7,7 +7,7 @@ import type { Db, Postgres } from '../platform/database/postgres.ts';
 
 export interface OrganizationsDeps {
   postgres: Postgres;
-  audit: Pick<Audit, 'record'>;
+  audit: Pick<Audit, 'record' | 'recordAll'>;
   changes: Pick<Changes, 'bump' | 'on' | 'poll' | 'silence'>;
   clock: Clock;
   /** Ends the keys of the account that are bound to the organization; keys live on a higher floor. */

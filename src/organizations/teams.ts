@@ -86,29 +86,36 @@ export function createTeams(deps: PartDeps) {
       await bump(trx, members);
     });
 
+  async function addIn(
+    trx: Db,
+    place: { organizationId: string; teamId: string },
+    accountId: string,
+    by: Actor,
+    held?: HandingOut,
+  ): Promise<Member> {
+    const key = keyOf(place.organizationId, place.teamId);
+    const team = await lock(trx, key);
+    await refuseHandingOut(trx, team, held);
+    const account = parseId('acc', accountId);
+    if (account === undefined || !(await holdMember(trx, key.organizationId, account))) {
+      throw failure('member_not_found');
+    }
+    if (await store.insertTeamMember(trx, key, account, clock.now())) {
+      await tell(trx, 'team.member-added', team, by, { accountId: account });
+      await bump(trx, [account]);
+    }
+    const member = await store.findTeamMember(trx, key, account);
+    if (member === undefined) throw failure('member_not_found');
+    return member;
+  }
+
   const addMember = (
     organizationId: string,
     teamId: string,
     accountId: string,
     by: Actor,
     held?: HandingOut,
-  ): Promise<Member> =>
-    commit(async (trx) => {
-      const key = keyOf(organizationId, teamId);
-      const team = await lock(trx, key);
-      await refuseHandingOut(trx, team, held);
-      const account = parseId('acc', accountId);
-      if (account === undefined || !(await holdMember(trx, key.organizationId, account))) {
-        throw failure('member_not_found');
-      }
-      if (await store.insertTeamMember(trx, key, account, clock.now())) {
-        await tell(trx, 'team.member-added', team, by, { accountId: account });
-        await bump(trx, [account]);
-      }
-      const member = await store.findTeamMember(trx, key, account);
-      if (member === undefined) throw failure('member_not_found');
-      return member;
-    });
+  ): Promise<Member> => commit((trx) => addIn(trx, { organizationId, teamId }, accountId, by, held));
 
   const removeMember = (
     organizationId: string,
@@ -131,6 +138,12 @@ export function createTeams(deps: PartDeps) {
     changeTeam: change,
     removeTeam: remove,
     addTeamMember: addMember,
+    addTeamMemberIn: addIn,
+
+    async refuseTeam(trx: Db, place: { organizationId: string; teamId: string }, held?: HandingOut) {
+      await refuseHandingOut(trx, await lock(trx, keyOf(place.organizationId, place.teamId)), held);
+    },
+
     removeTeamMember: removeMember,
 
     async findTeam(organizationId: string, teamId: string): Promise<Team | undefined> {

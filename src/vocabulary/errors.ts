@@ -154,6 +154,11 @@ export const errors = {
     status: 403,
     sentence: 'The access token or API key does not hold the permission this needs.',
   },
+  insufficient_user_authentication: {
+    status: 401,
+    sentence:
+      'This needs a recent sign-in, with what the account demands: sign in again as WWW-Authenticate says. No API key is enough.',
+  },
   form_expired: { status: 403, sentence: 'This form has expired. Please open the page again.' },
   cross_site_request: { status: 403, sentence: 'This request came from another site and was refused.' },
 
@@ -289,6 +294,17 @@ export const errors = {
   team_name_taken: {
     status: 409,
     sentence: 'Another team of this organization already has this name.',
+  },
+
+  invitation_not_found: { status: 404, sentence: 'There is no such invitation in this organization.' },
+  invitation_ended: {
+    status: 409,
+    sentence: 'This invitation was accepted, taken back or is too old. Make a new one.',
+  },
+  registration_code_not_found: { status: 404, sentence: 'There is no such registration code.' },
+  registration_code_used_up: {
+    status: 409,
+    sentence: 'This registration code was used as often as it may be, or it ended. Ask for a new one.',
   },
 
   role_not_found: { status: 404, sentence: 'There is no such role, or not in this organization.' },

@@ -3,6 +3,10 @@
 
 export const events = {
   'account.created': 'An account was created.',
+  'account.registered':
+    'A person made an account for themselves; the details name the code or the invitation by which they were let in.',
+  'accounts.imported':
+    'Accounts were made from a file, of which this is one part; the details count them and say which lines it was.',
   'account.changed': 'An account was changed; the details name the fields.',
   'account.suspended': 'An account was suspended; its sessions, grants and tokens ended at once.',
   'account.reinstated': 'A suspended account may sign in again.',
@@ -120,6 +124,15 @@ export const events = {
   'team.deleted': 'A team was deleted, with the roles that it had.',
   'team.member-added': 'A member of an organization joined a team.',
   'team.member-removed': 'A member of an organization left a team.',
+
+  'invitation.created': 'Somebody was invited to an organization.',
+  'invitation.resent': 'An invitation was sent once more, with a new link; the one before it works no more.',
+  'invitation.revoked': 'An invitation was taken back.',
+  'invitation.accepted': 'An invitation was accepted; its account is a member now.',
+  'invitation.declined': 'An invitation was declined by whom it was sent to.',
+  'registration-code.created': 'A registration code was made; it was shown once.',
+  'registration-code.revoked': 'A registration code was revoked; nobody can register by it any more.',
+  'terms.accepted': 'A person accepted the terms; the details name their version.',
 
   'budget.created': 'A budget was set.',
   'budget.changed': 'A budget was changed; the details have its limits.',

@@ -2,7 +2,7 @@
 import { createPublicKey } from 'node:crypto';
 import { isIP } from 'node:net';
 import { availableParallelism } from 'node:os';
-import { isCountry } from '../../lib/phone.ts';
+import { isCountry } from '../../lib/people/phone.ts';
 import { parseRedisUrl, REDIS_URL_FORMS } from '../redis/url.ts';
 
 export type Parsed<T> = { value: T } | { mistake: string };
