@@ -16,7 +16,9 @@ import { clientRoutes } from './clients/admin-api.ts';
 import { compromiseRoutes } from './compromise/admin-api.ts';
 import { LEAK_REPORTS_PATH } from './compromise/compromise.ts';
 import { credentialRoutes } from './credentials/admin-api.ts';
+import { securityPages } from './credentials/self-service-pages.ts';
 import { gatewayRoutes } from './gateway/admin-api.ts';
+import { createSignInDemand } from './gateway/sign-in-demand.ts';
 import { interactionPages } from './interaction/steps.ts';
 import { jobRoutes } from './jobs/admin-api.ts';
 import { createTokenHandler, TOKEN_PATH } from './key-auth/key-auth.ts';
@@ -40,6 +42,9 @@ import { observeRequests, requestContext } from './platform/http/request-id.ts';
 import { wellKnownAtRoot, withinBasePath } from './platform/http/site.ts';
 import { createCrowd, hasArrived } from './platform/limits/crowd.ts';
 import { createRequestLog } from './platform/telemetry/request-log.ts';
+import { recoveryRoutes } from './recovery/admin-api.ts';
+import { recoveryPages } from './recovery/pages.ts';
+import { reachPages } from './recovery/self-service-pages.ts';
 import { createAccountArea } from './self-service/self-service.ts';
 import { selfServicePages } from './self-service/self-service-pages.ts';
 import type { Services } from './services.ts';
@@ -187,6 +192,7 @@ function pagesAndRoutes(services: Services): Router {
     permissions,
     subjects: apiSubjects,
   });
+  const { limitsFor } = services.credentials.passwords;
   const pages = [
     docsPage({ document: api.document, version, issuer: config.issuer }),
     ...interactionPages({
@@ -204,7 +210,17 @@ function pagesAndRoutes(services: Services): Router {
       area: account,
       interactions: services.oidc.interactions,
     }),
+    ...securityPages({
+      ...services,
+      async mustHaveFactor(accountId) {
+        const { strength, reasons } = await services.assurance.requiredFor(accountId, {});
+        return strength !== '1fa' && reasons.some((reason) => reason !== 'factors');
+      },
+      endOthersAction: '/account/sessions/end-others',
+    }),
     ...outboxPages(services),
+    ...recoveryPages({ ...services, limitsFor }),
+    ...reachPages({ ...services, limitsFor }),
     ...setupPages({
       setup: services.setup,
       productName: config.branding.productName,
@@ -231,6 +247,7 @@ function pagesAndRoutes(services: Services): Router {
     bodyLimitBytes: config.http.bodyLimitBytes,
     authenticate: gateway.authenticate,
     permits: (caller, permission) => caller.permissions.includes(permission),
+    signInDemand: createSignInDemand(services),
     noteRefusal: recordRefusedCalls(services.audit),
     idempotency: services.idempotency,
   });
@@ -242,6 +259,7 @@ export function managementRoutes(services: Services): Route[] {
   return [
     ...accountRoutes(services),
     ...credentialRoutes(services),
+    ...recoveryRoutes(services),
     ...clientRoutes({ ...services, audience: services.managementAudience }),
     ...apiRoutes(services),
     ...organizationRoutes(services),

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { parseName } from '../lib/identifiers.ts';
 import type { AccountId } from '../lib/ids.ts';
 import { instant } from '../lib/instant.ts';
-import { parsePhoneNumber } from '../lib/phone.ts';
+import { parsePhoneNumber } from '../lib/people/phone.ts';
 import { isTimeZone } from '../lib/time-zone.ts';
 import { type Appearance, appearances } from '../vocabulary/appearances.ts';
 import { isLocale, type ProfileValue } from './profile-kinds.ts';

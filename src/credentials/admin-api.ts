@@ -7,6 +7,8 @@ import { IdParams } from '../platform/api/pages.ts';
 import { type Route, route } from '../platform/api/route.ts';
 import { failure } from '../platform/errors.ts';
 import type { Credentials } from './credentials.ts';
+import { FactorsView, factorView } from './factor-view.ts';
+import { ownFactorRoutes } from './me-api.ts';
 import { lockedUntilOf, passwordStateOf, releaseAccount } from './sign-in-state.ts';
 
 const SignInState = z
@@ -32,6 +34,8 @@ export function credentialRoutes(deps: CredentialRouteDeps): Route[] {
   }
 
   return [
+    ...ownFactorRoutes(deps),
+    ...factorRoutes(deps, found),
     route({
       operation: 'getSignInState',
       method: 'GET',
@@ -101,6 +105,50 @@ export function credentialRoutes(deps: CredentialRouteDeps): Route[] {
       run: async ({ body, caller }) => ({
         released: await deps.lockout.releaseAddress(body.address, caller),
       }),
+    }),
+  ];
+}
+
+/** Which factors an account has, and their end where a person lost them all. */
+function factorRoutes(
+  { credentials: { factors } }: CredentialRouteDeps,
+  found: (id: string) => Promise<Account>,
+): Route[] {
+  return [
+    route({
+      operation: 'listFactors',
+      method: 'GET',
+      path: '/accounts/:id/factors',
+      permission: 'accounts:read',
+      limit: 'admin-read',
+      summary: 'The second factors of an account: kinds, names and dates.',
+      params: IdParams,
+      reply: { 200: FactorsView },
+      errors: ['account_not_found'],
+      async run({ params }) {
+        const { id } = await found(params.id);
+        const [items, recoveryCodesLeft] = [await factors.list(id), await factors.recoveryCodes.left(id)];
+        return { items: items.map(factorView), nextCursor: null, recoveryCodesLeft };
+      },
+    }),
+    route({
+      operation: 'resetFactors',
+      method: 'DELETE',
+      path: '/accounts/:id/factors',
+      permission: 'accounts:update',
+      limit: 'admin-write',
+      summary: 'Remove all second factors and recovery codes of somebody who lost them, and sign them out.',
+      params: IdParams,
+      body: z.object({ reason: z.string().trim().min(1).max(512).describe('How you know who asks.') }),
+      reply: { 204: z.void() },
+      errors: ['account_not_found'],
+      async run({ params, body, caller }) {
+        const account = await found(params.id);
+        refuseAdminAccount(account, caller.permissions);
+        // One's own are changed with a recent sign-in, under /me: this would be the way around it.
+        if (account.id === caller.accountId) throw failure('permission_denied');
+        await factors.resetAll(account.id, body.reason, caller);
+      },
     }),
   ];
 }

@@ -12,6 +12,7 @@ import {
 } from '../platform/command.ts';
 import type { Postgres } from '../platform/database/postgres.ts';
 import type { Credentials } from './credentials.ts';
+import { factorCommands } from './factor-commands.ts';
 import { lockedUntilOf, passwordStateOf, releaseAccount } from './sign-in-state.ts';
 
 interface Services {
@@ -32,6 +33,7 @@ const keepSessions = {
 };
 
 export const commands: Command<Services>[] = [
+  ...factorCommands,
   {
     name: 'user create',
     summary: 'Create an account; asks for a password without echo.',

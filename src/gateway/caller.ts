@@ -3,7 +3,7 @@ import type { Access } from '../access/access.ts';
 import type { ApiKeys } from '../api-keys/api-keys.ts';
 import type { Client, Clients } from '../clients/clients.ts';
 import { compilePermissions, type PermissionSet } from '../lib/permission.ts';
-import type { Caller } from '../platform/api/route.ts';
+import type { Caller, SignedIn } from '../platform/api/route.ts';
 import { permissions as permissionTable } from '../vocabulary/permissions.ts';
 import type { Identity } from './identity.ts';
 
@@ -73,6 +73,14 @@ export function createCallers(deps: CallerDeps): (identity: Identity) => Promise
       accountId,
       organizationId,
       apiKeyId: chain[0]?.id ?? null,
+      ...signedInOf(identity),
     };
   };
+}
+
+/** What a token tells of the sign-in that it came from. One that was made with a key came from none. */
+function signedInOf({ claims, accountId, chain }: Identity): { signedIn?: SignedIn } {
+  const { auth_time: at, amr } = claims;
+  if (typeof at !== 'number' || accountId === null || chain.length > 0) return {};
+  return { signedIn: { at: new Date(at * 1000), amr: Array.isArray(amr) ? amr.map(String) : [] } };
 }

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import type { Accounts } from '../accounts/accounts.ts';
 import type { Credentials } from '../credentials/credentials.ts';
 import type { AccountId } from '../lib/ids.ts';
-import { shortenedMail, shortenedPhone } from '../lib/phone.ts';
+import { shortenedMail, shortenedPhone } from '../lib/people/phone.ts';
 import type { Method } from '../lib/strength.ts';
 import { type Page, type PageResult, page } from '../platform/http/page.ts';
 import { passkeyModel } from './passkey.ts';

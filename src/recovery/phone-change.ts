@@ -2,7 +2,7 @@
 import type { Accounts } from '../accounts/accounts.ts';
 import type { Actor, Audit } from '../audit/audit.ts';
 import type { AccountId } from '../lib/ids.ts';
-import { parsePhoneNumber } from '../lib/phone.ts';
+import { parsePhoneNumber } from '../lib/people/phone.ts';
 import type { Messages } from '../messages/messages.ts';
 import type { Db, Postgres } from '../platform/database/postgres.ts';
 import { failure } from '../platform/errors.ts';
@@ -12,7 +12,7 @@ import type { Changer, CodeSent, Confirmed } from './schema.ts';
 export interface PhoneChange {
   /** There is something that carries text messages. */
   isOpen(): boolean;
-  /** Throws phone_number_invalid. Several accounts may have one number: nobody signs in by it alone. */
+  /** Throws phone_number_invalid, phone_country_not_allowed and channel_unavailable. Several accounts may have one number: nobody signs in by it alone. */
   begin(changer: Changer, input: { phone: string; locale: string }): Promise<CodeSent>;
   confirm(changer: Changer, code: string): Promise<Confirmed>;
   remove(accountId: AccountId): Promise<void>;
@@ -24,6 +24,7 @@ export interface PhoneChangeDeps {
   accounts: Pick<Accounts, 'find' | 'change'>;
   messages: Pick<Messages, 'canSend'>;
   verification: Verification;
+  settings: { smsCountries: readonly string[] };
 }
 
 export function createPhoneChange(deps: PhoneChangeDeps): PhoneChange {
@@ -31,8 +32,14 @@ export function createPhoneChange(deps: PhoneChangeDeps): PhoneChange {
     isOpen: () => deps.messages.canSend('sms'),
 
     async begin({ accountId, sessionId }, { phone, locale }) {
+      if (!deps.messages.canSend('sms')) throw failure('channel_unavailable', { channel: 'sms' });
       const number = parsePhoneNumber(phone);
       if (number === undefined) throw failure('phone_number_invalid');
+      const { smsCountries } = deps.settings;
+      // Numbers that cost whoever calls them are rented to make servers send them messages.
+      if (smsCountries.length > 0 && !smsCountries.includes(number.country ?? '')) {
+        throw failure('phone_country_not_allowed');
+      }
       const begun = await deps.verification.begin(undefined, {
         purpose: 'change-phone',
         channel: 'sms',

@@ -1,8 +1,8 @@
 // One-time codes and links by mail or SMS: each for one purpose and one attempt, used once, over after minutes.
 import { randomInt } from 'node:crypto';
-import { digitsIn } from '../lib/digits.ts';
 import { type AccountId, newId, type VerificationId } from '../lib/ids.ts';
 import { addressPrefix, normalizeAddress } from '../lib/ip.ts';
+import { digitsIn } from '../lib/people/digits.ts';
 import type { Messages } from '../messages/messages.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Db, Postgres } from '../platform/database/postgres.ts';

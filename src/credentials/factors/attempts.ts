@@ -3,7 +3,7 @@
 import type { Account } from '../../accounts/accounts.ts';
 import type { NewEvent } from '../../audit/audit.ts';
 import type { AccountId } from '../../lib/ids.ts';
-import type { Method, Proof } from '../../lib/strength.ts';
+import type { Method } from '../../lib/strength.ts';
 import type { Attempt } from '../../lockout/lockout.ts';
 import type { Db } from '../../platform/database/postgres.ts';
 import type { CodeProof, FactorKind, SentCodeProof, Verification } from '../schema.ts';
@@ -121,11 +121,6 @@ async function attempt(
     for (const event of [...(looked.events ?? []), succeeded(accountId, method)]) {
       await deps.audit.record(trx, event);
     }
-    if (isStrong(method, proof.proofs)) {
-      await trx('passwords')
-        .where({ account_id: accountId, set_by_mail: true })
-        .update({ set_by_mail: false });
-    }
     return found;
   });
   if (account === undefined) return { kind: 'refused' };
@@ -138,11 +133,6 @@ async function attempt(
 async function held(deps: FactorDeps, trx: Db, accountId: AccountId): Promise<Account | undefined> {
   await trx('accounts').where({ id: accountId }).forShare().first('id');
   return deps.accounts.find(accountId, trx);
-}
-
-/** A password that a mail had set is as good as any from now on: something else than the mailbox stood beside it. */
-function isStrong(method: CodeMethod, proofs: readonly Proof[]): boolean {
-  return method !== 'mail-code' && proofs.some((proof) => proof.method === 'password');
 }
 
 function locked({ audit }: FactorDeps, retryAfterSeconds: number): Verification {

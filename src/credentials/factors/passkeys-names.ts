@@ -1,5 +1,5 @@
 // What a new passkey is called unless its owner says otherwise: by whoever keeps it, the kind of thing, or the browser.
-import { browserOf } from '../../lib/user-agent.ts';
+import { browserOf } from '../../lib/people/user-agent.ts';
 
 // From the list that the makers of passkey providers keep together, for names only: nothing vouches for what they say.
 const PROVIDERS: Readonly<Record<string, string>> = {

@@ -3,7 +3,7 @@ import type { Account } from '../../accounts/accounts.ts';
 import type { Actor } from '../../audit/audit.ts';
 import { parseEmail } from '../../lib/identifiers.ts';
 import { type AccountId, type FactorId, newId, parseId } from '../../lib/ids.ts';
-import { parsePhoneNumber, shortenedMail, shortenedPhone } from '../../lib/phone.ts';
+import { parsePhoneNumber, shortenedMail, shortenedPhone } from '../../lib/people/phone.ts';
 import type { Proof } from '../../lib/strength.ts';
 import type { Db } from '../../platform/database/postgres.ts';
 import { failure } from '../../platform/errors.ts';

@@ -13,7 +13,7 @@ import { createRecognised, type Recognised } from '../limits/recognised.ts';
 import { noteKey } from '../origin.ts';
 import { type Idempotency, idempotencyKeyOf, takesKey } from './idempotency.ts';
 import { fixedReply, type Reply, replyOf, sendCsv, sendReply } from './reply.ts';
-import { type Caller, pathOf, type Route, type RouteInput } from './route.ts';
+import { type Caller, pathOf, type Route, type RouteInput, type SignInDemand } from './route.ts';
 import { boundElsewhere, namesAnother } from './tenancy.ts';
 import { needsVersion, versionOf } from './versions.ts';
 
@@ -27,6 +27,8 @@ export interface RouteDeps {
     request: { method: string; url: string },
   ): Promise<Caller | undefined>;
   permits(caller: Caller, permission: Permission): boolean | Promise<boolean>;
+  /** What their sign-in lacks for a sensitive route; undefined: nothing. */
+  signInDemand(caller: Caller): Promise<SignInDemand | undefined>;
   /** Told of a request without a token that is good for it, before it is answered; the caller is unknown without any. */
   noteRefusal(refusal: AppError, caller: Caller | undefined): void | Promise<void>;
   idempotency: Pick<Idempotency, 'once'>;
@@ -83,10 +85,10 @@ function pipeline(route: Route, path: string, deps: PipelineDeps) {
     const parsedBody = await readBody(ctx, body, deps.bodyLimitBytes);
     const version = needsVersion(route) ? versionOf(ctx.req.headers['if-match']) : undefined;
     const input = { params, query: parsedQuery, body: parsedBody, caller, version };
-    const crossing = namesAnother(input);
-    if (crossing !== undefined) {
-      await deps.noteRefusal(crossing, caller);
-      throw crossing;
+    const late = namesAnother(input) ?? (await lackingSignIn(ctx, route, caller, deps));
+    if (late !== undefined) {
+      await deps.noteRefusal(late, caller);
+      throw late;
     }
     if (route.csv === true) {
       // `as`: csvReply says what `run` answers.
@@ -172,6 +174,20 @@ async function callerOf(ctx: Context, { recognised, ...deps }: PipelineDeps): Pr
   if (caller === undefined) recognised.forget(credential);
   else recognised.add(credential);
   return caller;
+}
+
+/** RFC 9470 §3: the client has its person sign in again, in the way that is named. */
+async function lackingSignIn(ctx: Context, route: Route, caller: Caller | undefined, deps: PipelineDeps) {
+  const demand = route.sensitive && caller && (await deps.signInDemand(caller));
+  if (!demand) return undefined;
+  const { acrValues, maxAgeSeconds } = demand;
+  const code = 'insufficient_user_authentication';
+  const wanted = [
+    ...(acrValues === undefined ? [] : [`acr_values="${acrValues.join(' ')}"`]),
+    ...(maxAgeSeconds === undefined ? [] : [`max_age="${maxAgeSeconds}"`]),
+  ];
+  challenge(ctx, deps.site, `, error="${code}", ${wanted.join(', ')}`);
+  return failure(code, { ...demand });
 }
 
 /** RFC 6750 §3.1: no error code when no token was sent at all. */

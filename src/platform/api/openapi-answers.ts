@@ -91,6 +91,7 @@ function pipelineErrors(route: Route): ErrorCode[] {
     ...(route.permission === 'public' || route.permission === 'authenticated'
       ? []
       : (['permission_denied'] as const)),
+    ...(route.sensitive ? (['insufficient_user_authentication'] as const) : []),
     ...tenancyErrors(route),
     ...(needsVersion(route) ? (['precondition_required', 'version_conflict'] as const) : []),
     ...(takesKey(route) ? keyErrors : []),

@@ -21,6 +21,19 @@ export interface Caller {
   readonly organizationId: string | null;
   /** The key that was presented, or that the token was made with. */
   readonly apiKeyId: string | null;
+  /** How and when the person behind a token signed in; absent for keys and machines, which never did. */
+  readonly signedIn?: SignedIn;
+}
+
+export interface SignedIn {
+  readonly at: Date;
+  readonly amr: readonly string[];
+}
+
+/** What the sign-in behind a token lacks (RFC 9470 §3). */
+export interface SignInDemand {
+  readonly acrValues?: readonly string[];
+  readonly maxAgeSeconds?: number;
 }
 
 type Schema = z.ZodType;
@@ -103,6 +116,8 @@ interface RouteHead {
    * person's own is within its reach unless a permission says so, or nothing can be changed here.
    */
   readonly openToKeys?: true;
+  /** Of somebody who signed in lately, and as surely as their account demands; others are told how (RFC 9470). */
+  readonly sensitive?: true;
   /** The answer is the same for everybody as long as the process runs: made once, and browsers may keep it. */
   readonly fixed?: true;
   /** `run` answers the lines of a table, sent as they come (RFC 4180); no schema sees them. */

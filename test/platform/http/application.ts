@@ -174,6 +174,7 @@ function compose(app: Koa, settings: Settings, { site, log, metrics, health }: P
     bodyLimitBytes: settings.bodyLimitBytes ?? 1000,
     authenticate: async (headers) => settings.callers?.[headers.authorization ?? ''],
     permits: (caller, permission) => caller.permissions.includes(permission),
+    signInDemand: async () => undefined,
     noteRefusal: () => {},
     idempotency: { once: async (_request, act) => ({ answer: await act(), replayed: false }) },
   });
