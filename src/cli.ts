@@ -17,6 +17,7 @@ import { offlineCommands } from './compromise/offline-commands.ts';
 import { commands as credentialCommands } from './credentials/commands.ts';
 import { commands as doctorCommands } from './doctor/commands.ts';
 import type { Doctor } from './doctor/doctor.ts';
+import { commands as importCommands } from './imports/commands.ts';
 import { commands as jobCommands } from './jobs/commands.ts';
 import { commands as masterKeyCommands } from './master-key/commands.ts';
 import { commands as messageCommands } from './messages/commands.ts';
@@ -27,6 +28,7 @@ import { describeConfig } from './platform/config/describe.ts';
 import { ConfigMistakes, loadConfig, readConfig, userPlaces } from './platform/config/load.ts';
 import { failure } from './platform/errors.ts';
 import { withOrigin } from './platform/origin.ts';
+import { commands as recoveryCommands } from './recovery/commands.ts';
 import type { Services } from './services.ts';
 import { commands as sessionCommands } from './sessions/commands.ts';
 import { commands as setupCommands } from './setup/commands.ts';
@@ -40,6 +42,8 @@ const featureCommands: Command<Services>[] = [
   ...setupCommands,
   ...accountCommands,
   ...credentialCommands,
+  ...recoveryCommands,
+  ...importCommands,
   ...clientCommands,
   ...apiCommands,
   ...organizationCommands,

@@ -39,6 +39,7 @@ export const floors = {
   },
   registration: { floor: 7, is: 'Becoming an account: open, by code, by invitation.' },
   recovery: { floor: 7, is: 'A forgotten password, and new addresses and numbers.' },
+  imports: { floor: 7, is: 'Directories of people brought along from another system.' },
   notices: {
     floor: 7,
     is: 'What people are told about their own account: a new device, a changed password.',

@@ -110,6 +110,7 @@ const same: Record<string, readonly string[]> = {
 const onlyCommand: Record<string, RegExp> = {
   'message preview': /with sample values/,
   'budget check': /the whole ledger of amounts is read/,
+  'user import': /a file of millions is read where it lies/,
   'user set-password': /nobody else chooses a person's password over the network/,
 };
 

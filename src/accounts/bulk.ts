@@ -19,6 +19,8 @@ export interface AccountBulk {
   check(input: NewAccount): Candidate;
   /** Who has which of these identifiers, in the form in which they are compared. */
   holders(db: Db, normalized: readonly string[]): Promise<Map<string, AccountId>>;
+  /** Which of these there are. */
+  existing(db: Db, ids: readonly string[]): Promise<Set<string>>;
   /** False: one of the identifiers is taken, or twice among them; the transaction must be given up. */
   create(trx: Db, candidates: readonly Candidate[], by: Actor): Promise<boolean>;
 }
@@ -36,6 +38,14 @@ export function createAccountBulk(deps: {
         .whereRaw('normalized = any(?::text[])', [[...normalized]])
         .select('normalized', 'account_id');
       return new Map(rows.map((row) => [row.normalized, row.account_id]));
+    },
+
+    async existing(db, ids) {
+      return new Set(
+        await db('accounts')
+          .whereRaw('id = any(?::text[])', [[...ids]])
+          .pluck('id'),
+      );
     },
 
     async create(trx, candidates, by) {
