@@ -3,6 +3,7 @@
 import { accountSamples } from './samples/account.ts';
 import { outboxSamples } from './samples/outbox.ts';
 import { logo, longName, type Sample } from './samples/sample.ts';
+import { securitySamples } from './samples/security.ts';
 
 export type { Sample } from './samples/sample.ts';
 
@@ -228,6 +229,7 @@ export const samples: readonly Sample[] = [
   ...setups,
   ...homes,
   ...accountSamples,
+  ...securitySamples,
   ...outboxSamples,
   { name: 'design', view: 'dev/design', titleKey: null, model: {}, nav: 'security', done: 'saved' },
 ];

@@ -49,6 +49,19 @@ for (const button of document.querySelectorAll('button[data-copy]')) {
   });
 }
 
+for (const button of document.querySelectorAll('button[data-download]')) {
+  const source = document.getElementById(button.dataset.download);
+  if (!source) continue;
+  button.hidden = false;
+  button.addEventListener('click', () => {
+    const link = document.createElement('a');
+    link.href = URL.createObjectURL(new Blob([`${source.dataset.text}\n`], { type: 'text/plain' }));
+    link.download = button.dataset.file;
+    link.click();
+    URL.revokeObjectURL(link.href);
+  });
+}
+
 for (const button of document.querySelectorAll('button[data-print]')) {
   button.hidden = false;
   button.addEventListener('click', () => print());

@@ -33,7 +33,7 @@ export interface Devices {
   /** Those that are remembered now; `cookie`: that of the browser that asks. */
   list(accountId: AccountId, cookie?: string): Promise<Device[]>;
   /** It is asked for a second step again; nothing when it was not remembered. */
-  forget(accountId: AccountId, deviceId: DeviceId, by: Actor): Promise<void>;
+  forget(accountId: AccountId, deviceId: string, by: Actor): Promise<void>;
   /** All of them, in the transaction of what ends them if there is one. How many there were. */
   forgetAll(trx: Db | undefined, accountId: AccountId, by?: Actor): Promise<number>;
   jobs(): Job[];
@@ -95,8 +95,9 @@ export function createDevices(deps: DeviceDeps): Devices {
       const own = cookie && (await store.findId(db, { accountId, secretHash: hashOf(cookie, accountId) }));
       return devices.map((device) => ({ ...device, isThis: device.id === own }));
     },
-    async forget(accountId, deviceId, by) {
-      if (parseId('dev', deviceId) === undefined) return;
+    async forget(accountId, typed, by) {
+      const deviceId = parseId('dev', typed);
+      if (deviceId === undefined) return;
       await postgres.transaction(async (trx) => {
         if ((await store.forget(trx, accountId, deviceId)) === 0) return;
         await record(deps, trx, 'device.forgotten', { accountId, deviceId, by });

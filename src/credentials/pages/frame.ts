@@ -1,0 +1,65 @@
+// What the security pages share: who acts, how things are told, and where one lands after a factor was added.
+import type { Actor } from '../../audit/audit.ts';
+import type { AccountId } from '../../lib/ids.ts';
+import { AppError } from '../../platform/errors.ts';
+import type { PageResult, Person } from '../../platform/http/page.ts';
+import type { Translate } from '../../platform/i18n.ts';
+import type { Credentials } from '../credentials.ts';
+import type { Devices } from '../devices/devices.ts';
+import type { AddedFactor, FactorKind } from '../schema.ts';
+
+export interface SecurityPageDeps {
+  readonly credentials: Pick<Credentials, 'factors' | 'hasPassword'>;
+  readonly devices: Devices;
+  readonly messages: { canSend(channel: 'mail' | 'sms'): boolean };
+  /** Whether the account has to sign in with a second factor whatever it has set up itself. */
+  readonly mustHaveFactor: (accountId: AccountId) => Promise<boolean>;
+  /** Where a post ends the other sessions of whoever is signed in. */
+  readonly endOthersAction: string;
+}
+
+export const SECURITY = '/account/security';
+
+export const icons: Readonly<Record<FactorKind, string>> = {
+  totp: 'phone',
+  passkey: 'key',
+  sms: 'phone',
+  mail: 'mail',
+};
+
+export function byThemselves({ accountId }: Person): Actor {
+  return { kind: 'account', id: accountId };
+}
+
+/** In UTC, as servers know no other time of the reader; the day is what matters. */
+export function dayIn(locale: string, at: Date): string {
+  return new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeZone: 'UTC' }).format(at);
+}
+
+export function securityView(
+  view: string,
+  title: string,
+  model: object,
+  more: { status?: number; headers?: Readonly<Record<string, string>> } = {},
+): PageResult {
+  return { kind: 'view', view: `self-service/security/${view}`, title, nav: 'security', model, ...more };
+}
+
+/** The first factor of an account brings its recovery codes, which are shown now or never. */
+export function afterAdding({ recoveryCodes }: AddedFactor): PageResult {
+  if (recoveryCodes === null) return { kind: 'redirect', to: `${SECURITY}?done=factor-added` };
+  return showCodes(recoveryCodes, 'factor-added');
+}
+
+export function showCodes(codes: readonly string[], done: string): PageResult {
+  const model = { codes, next: `${SECURITY}?done=${done}` };
+  return securityView('new-recovery-codes', 'security.codes.title', model);
+}
+
+/** What is wrong in words; what is no mistake of the person's goes on to the error page. */
+export function sentenceOf(error: unknown, t: Translate): { code: string; text: string; status: number } {
+  if (!(error instanceof AppError) || error.status >= 500) throw error;
+  const key = `error.${error.code}`;
+  const text = t(key);
+  return { code: error.code, text: text === key ? error.message : text, status: error.status };
+}
