@@ -2,7 +2,7 @@
 // block looks in HTML and as text is the business of the two layouts.
 import type { I18n, Translate } from '../platform/i18n.ts';
 import type { Views } from '../platform/views.ts';
-import type { MailTemplate } from './templates.ts';
+import { type MailTemplate, templates } from './templates.ts';
 
 type Block =
   | { kind: 'paragraph' | 'quiet' | 'code'; text: string }
@@ -25,7 +25,8 @@ export interface Written {
 export interface WritingDeps {
   views: Pick<Views, 'part'>;
   i18n: I18n;
-  branding: { productName: string };
+  /** What the layouts read of it is their business. */
+  branding: { productName: string; [more: string]: unknown };
   issuer: string;
 }
 
@@ -47,7 +48,9 @@ export function createWriting(deps: WritingDeps): Writing {
       const { template, locale, values } = message;
       const t = wordsOf(message);
       const blocks: Block[] = [];
-      views.part(`mail/${template}`, { ...blockWords(blocks), t, values, branding, issuer, locale });
+      const moment = (iso: string, zone?: string | null) => momentIn(locale, iso, zone ?? 'UTC');
+      const given = { ...blockWords(blocks), t, moment, template, values, branding, issuer, locale };
+      views.part(`mail/${templates[template].view ?? template}`, given);
       const subject = oneLine(t(`mail.${template}.subject`));
       const dir = i18n.direction(locale);
       const frame = { t, locale, dir, branding, issuer, subject, blocks };
@@ -98,4 +101,11 @@ function oneLine(text: string): string {
     .replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' ')
     .replace(/ {2,}/g, ' ')
     .trim();
+}
+
+/** In words, with its time zone: a mail is read anywhere. */
+function momentIn(locale: string, iso: string, timeZone: string): string {
+  const day = { day: 'numeric', month: 'long', year: 'numeric' } as const;
+  const time = { hour: '2-digit', minute: '2-digit', timeZone, timeZoneName: 'short' } as const;
+  return new Intl.DateTimeFormat(locale, { ...day, ...time }).format(new Date(iso));
 }
