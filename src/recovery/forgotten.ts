@@ -23,7 +23,10 @@ export interface Forgotten {
    * as it was. undefined for a link that is worth nothing any more. Throws password_… and server_busy.
    */
   reset(token: string, password: string): Promise<Account | undefined>;
-  /** A link for somebody else's account. Throws email_missing, email_present, account_suspended or rate_limited. */
+  /**
+   * A link for somebody else's account. Throws email_missing, email_present, account_suspended,
+   * channel_unavailable or rate_limited.
+   */
   start(
     account: Account,
     input: { delivery: Delivery; endNow: boolean; locale?: string | null },
@@ -172,6 +175,9 @@ async function startIn(deps: ForgottenDeps, trx: Db, starting: Starting): Promis
   const { id, email } = account;
   if (account.status !== 'active') throw failure('account_suspended');
   if (delivery === 'mail' && email === null) throw failure('email_missing');
+  if (delivery === 'mail' && !deps.messages.canSend('mail')) {
+    throw failure('channel_unavailable', { channel: 'mail' });
+  }
   // With an address a person gets it there: an administrator need not see it.
   if (delivery === 'link' && email !== null) throw failure('email_present');
   await deps.verification.end(trx, { accountId: id });

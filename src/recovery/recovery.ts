@@ -40,7 +40,12 @@ export interface RecoveryDeps {
   /** The server secret 'one-time'. */
   key: Buffer;
   issuer: string;
-  settings: { byMail: 'on' | 'off'; tellUnknown: 'on' | 'off'; emailUndoDays: number };
+  settings: {
+    byMail: 'on' | 'off';
+    tellUnknown: 'on' | 'off';
+    emailUndoDays: number;
+    smsCountries: readonly string[];
+  };
 }
 
 export function createRecovery(deps: RecoveryDeps): Recovery {
