@@ -1,10 +1,9 @@
 // Engine state by account, client, session and grant, for everything outside the protocol: lists, and the ends of ends.ts.
-import type { AdapterPayload } from 'oidc-provider';
 import type { Db } from '../platform/database/postgres.ts';
-import type { Sealing } from './adapter/sealing.ts';
 import { sessionId } from './adapter/sessions.ts';
 import { createReadBatch } from './adapter/together.ts';
-import { organizationOf } from './consent/grant-organization.ts';
+import { type ConnectedApp, connectedApps } from './consent/apps.ts';
+import { type Grant, type GrantRow, grantColumns, grantOf } from './consent/granted.ts';
 import { createEnds, type Ends, type EndsDeps } from './ends.ts';
 
 export interface BrowserSession {
@@ -17,19 +16,8 @@ export interface BrowserSession {
   expiresAt: Date;
 }
 
-/** What an account allowed a client, in one session or, with offline access, beyond it. */
-export interface Grant {
-  id: string;
-  accountId: string;
-  clientId: string;
-  scopes: string[];
-  /** Audience of an API -> the permissions allowed there. */
-  resourceScopes: Record<string, string[]>;
-  /** In which organization; null where there is none. */
-  organizationId: string | null;
-  createdAt: Date;
-  expiresAt: Date;
-}
+export type { ConnectedApp } from './consent/apps.ts';
+export type { Grant } from './consent/granted.ts';
 
 export interface StateFilter {
   accountId?: string;
@@ -42,6 +30,8 @@ export interface EngineState extends Ends {
   listSessions(filter: StateFilter, after: string | null, limit: number): Promise<BrowserSession[]>;
   findSession(db: Db, id: string): Promise<BrowserSession | undefined>;
   listGrants(filter: StateFilter, after: string | null, limit: number): Promise<Grant[]>;
+  /** What the account allows which client, all its grants and remembered consent taken together; the last used first. */
+  listApps(accountId: string, clientId?: string): Promise<ConnectedApp[]>;
 }
 
 const sessionColumns = [
@@ -61,15 +51,6 @@ interface SessionRow {
   user_agent: string | null;
   created_at: Date;
   seen_at: Date;
-  expires_at: Date;
-}
-
-interface GrantRow {
-  id: string;
-  account_id: string;
-  client_id: string;
-  payload: Buffer;
-  created_at: Date;
   expires_at: Date;
 }
 
@@ -122,7 +103,7 @@ export function createEngineState(deps: EndsDeps & { db: Db }): EngineState {
 
     async listGrants({ accountId, clientId }, after, limit) {
       const query = db('oidc_grants')
-        .select<GrantRow[]>('id', 'account_id', 'client_id', 'payload', 'created_at', 'expires_at')
+        .select<GrantRow[]>(...grantColumns)
         .whereRaw('expires_at > now()')
         .orderBy('id')
         .limit(limit);
@@ -131,6 +112,8 @@ export function createEngineState(deps: EndsDeps & { db: Db }): EngineState {
       if (after !== null) query.andWhere('id', '>', after);
       return (await query).map((row) => grantOf(row, sealing));
     },
+
+    listApps: (accountId, clientId) => connectedApps(deps, accountId, clientId),
   };
 }
 
@@ -144,32 +127,4 @@ function sessionOf(row: SessionRow): BrowserSession {
     seenAt: row.seen_at,
     expiresAt: row.expires_at,
   };
-}
-
-function grantOf(row: GrantRow, sealing: Sealing): Grant {
-  const payload = sealing.open('Grant', sealing.idHash(row.id), row.payload);
-  return {
-    id: row.id,
-    accountId: row.account_id,
-    clientId: row.client_id,
-    scopes: openidScopes(payload),
-    resourceScopes: resourceScopesOf(payload),
-    organizationId: organizationOf(payload),
-    createdAt: row.created_at,
-    expiresAt: row.expires_at,
-  };
-}
-
-function openidScopes(payload: AdapterPayload | undefined): string[] {
-  const openid: unknown = payload?.openid;
-  return typeof openid === 'object' && openid !== null && 'scope' in openid ? words(openid.scope) : [];
-}
-
-function resourceScopesOf(payload: AdapterPayload | undefined): Record<string, string[]> {
-  const resources = Object.entries(payload?.resources ?? {});
-  return Object.fromEntries(resources.map(([audience, scope]) => [audience, words(scope)]));
-}
-
-function words(scope: unknown): string[] {
-  return typeof scope === 'string' ? scope.split(' ').filter((word) => word !== '') : [];
 }

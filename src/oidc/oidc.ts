@@ -60,7 +60,7 @@ import { createTokens } from './tokens/tokens.ts';
 
 export type { EndedParticipant } from './adapter/session-clients.ts';
 export { type EndScope, endKinds } from './ends.ts';
-export type { BrowserSession, Grant, StateFilter } from './engine-state.ts';
+export type { BrowserSession, ConnectedApp, Grant, StateFilter } from './engine-state.ts';
 export type { Interactions, PendingInteraction, StepOutcome } from './interactions.ts';
 export type { SentLogout } from './logout-sending.ts';
 export type { Tokens } from './tokens/inspect.ts';

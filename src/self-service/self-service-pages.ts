@@ -2,9 +2,13 @@
 import type { Accounts } from '../accounts/accounts.ts';
 import type { Interactions } from '../oidc/oidc.ts';
 import { type AccountArea, accountPage, type Page } from '../platform/http/page.ts';
+import type { I18n } from '../platform/i18n.ts';
+import { appearancePages } from './appearance.ts';
+import { type AppsDeps, appPages } from './apps.ts';
 import { signInPages } from './sign-in.ts';
 
-export interface SelfServiceDeps {
+export interface SelfServiceDeps extends AppsDeps {
+  i18n: I18n;
   issuer: string;
   area: AccountArea;
   interactions: Pick<Interactions, 'leave'>;
@@ -14,6 +18,8 @@ export interface SelfServiceDeps {
 export function selfServicePages(deps: SelfServiceDeps): Page[] {
   return [
     ...signInPages(deps),
+    ...appPages(deps),
+    ...appearancePages(deps),
     accountPage({
       method: 'GET',
       path: '/account',

@@ -107,7 +107,7 @@ export function createSessions(deps: SessionsDeps): Sessions {
           outcome: 'success',
           accountId: ended.accountId,
           target: { kind: 'session', id },
-          reason: 'ended_by_operator',
+          reason: endedBy(by, ended.accountId),
         });
       });
     },
@@ -126,7 +126,7 @@ export function createSessions(deps: SessionsDeps): Sessions {
           outcome: 'success',
           ...grant,
           target: { kind: 'grant', id },
-          reason: 'revoked_by_operator',
+          reason: endedBy(by, grant.accountId).replace('ended', 'revoked'),
         });
       });
     },
@@ -168,7 +168,7 @@ export function createSessions(deps: SessionsDeps): Sessions {
 async function endAll(deps: SessionsDeps, scope: EndScope, by: Actor): Promise<EndedCounts> {
   const { postgres, audit, oidc } = deps;
   const at = deps.clock.now();
-  const ids =
+  const ids: { accountId?: string | null; clientId?: string | null } =
     scope === 'everyone' ? {} : { accountId: scope.accountId ?? null, clientId: scope.clientId ?? null };
   const of =
     scope === 'everyone'
@@ -182,7 +182,7 @@ async function endAll(deps: SessionsDeps, scope: EndScope, by: Actor): Promise<E
       actor: by,
       outcome: 'success',
       ...ids,
-      reason: 'ended_by_operator',
+      reason: endedBy(by, ids.accountId),
       details: { of, ...details },
     });
 
@@ -213,6 +213,11 @@ async function endAll(deps: SessionsDeps, scope: EndScope, by: Actor): Promise<E
   }
   const { transients: _, ...told } = counts;
   return told;
+}
+
+/** Why it is over, as the ledger says it. */
+function endedBy(by: Actor, accountId: string | null | undefined): string {
+  return by.kind === 'account' && by.id === accountId ? 'ended_by_owner' : 'ended_by_operator';
 }
 
 /** A page of a list whose cursor is the id of its last row. Nothing of ours has a null byte in its id. */

@@ -63,8 +63,8 @@ function pipeline(page: Page, { readable, sections }: Mounted, deps: PageDeps) {
     facts.accountId = person?.accountId ?? null;
     const binding = person?.sessionId ?? page.csrfBinding?.(rawParams);
     const form = await receiveForm(ctx, page, binding, deps);
-    const who = person === undefined ? {} : { person };
     const spoken = language(ctx, person?.locale ?? undefined, deps);
+    const who = person && { person, dates: deps.renderer.datesIn(spoken.locale, person.zone) };
     const carried = (name: string) => deps.carrier.read(ctx, name);
     const result = await page.run({ params, query, ...form, ...spoken, ...who, carried, ctx });
     if (result.kind === 'redirect') redirect(ctx, result.to, deps.site);

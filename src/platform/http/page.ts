@@ -1,6 +1,7 @@
 // The Page value: what one address for people takes and shows. Mounted by mount-pages.ts.
 import type { Context } from 'koa';
 import type { z } from 'zod';
+import type { Dates } from '../../lib/dates.ts';
 import type { AccountId } from '../../lib/ids.ts';
 import type { Appearance } from '../../vocabulary/appearances.ts';
 import type { Translate } from '../i18n.ts';
@@ -99,7 +100,7 @@ export interface AccountPageSpec<
   /** Only soon after a sign-in; others prove anew who they are and come back to the page as it was asked for. */
   readonly sensitive?: true;
   run(
-    input: PageInput<Parsed<P>, Parsed<Q>, Parsed<F>> & { readonly person: Person },
+    input: PageInput<Parsed<P>, Parsed<Q>, Parsed<F>> & { readonly person: Person; readonly dates: Dates },
   ): Promise<PageResult> | PageResult;
 }
 
@@ -111,8 +112,10 @@ export interface Page extends PageHead {
   readonly query?: Schema | undefined;
   readonly form?: Schema | undefined;
   csrfBinding?(params: Readonly<Record<string, string>>): string;
-  /** `person` on pages of the account area only. */
-  run(input: PageInput<unknown, unknown, unknown> & { person?: Person }): Promise<PageResult> | PageResult;
+  /** `person` on pages of the account area only, and days and moments in their words. */
+  run(
+    input: PageInput<unknown, unknown, unknown> & { person?: Person; dates?: Dates },
+  ): Promise<PageResult> | PageResult;
 }
 
 export function page<

@@ -1,6 +1,6 @@
 // Renders one view as a page: language, locals, security headers. Used by our pages, by the engine's, and for errors.
 import type { Context } from 'koa';
-import { createDates } from '../../lib/dates.ts';
+import { createDates, type Dates } from '../../lib/dates.ts';
 import type { Appearance } from '../../vocabulary/appearances.ts';
 import type { AppError } from '../errors.ts';
 import type { I18n, Translate } from '../i18n.ts';
@@ -66,6 +66,8 @@ export interface PageRenderer {
   /** For `renderErrors`: the page that tells a person what went wrong and where to go from here. */
   renderErrorPage(ctx: Context, error: AppError): void;
   localeOf(ctx: Context, uiLocales?: string): string;
+  /** Days and moments in words; without a time zone it is said which one they are in. */
+  datesIn(locale: string, timeZone: string | null): Dates;
 }
 
 export interface PageRendererDeps {
@@ -102,6 +104,7 @@ export function createPageRenderer(deps: PageRendererDeps): PageRenderer {
   return {
     renderPage,
     localeOf,
+    datesIn: dates,
     renderErrorPage: (ctx, error) => renderPage(ctx, errorPage(ctx, error, localeOf(ctx), i18n)),
   };
 }
