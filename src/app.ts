@@ -202,7 +202,11 @@ function pagesAndRoutes(services: Services): Router {
       tokens: config.tokens,
       rememberedDays: services.devices.rememberedDays,
       // Each is offered by the feature that it leads to.
-      offers: { recovery: false, signUp: false, mailCode: false },
+      offers: {
+        recovery: services.recovery.forgotten.isOpen(),
+        signUp: false,
+        mailCode: config.recovery.signInMailCode === 'on' && services.messages.canSend('mail'),
+      },
     }),
     ...selfServicePages({
       ...services,

@@ -54,7 +54,7 @@ export async function showLogin(
       client: { name: client.name, logoUri: client.logoUri, clientUri: client.clientUri },
       hint: hintFor(step.pending),
       passkey: await passkeyModel(step, deps),
-      recoverHref: deps.offers.recovery ? '/recover' : null,
+      recoverHref: deps.offers.recovery ? `/recover?interaction=${step.pending.uid}` : null,
       signUpHref: deps.offers.signUp ? '/sign-up' : null,
       mailCodeHref: deps.offers.mailCode ? step.path('mail-code') : null,
     },

@@ -72,6 +72,7 @@ export async function showSecondFactor(
       sendAction: step.path('second-factor/send'),
       cancelAction: step.path('cancel'),
       switchAccountAction: step.path('switch-account'),
+      lostHref: `/recover/second-factor?interaction=${step.pending.uid}`,
       sentTo: shown.sent && isSent(way) ? await whereTo(deps, signingIn.accountId, way) : null,
       needsSending: isSent(way) && !shown.sent,
       others: able

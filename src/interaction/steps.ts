@@ -7,6 +7,7 @@ import { type Page, type PageResult, page } from '../platform/http/page.ts';
 import { type ConsentDeps, consentPages, showConsent } from './consent.ts';
 import { enrolFactorPages, showEnrolFactor } from './enrol-factor.ts';
 import { loginPages, type SignInOffers, showLogin } from './login.ts';
+import { mailCodePages } from './mail-code.ts';
 import { passkeyPages } from './passkey.ts';
 import { secondFactorPages, showSecondFactor } from './second-factor.ts';
 import { selectAccountPages, showSelectAccount } from './select-account.ts';
@@ -70,6 +71,7 @@ export function interactionPages(deps: InteractionDeps): Page[] {
         : showLogin(step, deps, { error, ...refusal }),
     ),
     ...secondFactorPages(deps),
+    ...(deps.offers.mailCode ? mailCodePages(deps) : []),
     ...enrolFactorPages(deps),
     ...selectAccountPages(deps),
     ...selectOrganizationPages(deps),

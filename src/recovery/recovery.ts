@@ -16,6 +16,8 @@ import { createPasswordChange, type PasswordChange } from './password-change.ts'
 import { createPhoneChange, type PhoneChange } from './phone-change.ts';
 import * as store from './store.ts';
 
+export { evenly } from './even-time.ts';
+
 export interface Recovery {
   /** The password that somebody does not know any more. */
   forgotten: Forgotten;
