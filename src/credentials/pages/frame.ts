@@ -31,11 +31,6 @@ export function byThemselves({ accountId }: Person): Actor {
   return { kind: 'account', id: accountId };
 }
 
-/** In UTC, as servers know no other time of the reader; the day is what matters. */
-export function dayIn(locale: string, at: Date): string {
-  return new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeZone: 'UTC' }).format(at);
-}
-
 export function securityView(
   view: string,
   title: string,

@@ -1,28 +1,32 @@
 // The security page: the password, the second factors, the recovery codes, and the browsers that are remembered.
 import { z } from 'zod';
+import { createDates, type Dates } from '../../lib/dates.ts';
 import { browserOf } from '../../lib/people/user-agent.ts';
 import { accountPage, type Page } from '../../platform/http/page.ts';
 import type { Translate } from '../../platform/i18n.ts';
+import type { Device } from '../devices/devices.ts';
 import { FEW_RECOVERY_CODES } from '../factors/recovery-codes.ts';
 import type { Factor } from '../schema.ts';
-import { byThemselves, dayIn, icons, SECURITY, type SecurityPageDeps, securityView } from './frame.ts';
+import { byThemselves, icons, SECURITY, type SecurityPageDeps, securityView } from './frame.ts';
 
 /** After these it is offered to end what is signed in elsewhere. */
 const CHANGES = ['factor-added', 'factor-removed'];
 
 interface Telling {
   readonly t: Translate;
-  readonly locale: string;
+  readonly day: Dates['day'];
 }
 
 export function overviewPages(deps: SecurityPageDeps): Page[] {
+  const dates = createDates();
   return [
     accountPage({
       method: 'GET',
       path: SECURITY,
       limit: 'page',
       query: z.object({ done: z.string().max(40).optional().catch(undefined) }),
-      async run({ person: { accountId }, query, ctx, ...telling }) {
+      async run({ person: { accountId, zone }, query, ctx, locale, t }) {
+        const telling = { t, ...dates(locale, zone) };
         const { factors } = deps.credentials;
         const [hasPassword, list, left, browsers] = await Promise.all([
           deps.credentials.hasPassword(accountId),
@@ -33,27 +37,9 @@ export function overviewPages(deps: SecurityPageDeps): Page[] {
         return securityView('overview', 'security.title', {
           hasPassword,
           factors: list.map((factor) => factorRow(factor, telling)),
-          adding: addingRows(deps, telling.t),
+          adding: addingRows(deps, t),
           recovery: list.length === 0 ? null : { left, isFew: left < FEW_RECOVERY_CODES },
-          browsers: browsers.map((browser) => ({
-            icon: 'device',
-            title: browserOf(browser.userAgent) ?? telling.t('security.browsers.unknown'),
-            lines: [
-              telling.t('security.browsers.line', {
-                seen: dayIn(telling.locale, browser.seenAt),
-                until: dayIn(telling.locale, browser.rememberedUntil ?? browser.seenAt),
-              }),
-              ...(browser.address === null ? [] : [browser.address]),
-            ],
-            ...(browser.isThis && { badge: { kind: 'good', text: telling.t('security.browsers.this') } }),
-            actions: [
-              {
-                label: telling.t('security.browsers.forget'),
-                action: `${SECURITY}/browsers`,
-                fields: { browser: browser.id },
-              },
-            ],
-          })),
+          browsers: browsers.map((browser) => browserRow(browser, telling)),
           endOthersAction: CHANGES.includes(query.done ?? '') ? deps.endOthersAction : null,
         });
       },
@@ -74,19 +60,38 @@ export function overviewPages(deps: SecurityPageDeps): Page[] {
   ];
 }
 
-function factorRow(factor: Factor, { t, locale }: Telling) {
+function browserRow(
+  { id, userAgent, address, seenAt, rememberedUntil, isThis }: Device,
+  { t, day }: Telling,
+) {
+  const until = day(rememberedUntil ?? seenAt);
+  return {
+    icon: 'device',
+    title: browserOf(userAgent) ?? t('security.browsers.unknown'),
+    lines: [
+      t('security.browsers.line', { seen: day(seenAt), until }),
+      ...(address === null ? [] : [address]),
+    ],
+    ...(isThis && { badge: { kind: 'good', text: t('security.browsers.this') } }),
+    actions: [
+      { label: t('security.browsers.forget'), action: `${SECURITY}/browsers`, fields: { browser: id } },
+    ],
+  };
+}
+
+function factorRow(factor: Factor, { t, day }: Telling) {
   const { id, kind, name, createdAt, lastUsedAt, disabledAt, details } = factor;
   const used =
     lastUsedAt === null
       ? t('security.factor.neverUsed')
-      : t('security.factor.used', { date: dayIn(locale, lastUsedAt) });
+      : t('security.factor.used', { date: day(lastUsedAt) });
   return {
     icon: icons[kind],
     title: name,
     lines: [
       kindIn(t, factor),
       ...(kind === 'sms' || kind === 'mail' ? [String(details.to)] : []),
-      `${t('security.factor.added', { date: dayIn(locale, createdAt) })} · ${used}`,
+      `${t('security.factor.added', { date: day(createdAt) })} · ${used}`,
     ],
     ...(disabledAt !== null && { badge: { kind: 'bad', text: t('security.factor.disabled') } }),
     actions: [
