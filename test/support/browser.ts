@@ -100,6 +100,8 @@ function formsIn(html: string, base: string): Form[] {
     method: attribute(attributes, 'method') ?? 'get',
     fields: Object.fromEntries(
       [...inner.matchAll(/<input\b([^>]*)>/g)]
+        // As browsers do: a box that is not ticked is not sent.
+        .filter(([, input = '']) => !/type="(checkbox|radio)"/.test(input) || /\bchecked\b/.test(input))
         .map(([, input = '']) => [attribute(input, 'name'), decode(attribute(input, 'value') ?? '')] as const)
         .filter((entry): entry is [string, string] => entry[0] !== undefined),
     ),
