@@ -111,13 +111,13 @@ export function createMessages(deps: MessagesDeps): Messages {
         if (made === undefined) throw failure('message_not_found', { id });
         if (made.kind === 'expired') throw failure('message_expired', { id });
         const { channel, template, accountId } = made.message;
-        const details = { message: id, channel, template };
         await audit.record(trx, {
           type: 'message.retried',
           actor: by,
           outcome: 'success',
           accountId,
-          details,
+          target: { kind: 'message', id },
+          details: { channel, template },
         });
         afterCommit(trx, outboxes[channel].wake);
       });

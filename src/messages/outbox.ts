@@ -111,16 +111,22 @@ async function deliver(deps: OutboxDeps, taken: store.TakenMessage): Promise<voi
     const state = await store.markFailed(trx, taken, act);
     if (state === undefined) return;
     const { id, channel, template, accountId, attempts } = taken;
-    const details = { message: id, channel, template, attempts };
+    const details = { channel, template, attempts };
     // The first failure and the last one: a mail server that is away for a day must not fill the log, nor the ledger.
     if (state === 'failed' || attempts === 1)
-      log.warn('a message was not sent', { ...details, reason: sent.reason, givenUp: state === 'failed' });
+      log.warn('a message was not sent', {
+        id,
+        ...details,
+        reason: sent.reason,
+        givenUp: state === 'failed',
+      });
     if (state !== 'failed') return;
     await audit.record(trx, {
       type: 'message.failed',
       actor: { kind: 'system', id: null },
       outcome: 'failure',
       accountId,
+      target: { kind: 'message', id },
       reason: sent.reason,
       details,
     });
