@@ -75,7 +75,7 @@ export function countSignIns(credentials: Credentials, metrics: Counting): Crede
     ...credentials,
     async verify(method, proof) {
       const result = await credentials.verify(method, proof);
-      metrics.count('gatehouse_sign_ins_total', { outcome: result.kind });
+      metrics.count('gatehouse_sign_ins_total', { outcome: result.kind, method });
       return result;
     },
   };

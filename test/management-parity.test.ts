@@ -15,6 +15,8 @@ const same: Record<string, readonly string[]> = {
   'user suspend': ['suspendAccount'],
   'user reinstate': ['reinstateAccount'],
   'user delete': ['deleteAccount'],
+  'user factors': ['listFactors'],
+  'user reset-factors': ['resetFactors'],
   'user release': ['releaseAccount', 'releaseAddress'],
   'user require-password-change': ['requirePasswordChange'],
   'client create': ['createClient'],
@@ -120,6 +122,17 @@ const ofTheMachine =
 
 /** Operation → why there is no command for it. */
 const onlyOperation: Record<string, string> = {
+  listOwnFactors: 'whoever holds the factors signs in at a browser; the account pages are the other way',
+  renameOwnFactor: 'a change of factors needs a person who signed in lately',
+  removeOwnFactor: 'so does its removal',
+  beginOwnTotp: 'and its set-up',
+  verifyOwnTotp: 'and its set-up',
+  beginOwnSms: 'and its set-up',
+  verifyOwnSms: 'and its set-up',
+  beginOwnMail: 'and its set-up',
+  verifyOwnMail: 'and its set-up',
+  countOwnRecoveryCodes: 'they belong to the person alone',
+  renewOwnRecoveryCodes: 'they are shown to the person alone',
   reserveBudgets: 'services reserve before they work',
   settleReservation: 'they settle with what it took',
   releaseReservation: 'or give it back',

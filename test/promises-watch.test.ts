@@ -74,7 +74,7 @@ describe('what an operator sees', () => {
 
     const text = await (await fetch(`http://127.0.0.1:${listener.port}/metrics`)).text();
     expect(text).toContain('gatehouse_ledger_events_total{type="lockout.started"} 1');
-    expect(text).toMatch(/^gatehouse_sign_ins_total\{outcome="locked"\} [1-9]/m);
+    expect(text).toMatch(/^gatehouse_sign_ins_total\{outcome="locked",method="password"\} [1-9]/m);
     expect(text).toContain('gatehouse_tokens_issued_total{grant_type="client_credentials"} 1');
     expect(text).toContain('gatehouse_http_requests_total{route="/token",method="POST",status="200"} 1');
     const rules = readFileSync(join(import.meta.dirname, '..', 'deploy/prometheus/alerts.yml'), 'utf8');

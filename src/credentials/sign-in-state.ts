@@ -1,6 +1,7 @@
 // What stands against the sign-in of an account, and the end of its wait: for the command line and the management API.
 import type { Account } from '../accounts/accounts.ts';
 import type { Actor } from '../audit/audit.ts';
+import type { AccountId } from '../lib/ids.ts';
 import type { Lockout } from '../lockout/lockout.ts';
 import type { Credentials } from './credentials.ts';
 
@@ -38,6 +39,8 @@ export async function releaseAccount(
   return released;
 }
 
-function identifiersOf(account: Account): string[] {
-  return [account.email, account.username].filter((identifier) => identifier !== null);
+/** What is counted: each name, and the factors. */
+function identifiersOf(account: Account): (string | { factorsOf: AccountId })[] {
+  const names = [account.email, account.username].filter((identifier) => identifier !== null);
+  return [...names, { factorsOf: account.id }];
 }

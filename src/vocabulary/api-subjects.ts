@@ -13,7 +13,7 @@ export const apiSubjects = {
   grants: 'What people allowed to clients.',
   jobs: 'Scheduled work of the server.',
   'logout-deliveries': 'What clients are still to be told about sessions that ended.',
-  me: 'The caller: what it may do, its organizations and its own API keys.',
+  me: 'The caller: what it may do, its organizations, its own API keys and second factors.',
   messages: 'Mails and text messages: to whom, and whether they were sent.',
   'openapi.json': 'This document.',
   organizations: 'Organizations, their members and their teams.',

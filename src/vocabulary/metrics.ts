@@ -97,9 +97,9 @@ export const metrics = {
   },
   gatehouse_sign_ins_total: {
     type: 'counter',
-    labels: ['outcome'],
+    labels: ['outcome', 'method'],
     unit: 'sign-ins',
-    help: 'Sign-in attempts by outcome: ok, refused, locked for those that came during a lockout, busy for those that found no place for hashing.',
+    help: 'Proofs shown at sign-in by method (password, totp, passkey …) and outcome: ok, refused, locked for those that came during a lockout, busy for those that found no place for hashing.',
     across: 'sum',
   },
   gatehouse_tokens_issued_total: {

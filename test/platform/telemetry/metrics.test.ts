@@ -63,8 +63,8 @@ describe('numbers', () => {
     const person = await createPerson(services);
     await services.credentials.verify('password', { identifier: person.email ?? '', password });
     await services.credentials.verify('password', { identifier: person.email ?? '', password: 'wrong one' });
-    expect(await value('gatehouse_sign_ins_total{outcome="ok"}')).toBe(1);
-    expect(await value('gatehouse_sign_ins_total{outcome="refused"}')).toBe(1);
+    expect(await value('gatehouse_sign_ins_total{outcome="ok",method="password"}')).toBe(1);
+    expect(await value('gatehouse_sign_ins_total{outcome="refused",method="password"}')).toBe(1);
     expect(await value('gatehouse_ledger_events_total{type="account.created"}')).toBe(1);
 
     const { audience } = await createApi(services);
