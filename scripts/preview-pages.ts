@@ -45,6 +45,7 @@ export function renderSample(preview: Preview, sample: Sample, settings: Preview
     frame: {
       person: { name: 'Ada Lovelace', email: 'ada@example.com', zone: 'Europe/Vienna' },
       sections,
+      within: sample.within && sections.find(({ name }) => name === sample.nav),
       done: sample.done && `account.done.${sample.done}`,
     },
   };

@@ -9,6 +9,8 @@ export interface Sample {
   model: Record<string, unknown>;
   /** Of an account page: the section that it belongs to. */
   nav?: string;
+  /** Of an account page: it is one level below the page of its section. */
+  within?: true;
   /** Of an account page: what has just been done, the end of a key `account.done.…`. */
   done?: string;
 }

@@ -48,7 +48,11 @@ export function appearancePages({
           zone: person.zone ?? '',
           zones: [{ value: '', label: t('account.appearance.zone.none') }, ...withOwn(zones, person.zone)],
           appearance: person.theme,
-          appearances,
+          appearances: appearances.map((value) => ({
+            value,
+            label: t(`account.appearance.colours.${value}`),
+            hint: t(`account.appearance.colours.${value}.hint`),
+          })),
         },
       }),
     }),

@@ -1,13 +1,14 @@
-// The pages of the account area that belong to no other feature: the way in and out, and the home page.
+// The pages of the account area that belong to no other feature: the way in and out, home, apps, language and appearance.
 import type { Accounts } from '../accounts/accounts.ts';
 import type { Interactions } from '../oidc/oidc.ts';
-import { type AccountArea, accountPage, type Page } from '../platform/http/page.ts';
+import type { AccountArea, Page } from '../platform/http/page.ts';
 import type { I18n } from '../platform/i18n.ts';
 import { appearancePages } from './appearance.ts';
 import { type AppsDeps, appPages } from './apps.ts';
+import { type HomeDeps, homePages } from './home.ts';
 import { signInPages } from './sign-in.ts';
 
-export interface SelfServiceDeps extends AppsDeps {
+export interface SelfServiceDeps extends AppsDeps, HomeDeps {
   i18n: I18n;
   issuer: string;
   area: AccountArea;
@@ -16,21 +17,5 @@ export interface SelfServiceDeps extends AppsDeps {
 }
 
 export function selfServicePages(deps: SelfServiceDeps): Page[] {
-  return [
-    ...signInPages(deps),
-    ...appPages(deps),
-    ...appearancePages(deps),
-    accountPage({
-      method: 'GET',
-      path: '/account',
-      limit: 'page',
-      run: ({ person }) => ({
-        kind: 'view',
-        view: 'self-service/home',
-        title: 'account.home.title',
-        nav: 'home',
-        model: { name: person.name },
-      }),
-    }),
-  ];
+  return [...signInPages(deps), ...appPages(deps), ...appearancePages(deps), ...homePages(deps)];
 }

@@ -21,6 +21,18 @@ export function wayBack(text: string | undefined): string {
   return `${url.pathname}${url.search}`;
 }
 
+/** The same request, beginning at the page on which an account is made. */
+export function signUpAt(issuer: string): string {
+  return `/authorize?${new URLSearchParams({
+    client_id: ACCOUNT_CLIENT_ID,
+    response_type: 'none',
+    scope: 'openid',
+    redirect_uri: `${issuer}${SIGNED_IN_PATH}`,
+    state: HOME,
+    prompt: 'create',
+  })}`;
+}
+
 const address = z.string().max(2000).optional().catch(undefined);
 const flag = z.literal('1').optional().catch(undefined);
 

@@ -61,7 +61,7 @@ describe('language and appearance', () => {
     });
   });
 
-  it.each(['%', 'dark', 'dark.de; evil', 'system.<script>', 'dark.xx-YY'])(
+  it.each(['%', 'dark', 'dark.de%3b', 'system.<script>', 'dark.xx-YY'])(
     'is not confused by a cookie that somebody wrote: %s',
     async (value) => {
       const page = await fetch(`${server.issuer}/`, { headers: { cookie: `gatehouse_look=${value}` } });

@@ -69,7 +69,7 @@ describe('connected apps', () => {
     const app = await browser.open('/account/apps/harbour');
     expect(app.html).toContain('See your email address');
     expect(app.html).toMatch(/In API \d+/);
-    expect(app.html).toMatch(/Since<\/dt><dd>\d{1,2} \w+ \d{4}/);
+    expect(app.html).toMatch(/Since<\/dt><dd><bdi>\d{1,2} \w+ \d{4}/);
   });
 
   it('takes an app away with its grants, its tokens and the remembered consent, and says who did it', async () => {

@@ -63,7 +63,7 @@ function pipeline(page: Page, { readable, sections }: Mounted, deps: PageDeps) {
     facts.accountId = person?.accountId ?? null;
     const binding = person?.sessionId ?? page.csrfBinding?.(rawParams);
     const form = await receiveForm(ctx, page, binding, deps);
-    const spoken = language(ctx, person?.locale ?? undefined, deps);
+    const spoken = language(ctx, person, deps);
     const who = person && { person, dates: deps.renderer.datesIn(spoken.locale, person.zone) };
     const carried = (name: string) => deps.carrier.read(ctx, name);
     const result = await page.run({ params, query, ...form, ...spoken, ...who, carried, ctx });
@@ -71,19 +71,24 @@ function pipeline(page: Page, { readable, sections }: Mounted, deps: PageDeps) {
     for (const one of result.kind === 'redirect' ? (result.carry ?? []) : []) deps.carrier.put(ctx, one);
     if (result.kind !== 'view') return;
     if (person) keepLook(ctx, { theme: person.theme, locale: person.locale ?? undefined }, deps.site);
-    const around = person && { frame: frameOf(person, sections, rawQuery, deps), locale: spoken.locale };
+    const around = person && {
+      frame: frameOf(person, { page, nav: result.nav, sections, done: rawQuery.done }, deps),
+      locale: spoken.locale,
+    };
     deps.renderer.renderPage(ctx, { ...around, ...bound(binding), ...result });
   };
 }
 
 function frameOf(
   { name, email, zone, theme }: Person,
-  sections: Mounted['sections'],
-  query: Record<string, unknown>,
+  at: { page: Page; nav: string | undefined; sections: Mounted['sections']; done: string | undefined },
   { i18n }: PageDeps,
 ): NonNullable<PageView['frame']> {
-  const done = `account.done.${String(query.done)}`;
-  return { person: { name, email, zone }, theme, sections, done: i18n.has(done) ? done : undefined };
+  const { sections } = at;
+  const section = sections.find((one) => one.name === at.nav);
+  const within = section?.path === at.page.path ? undefined : section;
+  const done = `account.done.${at.done}`;
+  return { person: { name, email, zone }, theme, sections, within, done: i18n.has(done) ? done : undefined };
 }
 
 const bound = (csrfBinding: string | undefined) => (csrfBinding === undefined ? {} : { csrfBinding });
@@ -149,14 +154,17 @@ function generalMessage(issue: z.core.$ZodIssue): string {
 
 function language(
   ctx: Context,
-  chosen: string | undefined,
+  person: Person | undefined,
   deps: PageDeps,
 ): Pick<PageInput<unknown, unknown, unknown>, 'locale' | 't' | 'speak'> {
   const speak = (uiLocales: string | undefined) => {
     const locale = deps.renderer.localeOf(ctx, uiLocales);
     return { locale, t: deps.i18n.translator(locale) };
   };
-  return { ...speak(chosen), speak };
+  if (person === undefined) return { ...speak(undefined), speak };
+  // Theirs, whatever the cookie says that somebody else may have left in this browser.
+  const locale = deps.i18n.negotiate(person.locale ?? undefined, ctx.req.headers['accept-language']);
+  return { locale, t: deps.i18n.translator(locale), speak };
 }
 
 function redirect(ctx: Context, to: string, site: Site): void {

@@ -39,6 +39,8 @@ export interface AccountFrame {
   readonly person: { readonly name: string; readonly email: string | null; readonly zone: string | null };
   readonly theme: Appearance;
   readonly sections: readonly AccountSection[];
+  /** The section whose page is one level up; undefined on the page of a section. */
+  readonly within: AccountSection | undefined;
   /** A key of the message catalogue: what has just been done. */
   readonly done: string | undefined;
 }

@@ -1,0 +1,65 @@
+// What about an account wants its owner's attention: a table of conditions, each with the page where it is taken care of. Pure.
+import type { Account } from '../accounts/accounts.ts';
+import type { FactorSummary } from '../credentials/schema.ts';
+
+export interface AccountFacts {
+  readonly account: Account;
+  readonly factors: FactorSummary;
+}
+
+export interface Attention {
+  /** Its sentences are `account.attention.<name>` and `account.attention.<name>.text`. */
+  readonly name: string;
+  /** A warning is something that may go wrong; advice makes good better. */
+  readonly kind: 'warning' | 'advice';
+  readonly icon: string;
+  readonly href: string;
+  isDue(facts: AccountFacts): boolean;
+}
+
+/** So many recovery codes are few. */
+const FEW_CODES = 3;
+
+/** In the order in which they are shown. */
+export const attentions: readonly Attention[] = [
+  {
+    name: 'factorDisabled',
+    kind: 'warning',
+    icon: 'warning',
+    href: '/account/security',
+    isDue: ({ factors }) => factors.usable.length < factors.kinds.length,
+  },
+  {
+    name: 'noRecoveryCodes',
+    kind: 'warning',
+    icon: 'warning',
+    href: '/account/security/recovery-codes',
+    isDue: ({ factors }) => hasFactor(factors) && factors.recoveryCodesLeft === 0,
+  },
+  {
+    name: 'fewRecoveryCodes',
+    kind: 'advice',
+    icon: 'key',
+    href: '/account/security/recovery-codes',
+    isDue: ({ factors: { recoveryCodesLeft: left, ...factors } }) =>
+      hasFactor(factors) && left > 0 && left < FEW_CODES,
+  },
+  {
+    name: 'emailUnverified',
+    kind: 'warning',
+    icon: 'mail',
+    href: '/account/email',
+    isDue: ({ account }) => account.email !== null && !account.emailVerified,
+  },
+  {
+    name: 'noSecondFactor',
+    kind: 'advice',
+    icon: 'shield',
+    href: '/account/security',
+    isDue: ({ factors }) => !hasFactor(factors),
+  },
+];
+
+function hasFactor({ kinds }: Pick<FactorSummary, 'kinds'>): boolean {
+  return kinds.length > 0;
+}
