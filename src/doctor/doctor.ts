@@ -4,6 +4,7 @@ import { type Answer, answerChecklist } from './checklist.ts';
 import type { Examination, Status, Verdict } from './examination.ts';
 import type { Facts } from './facts.ts';
 import { gatherFacts } from './gather.ts';
+import { messageExaminations } from './messages.ts';
 import { openParts } from './open.ts';
 import { protectionExaminations } from './protections.ts';
 import { reachExaminations } from './reach.ts';
@@ -24,6 +25,7 @@ export interface Doctor {
 export const examinations: readonly Examination[] = [
   ...reachExaminations,
   ...storeExaminations,
+  ...messageExaminations,
   ...settingExaminations,
   ...protectionExaminations,
 ];

@@ -1,4 +1,5 @@
 // Everything that examinations look at. What could not be measured is a Problem with its reason.
+import type { Sent } from '../messages/messages.ts';
 import type { Reflection } from '../platform/api/reflection.ts';
 import type { Config } from '../platform/config/schema.ts';
 import type { DiskFacts } from '../platform/inspect/disk.ts';
@@ -44,6 +45,10 @@ export interface StoredFacts {
   readonly nextMonthReady: boolean;
   readonly failingJobs: readonly string[];
   readonly lateJobs: readonly string[];
+  /** Given up, in the month for which that is kept. */
+  readonly failedMessages: number;
+  /** Still waiting an hour after they were written. */
+  readonly lateMessages: number;
 }
 
 /** Requests made at the public address, each to show one protection at work. */
@@ -61,6 +66,12 @@ export interface PublicFacts {
   readonly unauthorized: PublicAnswer | Problem;
 }
 
+/** What carries mails or text messages, and how it answered. */
+export interface CarrierFacts {
+  readonly kind: 'smtp' | 'webhook' | 'files';
+  readonly outcome: Sent;
+}
+
 export interface Facts {
   readonly config: Config;
   readonly now: Date;
@@ -73,6 +84,8 @@ export interface Facts {
   readonly redis: RedisFacts | Problem | null;
   /** null when the database is not on this machine. */
   readonly disk: DiskFacts | Problem | null;
+  /** null where nothing carries them. */
+  readonly carriers: { readonly mail: CarrierFacts | null; readonly sms: CarrierFacts | null };
   /** Whether others may read the file of the master key; null when it is not in a file. */
   readonly masterKeyExposed: boolean | Problem | null;
 }

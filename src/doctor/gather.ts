@@ -1,6 +1,8 @@
 // Measures everything that examinations look at; what cannot be measured becomes a Problem and stops nothing else.
 import { stat } from 'node:fs/promises';
+import { chooseSenders } from '../messages/messages.ts';
 import { type Reflection, reflectionRequest } from '../platform/api/reflection.ts';
+import { systemClock } from '../platform/clock.ts';
 import type { Config } from '../platform/config/schema.ts';
 import type { Db } from '../platform/database/postgres.ts';
 import { inspectDisk } from '../platform/inspect/disk.ts';
@@ -25,15 +27,17 @@ export interface Opened {
 export async function gatherFacts(config: Config, opened: Opened): Promise<Facts> {
   const { db, redis } = opened;
   const url = new URL(config.issuer);
-  const [publicFacts, tls, database, stored, redisFacts, disk, masterKeyExposed] = await Promise.all([
-    gatherPublic(config, opened.probeKey),
-    url.protocol === 'https:' ? inspectTls(url) : null,
-    isProblem(db) ? db : measured(() => databaseFacts(db)),
-    gatherStored(opened),
-    redis === null || isProblem(redis) ? redis : inspectRedis(redis),
-    config.database.url === undefined ? inspectDisk(config.database.dataDirectory) : null,
-    measured(() => isMasterKeyExposed(config)),
-  ]);
+  const [publicFacts, tls, database, stored, redisFacts, disk, carriers, masterKeyExposed] =
+    await Promise.all([
+      gatherPublic(config, opened.probeKey),
+      url.protocol === 'https:' ? inspectTls(url) : null,
+      isProblem(db) ? db : measured(() => databaseFacts(db)),
+      gatherStored(opened),
+      redis === null || isProblem(redis) ? redis : inspectRedis(redis),
+      config.database.url === undefined ? inspectDisk(config.database.dataDirectory) : null,
+      gatherCarriers(config),
+      measured(() => isMasterKeyExposed(config)),
+    ]);
   return {
     config,
     now: new Date(),
@@ -43,8 +47,22 @@ export async function gatherFacts(config: Config, opened: Opened): Promise<Facts
     stored,
     redis: redisFacts,
     disk,
+    carriers,
     masterKeyExposed,
   };
+}
+
+async function gatherCarriers(config: Config): Promise<Facts['carriers']> {
+  const { mail, sms } = chooseSenders(config, { clock: systemClock });
+  const [forMail, forSms] = await Promise.all(
+    [mail, sms].map(async (sender) => {
+      if (sender === undefined) return null;
+      const outcome = await sender.check();
+      sender.close();
+      return { kind: sender.kind, outcome };
+    }),
+  );
+  return { mail: forMail ?? null, sms: forSms ?? null };
 }
 
 async function gatherStored({ db, pendingMigrations }: Opened): Promise<Facts['stored']> {

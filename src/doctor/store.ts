@@ -54,6 +54,9 @@ export async function storedFacts(db: Db): Promise<Omit<StoredFacts, 'pendingMig
       coalesce((select revoked_at is null from api_keys join single_user_owner using (account_id)
         order by api_keys.created_at limit 1), false) as has_printed_key,
       (select max(occurred_at) from audit_events) as newest_event_at,
+      (select count(*)::integer from messages where state = 'failed') as failed_messages,
+      (select count(*)::integer from messages
+        where state = 'waiting' and created_at < now() - interval '1 hour') as late_messages,
       exists (select 1 from pg_inherits join pg_class on pg_class.oid = inhrelid
         where inhparent = 'audit_events'::regclass
           and relname = 'audit_events_' || to_char(now() at time zone 'UTC' + interval '1 month', 'YYYY_MM')) as next_month_ready`);
@@ -64,6 +67,8 @@ export async function storedFacts(db: Db): Promise<Omit<StoredFacts, 'pendingMig
     hasPrintedKey: rows[0].has_printed_key,
     newestEventAt: rows[0].newest_event_at,
     nextMonthReady: rows[0].next_month_ready,
+    failedMessages: rows[0].failed_messages,
+    lateMessages: rows[0].late_messages,
     failingJobs: jobs.filter((job) => job.is_failing).map(({ name }) => name),
     lateJobs: jobs.filter((job) => job.is_late).map(({ name }) => name),
   };

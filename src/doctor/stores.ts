@@ -194,11 +194,6 @@ export const storeExaminations: readonly Examination[] = [
       );
     }),
   },
-  {
-    id: 'mail',
-    title: 'Mail can be sent',
-    judge: () => notMeasured('This release sends no mail.'),
-  },
 ];
 
 function isLocal(url: string): boolean {

@@ -20,6 +20,7 @@ import type { Writing } from './writing.ts';
 
 export type { Channel, Message, MessageFilter, MessageState, NewMessage } from './schema.ts';
 export { chooseSenders } from './senders/choose.ts';
+export type { Sent } from './senders/sender.ts';
 export type { MailTemplate } from './templates.ts';
 export { createWriting } from './writing.ts';
 

@@ -94,8 +94,11 @@ export const healthy = {
     nextMonthReady: true,
     failingJobs: [],
     lateJobs: [],
+    failedMessages: 0,
+    lateMessages: 0,
   },
   redis: { version: '8.0.1', evictionPolicy: 'noeviction' },
   disk: { freeBytes: 50 * 1024 ** 3, totalBytes: 100 * 1024 ** 3 },
+  carriers: { mail: { kind: 'smtp', outcome: { kind: 'sent' } }, sms: null },
   masterKeyExposed: false,
 } satisfies Facts;
