@@ -4,6 +4,7 @@ import Koa from 'koa';
 import packageFile from '../package.json' with { type: 'json' };
 import { accessRoutes } from './access/admin-api.ts';
 import { accountRoutes } from './accounts/admin-api.ts';
+import { profilePages } from './accounts/self-service-pages.ts';
 import { apiKeyRoutes } from './api-keys/admin-api.ts';
 import { createExposedKeys } from './api-keys/api-keys.ts';
 import { apiRoutes } from './apis/admin-api.ts';
@@ -45,7 +46,10 @@ import { createRequestLog } from './platform/telemetry/request-log.ts';
 import { recoveryRoutes } from './recovery/admin-api.ts';
 import { recoveryPages } from './recovery/pages.ts';
 import { reachPages } from './recovery/self-service-pages.ts';
-import { createAccountArea } from './self-service/self-service.ts';
+import { registrationRoutes } from './registration/admin-api.ts';
+import { registrationPages } from './registration/pages.ts';
+import { invitationPages } from './registration/self-service-pages.ts';
+import { createAccountArea, signUpAt } from './self-service/self-service.ts';
 import { selfServicePages } from './self-service/self-service-pages.ts';
 import type { Services } from './services.ts';
 import { sessionRoutes } from './sessions/admin-api.ts';
@@ -201,10 +205,12 @@ function pagesAndRoutes(services: Services): Router {
       credentials: services.credentials,
       tokens: config.tokens,
       rememberedDays: services.devices.rememberedDays,
+      registration: services.registration,
+      minimumPasswordLength: config.passwords.minimumLength,
       // Each is offered by the feature that it leads to.
       offers: {
         recovery: services.recovery.forgotten.isOpen(),
-        signUp: false,
+        signUp: ['open', 'code'].includes(config.registration.mode),
         mailCode: config.recovery.signInMailCode === 'on' && services.messages.canSend('mail'),
       },
     }),
@@ -225,6 +231,9 @@ function pagesAndRoutes(services: Services): Router {
     ...outboxPages(services),
     ...recoveryPages({ ...services, limitsFor }),
     ...reachPages({ ...services, limitsFor }),
+    ...registrationPages({ registration: services.registration, signUpAt: signUpAt(config.issuer) }),
+    ...invitationPages(services),
+    ...profilePages(services),
     ...setupPages({
       setup: services.setup,
       productName: config.branding.productName,
@@ -267,6 +276,7 @@ export function managementRoutes(services: Services): Route[] {
     ...clientRoutes({ ...services, audience: services.managementAudience }),
     ...apiRoutes(services),
     ...organizationRoutes(services),
+    ...registrationRoutes(services),
     ...gatewayRoutes(services),
     ...apiKeyRoutes(services),
     ...compromiseRoutes(services),

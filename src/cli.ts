@@ -29,6 +29,7 @@ import { ConfigMistakes, loadConfig, readConfig, userPlaces } from './platform/c
 import { failure } from './platform/errors.ts';
 import { withOrigin } from './platform/origin.ts';
 import { commands as recoveryCommands } from './recovery/commands.ts';
+import { commands as registrationCommands } from './registration/commands.ts';
 import type { Services } from './services.ts';
 import { commands as sessionCommands } from './sessions/commands.ts';
 import { commands as setupCommands } from './setup/commands.ts';
@@ -47,6 +48,7 @@ const featureCommands: Command<Services>[] = [
   ...clientCommands,
   ...apiCommands,
   ...organizationCommands,
+  ...registrationCommands,
   ...apiKeyCommands,
   ...compromiseCommands,
   ...accessCommands,
@@ -129,6 +131,7 @@ export const program = {
     'key pepper': 'What API keys are hashed under.',
     org: 'Organizations and their members.',
     team: 'Teams of an organization.',
+    'registration-code': 'Codes by which people may make an account.',
     budget: 'Limits on what keys, people and organizations use.',
     usage: 'Who used how much.',
     session: 'Signed-in browsers.',

@@ -7,6 +7,7 @@ export const ownKinds = ['text', 'number', 'boolean', 'choice', 'date', 'url'] a
 export type ProfileKind = (typeof ownKinds)[number] | 'picture' | 'locale' | 'zoneinfo';
 
 export type ProfileValue = string | number | boolean;
+export type ProfileValues = Readonly<Record<string, ProfileValue>>;
 
 /** Who looks at a profile, or changes it. */
 export type ProfileParty = 'owner' | 'admin';

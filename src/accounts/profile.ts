@@ -9,13 +9,18 @@ import {
   type ProfileMistake,
   type ProfileParty,
   type ProfileValue,
+  type ProfileValues,
 } from './profile-kinds.ts';
 import { standardFields } from './profile-standard.ts';
 import type { Account } from './schema.ts';
 
-export type { ProfileField, ProfileMistake, ProfileParty, ProfileValue } from './profile-kinds.ts';
-
-export type ProfileValues = Readonly<Record<string, ProfileValue>>;
+export type {
+  ProfileField,
+  ProfileMistake,
+  ProfileParty,
+  ProfileValue,
+  ProfileValues,
+} from './profile-kinds.ts';
 
 export interface CheckedProfile {
   /** Null empties a field. */

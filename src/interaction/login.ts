@@ -55,7 +55,7 @@ export async function showLogin(
       hint: hintFor(step.pending),
       passkey: await passkeyModel(step, deps),
       recoverHref: deps.offers.recovery ? `/recover?interaction=${step.pending.uid}` : null,
-      signUpHref: deps.offers.signUp ? '/sign-up' : null,
+      signUpHref: deps.offers.signUp ? step.path('register') : null,
       mailCodeHref: deps.offers.mailCode ? step.path('mail-code') : null,
     },
     shown.status,

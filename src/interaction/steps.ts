@@ -3,16 +3,19 @@ import type { Accounts } from '../accounts/accounts.ts';
 import type { Credentials } from '../credentials/credentials.ts';
 import type { Interactions } from '../oidc/oidc.ts';
 import { failure } from '../platform/errors.ts';
-import { type Page, type PageResult, page } from '../platform/http/page.ts';
+import { type Page, type PageInput, type PageResult, page } from '../platform/http/page.ts';
+import { changePasswordPages, showChangePassword } from './change-password.ts';
 import { type ConsentDeps, consentPages, showConsent } from './consent.ts';
 import { enrolFactorPages, showEnrolFactor } from './enrol-factor.ts';
 import { loginPages, type SignInOffers, showLogin } from './login.ts';
 import { mailCodePages } from './mail-code.ts';
 import { passkeyPages } from './passkey.ts';
+import { type RegisterDeps, registerPages, showRegister } from './register.ts';
 import { secondFactorPages, showSecondFactor } from './second-factor.ts';
 import { selectAccountPages, showSelectAccount } from './select-account.ts';
 import { selectOrganizationPages, showSelectOrganization } from './select-organization.ts';
 import { boundToInteraction, type Step, uidParams, withStep } from './step.ts';
+import { showTerms, termsPages } from './terms.ts';
 
 export interface InteractionDeps {
   readonly interactions: Interactions;
@@ -22,14 +25,24 @@ export interface InteractionDeps {
   readonly offers: SignInOffers;
   /** For how many days a browser may be remembered in place of a second step; 0: never. */
   readonly rememberedDays: number;
+  readonly registration: RegisterDeps['registration'];
+  readonly minimumPasswordLength: number;
 }
 
+type Show = (
+  step: Step,
+  input: Pick<PageInput<unknown, unknown, unknown>, 'carried' | 'typed'>,
+) => Promise<PageResult> | PageResult;
+
 export function interactionPages(deps: InteractionDeps): Page[] {
-  const steps: Record<string, (step: Step) => Promise<PageResult> | PageResult> = {
+  const steps: Record<string, Show> = {
     select_account: (step) => showSelectAccount(step, deps),
+    create: (step, input) => showRegister(step, deps, input),
     login: (step) => showLogin(step, deps),
+    accept_terms: (step) => showTerms(step, deps),
     second_factor: (step) => showSecondFactor(step, deps),
     enrol_factor: (step) => showEnrolFactor(step, deps),
+    change_password: (step) => showChangePassword(step, deps),
     select_organization: (step) =>
       step.pending.accountId ? showSelectOrganization(step, deps) : showSelectAccount(step, deps),
     // Whoever was to allow something may have signed out on the page of accounts.
@@ -48,7 +61,7 @@ export function interactionPages(deps: InteractionDeps): Page[] {
           const show = steps[step.pending.prompt];
           if (!show)
             throw failure('internal_error', {}, new Error(`no page for prompt ${step.pending.prompt}`));
-          return show(step);
+          return show(step, input);
         }),
     }),
     page({
@@ -64,6 +77,8 @@ export function interactionPages(deps: InteractionDeps): Page[] {
         }),
     }),
     ...loginPages(deps),
+    ...registerPages(deps),
+    ...termsPages(deps),
     // Wherever a passkey was asked for, what is wrong with it is said there.
     ...passkeyPages(deps, (step, { error, ...refusal }) =>
       step.pending.prompt === 'second_factor'
@@ -73,6 +88,7 @@ export function interactionPages(deps: InteractionDeps): Page[] {
     ...secondFactorPages(deps),
     ...(deps.offers.mailCode ? mailCodePages(deps) : []),
     ...enrolFactorPages(deps),
+    ...changePasswordPages(deps),
     ...selectAccountPages(deps),
     ...selectOrganizationPages(deps),
     ...consentPages(deps),

@@ -7,6 +7,7 @@ import type { ClientSource } from './client-source.ts';
 import { type OrganizationChoices, SELECT_ORGANIZATION } from './consent/organizations.ts';
 import { createStandings } from './sign-in/missing.ts';
 import { continueSignIn, signInPrompts } from './sign-in/prompts.ts';
+import { underWayIn } from './sign-in/under-way.ts';
 
 const { Check, Prompt, base } = interactionPolicy;
 
@@ -15,6 +16,7 @@ export interface PromptsDeps {
   browser: Pick<BrowserAccounts, 'hasOthers'>;
   organizations: OrganizationChoices;
   assurance: Pick<Assurance, 'missing'>;
+  config: { readonly registration: { readonly mode: string } };
 }
 
 export function prompts(deps: PromptsDeps) {
@@ -32,6 +34,8 @@ export function prompts(deps: PromptsDeps) {
     ),
   );
   policy.add(selectAccount, 0);
+  // A server that nobody can register at does not know the value.
+  if (deps.config.registration.mode !== 'closed') policy.add(create(), 1);
 
   const login = policy.get('login');
   login?.checks.add(
@@ -66,6 +70,25 @@ export function prompts(deps: PromptsDeps) {
   );
 
   return policy;
+}
+
+/**
+ * Initiating User Registration via OpenID Connect 1.0 §4: whoever comes is shown how to make an account. Whoever signs in in
+ * its place has answered it, too.
+ */
+function create(): interactionPolicy.Prompt {
+  const prompt = new Prompt(
+    { name: 'create', requestable: true },
+    new Check(
+      'registration_wanted',
+      'End-User registration is required',
+      'interaction_required',
+      ({ oidc }) =>
+        oidc.prompts.has('create') && !oidc.result?.login && underWayIn(oidc.result) === undefined,
+    ),
+  );
+  prompt.checks.remove('create_prompt');
+  return prompt;
 }
 
 /** Asked of those who could act in several; the app may ask for it, and is heard where there is something to choose. */

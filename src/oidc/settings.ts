@@ -17,7 +17,11 @@ import type { StateStore } from './adapter/adapter.ts';
 import type { BrowserAccounts } from './browser-accounts.ts';
 import type { ClientSource } from './client-source.ts';
 import { grantLifetimeSeconds, loadExistingGrant } from './consent/grants.ts';
-import { ORGANIZATION_PARAMETER, type OrganizationChoices } from './consent/organizations.ts';
+import {
+  ORGANIZATION_PARAMETER,
+  type OrganizationChoices,
+  SELECT_ORGANIZATION,
+} from './consent/organizations.ts';
 import { cookieNames, cookieOptions } from './cookies.ts';
 import type { Cutoffs } from './cutoffs.ts';
 import type { EnginePages } from './pages/pages.ts';
@@ -96,7 +100,7 @@ export function engineConfiguration(deps: EngineDeps, keys: ExternalSigningKey[]
       dPoPSigningAlgValues: ['ES256', 'EdDSA', 'Ed25519'],
     },
     acrValues: [...strengths],
-    discovery: { ui_locales_supported: [...deps.locales] },
+    discovery: { ui_locales_supported: [...deps.locales], prompt_values_supported: promptValues(config) },
     cookies: cookies(secure, serverSecrets.get('cookie')),
     // RFC 9700 §2.1.1, OAuth 2.1 §4.1.1: PKCE for everyone. A confidential client that is exempted must send a nonce.
     pkce: {
@@ -136,6 +140,12 @@ export function engineConfiguration(deps: EngineDeps, keys: ExternalSigningKey[]
     fetchResponseBodyLimits: { jwks_uri: 64 * 1024, sector_identifier_uri: 64 * 1024 },
     features: features(deps),
   };
+}
+
+/** Initiating User Registration via OpenID Connect 1.0 §4.1.3. */
+function promptValues({ registration }: Config): string[] {
+  const own = registration.mode === 'closed' ? [] : ['create'];
+  return ['none', 'login', 'consent', 'select_account', SELECT_ORGANIZATION, ...own];
 }
 
 /** OpenID Connect Core §8.1: the engine resolves it; its typings leave it unnamed. */

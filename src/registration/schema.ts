@@ -12,6 +12,10 @@ import type {
 import { instant } from '../lib/instant.ts';
 import type { Proof } from '../lib/strength.ts';
 
+/** Under which names a browser carries what the link of a mail or of another site brought. */
+export const INVITATION = 'invitation';
+export const REGISTRATION_CODE = 'registration-code';
+
 export type RegistrationMode = 'closed' | 'open' | 'code' | 'invitation';
 
 export interface RegistrationCode {

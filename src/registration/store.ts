@@ -47,11 +47,11 @@ export async function putRegistration(trx: Db, one: NewRegistration): Promise<bo
 }
 
 export async function findStanding(db: Db, binding: Buffer, now: Date): Promise<Standing | undefined> {
-  const row = await db<Row>('registrations')
+  const row = await db('registrations')
     .where({ binding })
     .whereNull('finished_at')
     .where('expires_at', '>', now)
-    .first(...COLUMNS);
+    .first<Row | undefined>(...COLUMNS);
   return row && standingOf(row);
 }
 
@@ -77,7 +77,7 @@ export async function finish(
   binding: Buffer,
   now: Date,
 ): Promise<(Standing & { normalized: string }) | undefined> {
-  const [row] = await trx<Row & { finished_at: Date; expires_at: Date; binding: Buffer }>('registrations')
+  const [row] = await trx('registrations')
     .where({ binding })
     .whereNotNull('proved_at')
     .whereNull('finished_at')

@@ -17,6 +17,7 @@ export const apiSubjects = {
   messages: 'Mails and text messages: to whom, and whether they were sent.',
   'openapi.json': 'This document.',
   organizations: 'Organizations, their members and their teams.',
+  'registration-codes': 'Codes by which people may make an account.',
   resources: 'Registered resources and their properties, for decisions.',
   roles: 'Roles, and to whom they are assigned.',
   sessions: 'Who is signed in where.',

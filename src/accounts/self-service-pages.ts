@@ -1,0 +1,127 @@
+// The profile page: what is known about a person, for them to see and to change.
+import { z } from 'zod';
+import { AppError } from '../platform/errors.ts';
+import {
+  accountPage,
+  type Page,
+  type PageInput,
+  type PageResult,
+  type Person,
+} from '../platform/http/page.ts';
+import type { Accounts, Profile, ProfileField } from './accounts.ts';
+import { messageOf, shownFields, typedFields } from './profile-form.ts';
+
+export interface ProfilePageDeps {
+  readonly accounts: Pick<Accounts, 'find' | 'change' | 'profile'>;
+}
+
+type Input = Pick<PageInput<unknown, unknown, unknown>, 't' | 'locale'> & { readonly person: Person };
+
+interface Shown {
+  typed?: Readonly<Record<string, string>>;
+  /** Field or `username` → message key. */
+  errors?: Readonly<Record<string, string>>;
+  status?: number;
+}
+
+const PATH = '/account/profile';
+const Form = z.record(z.string(), z.string());
+
+export function profilePages({ accounts }: ProfilePageDeps): Page[] {
+  const { profile } = accounts;
+
+  async function show(input: Input, shown: Shown = {}): Promise<PageResult> {
+    const account = await accounts.find(input.person.accountId);
+    if (account === undefined) return { kind: 'redirect', to: '/account' };
+    const { typed, errors = {} } = shown;
+    const values = profile.valuesOf(account, 'owner');
+    const groups = groupsOf(profile).map(({ name, fields }) => ({
+      name,
+      fields: shownFields(fields, { typed, values, errors }, input),
+    }));
+    const said = groups.flatMap(({ fields }) => fields.map(({ name, error }) => [name, error]));
+    const username = errors.username === undefined ? null : input.t(errors.username);
+    return {
+      kind: 'view',
+      view: 'self-service/profile',
+      title: input.t('account.profile.title'),
+      nav: 'profile',
+      status: shown.status ?? 200,
+      model: {
+        groups,
+        email: account.email,
+        phone: account.phoneNumber,
+        username: { value: typed?.username ?? account.username ?? '', error: username },
+        fieldErrors: { ...Object.fromEntries(said), username },
+      },
+    };
+  }
+
+  async function save(input: Input, typed: Readonly<Record<string, string>>): Promise<PageResult> {
+    const fields = changeable(profile);
+    const { values, mistakes } = profile.check(typedFields(fields, typed), 'owner');
+    const found = Object.entries(mistakes).map(([name, mistake]) => [name, messageOf(mistake)]);
+    if (found.length > 0) return show(input, { typed, errors: Object.fromEntries(found), status: 400 });
+    const { accountId } = input.person;
+    try {
+      await accounts.change(accountId, changeOf(fields, values, typed), { kind: 'account', id: accountId });
+      return { kind: 'redirect', to: `${PATH}?done=saved` };
+    } catch (error) {
+      const message = error instanceof AppError ? usernameError(error) : undefined;
+      if (message === undefined) throw error;
+      return show(input, { typed, errors: { username: message }, status: 400 });
+    }
+  }
+
+  return [
+    accountPage({ method: 'GET', path: PATH, limit: 'page', run: (input) => show(input) }),
+    accountPage({
+      method: 'POST',
+      path: PATH,
+      limit: 'page',
+      form: Form,
+      run: (input) => save(input, input.typed),
+    }),
+  ];
+}
+
+/** What its owner may change, the language apart: that one is chosen where the pages are. */
+const changeable = (profile: Profile): ProfileField[] =>
+  profile.fields.filter(({ name, changeableBy }) => changeableBy.includes('owner') && name !== 'locale');
+
+function groupsOf(profile: Profile): { name: string; fields: ProfileField[] }[] {
+  const groupOf = ({ claim, label }: ProfileField) =>
+    label !== undefined ? 'more' : claim?.scope === 'address' ? 'address' : 'about';
+  const grouped = Map.groupBy(changeable(profile), groupOf);
+  return (['about', 'address', 'more'] as const).flatMap((name) => {
+    const fields = grouped.get(name);
+    return fields === undefined ? [] : [{ name, fields }];
+  });
+}
+
+function changeOf(
+  fields: readonly ProfileField[],
+  values: Readonly<Record<string, string | number | boolean | null>>,
+  typed: Readonly<Record<string, string>>,
+): Parameters<Accounts['change']>[1] {
+  const given = Object.entries(values).map(([name, value]) => ({
+    column: fields.find((field) => field.name === name)?.column,
+    name,
+    value,
+  }));
+  const columns = given.flatMap(({ column, value }) => (column === undefined ? [] : [[column, value]]));
+  const extras = given.flatMap(({ column, name, value }) => (column === undefined ? [[name, value]] : []));
+  return {
+    ...Object.fromEntries(columns),
+    profile: Object.fromEntries(extras),
+    username: typed.username?.trim() || null,
+  };
+}
+
+function usernameError({ code, details }: AppError): string | undefined {
+  if (code === 'identifier_taken') return 'register.error.usernameTaken';
+  if (code !== 'identifier_invalid') return undefined;
+  return details.fields?.email === undefined
+    ? 'field.error.username'
+    : 'account.profile.error.lastIdentifier';
+}

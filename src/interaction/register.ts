@@ -1,0 +1,288 @@
+// Make an account, in place of signing in: an address, the code that proves it, and then what an account needs.
+import { z } from 'zod';
+import { type Accounts, shownFields, typedFields } from '../accounts/accounts.ts';
+import { type Page, type PageInput, type PageResult, page } from '../platform/http/page.ts';
+import { waitInWords } from '../platform/http/render-page.ts';
+import type { Begun, Finished, Registration, Standing } from '../registration/registration.ts';
+import { INVITATION, REGISTRATION_CODE } from '../registration/schema.ts';
+import { boundToInteraction, type Step, type StepDeps, uidParams, withStep } from './step.ts';
+
+export interface RegisterDeps extends StepDeps {
+  readonly registration: Registration;
+  readonly accounts: Pick<Accounts, 'profile'>;
+  readonly minimumPasswordLength: number;
+}
+
+const BeginForm = z.object({
+  email: z.string().trim().min(1, 'field.error.email').max(254, 'field.error.email'),
+  registration_code: z.string().trim().max(100).default(''),
+  // Nobody sees it, and whoever fills it in is no person.
+  homepage: z.string().max(2000).default(''),
+  challenge: z.string().max(8192).optional(),
+});
+const CodeForm = z.object({ code: z.string().trim().min(1, 'factor.error.codeMissing').max(64) });
+const AccountForm = z.record(z.string(), z.string());
+
+type Input = Pick<PageInput<unknown, unknown, unknown>, 'carried' | 'typed'>;
+
+interface Shown {
+  typed?: Readonly<Record<string, string>>;
+  error?: string;
+  /** Message keys, by field. */
+  fieldErrors?: Readonly<Record<string, string>>;
+  retryAfterSeconds?: number;
+  left?: number;
+  status?: number;
+}
+
+/** In place of these: whoever is on the way in by other means goes on there. */
+const prompts = ['create', 'login', 'select_account'];
+
+export async function showRegister(step: Step, deps: RegisterDeps, input: Input): Promise<PageResult> {
+  const standing = await deps.registration.standing(step.pending.uid);
+  if (standing === undefined) return showBegin(step, deps, input);
+  return standing.isProved ? showAccount(step, deps, standing) : showCode(step, standing);
+}
+
+async function showBegin(
+  step: Step,
+  deps: RegisterDeps,
+  input: Input,
+  shown: Shown = {},
+): Promise<PageResult> {
+  const { registration } = deps;
+  const token = input.carried(INVITATION);
+  const invitation = token === undefined ? undefined : await registration.invitations.open(token);
+  const { typed = {} } = shown;
+  const isOpen =
+    registration.mode !== 'closed' && (registration.mode !== 'invitation' || invitation !== undefined);
+  const hint = step.pending.params.login_hint?.slice(0, 254) ?? '';
+  return view(step, 'register', shown, {
+    isOpen,
+    mode: registration.mode,
+    asksCode: registration.mode === 'code' && invitation === undefined,
+    organization: invitation?.organizationName ?? null,
+    email: typed.email ?? invitation?.email ?? hint,
+    registrationCode: typed.registration_code ?? input.carried(REGISTRATION_CODE) ?? '',
+  });
+}
+
+function showCode(step: Step, { email }: Standing, shown: Shown = {}): PageResult {
+  return view(step, 'register-code', shown, {
+    email,
+    againAction: step.path('register'),
+    otherHref: step.path('register?other=1'),
+    left: shown.left ?? 0,
+  });
+}
+
+async function showAccount(
+  step: Step,
+  deps: RegisterDeps,
+  standing: Standing,
+  shown: Shown = {},
+): Promise<PageResult> {
+  const { profile } = deps.accounts;
+  const { typed, fieldErrors = {} } = shown;
+  const { terms, invitations } = deps.registration;
+  const invitation = standing.invitationId ? await invitations.openById(standing.invitationId) : undefined;
+  return view(step, 'register-account', shown, {
+    email: standing.email,
+    organization: invitation?.organizationName ?? null,
+    fields: shownFields(asked(deps), { typed: typed ?? {}, values: {}, errors: fieldErrors }, step),
+    ownErrors: Object.keys(fieldErrors).some((name) => profile.field(name) !== undefined),
+    username: typed?.username ?? '',
+    minimumLength: deps.minimumPasswordLength,
+    termsUrl: terms.current?.url ?? null,
+    acceptsTerms: typed?.terms === 'yes',
+  });
+}
+
+const asked = ({ accounts }: RegisterDeps) =>
+  accounts.profile.fields.filter(({ registration }) => registration !== 'no');
+
+function view(step: Step, name: string, shown: Shown, model: object): PageResult {
+  const { client } = step.pending;
+  const wait = shown.retryAfterSeconds;
+  return step.show(
+    `interaction/${name}`,
+    step.t('register.title'),
+    {
+      ...model,
+      action: step.path(actions[name] ?? 'register'),
+      signInHref: step.path('login'),
+      cancelAction: step.path('cancel'),
+      client: { name: client.name, logoUri: client.logoUri },
+      error: shown.error ?? null,
+      wait: wait === undefined ? '' : waitInWords(step.t, wait),
+      fieldErrors: shown.fieldErrors ?? {},
+    },
+    shown.status,
+    wait === undefined ? {} : { 'Retry-After': String(wait) },
+  );
+}
+
+const actions: Readonly<Record<string, string>> = {
+  'register-code': 'register/code',
+  'register-account': 'register/account',
+};
+
+/** What is wrong with the first form, and beside which field. */
+const beginErrors: Partial<Record<Begun['kind'], Shown>> = {
+  closed: { error: 'register.error.closed', status: 403 },
+  invited_only: { error: 'register.error.invitedOnly', status: 403 },
+  denied: { error: 'register.error.denied', status: 403 },
+  invitation_invalid: { fieldErrors: { email: 'register.error.invitationAddress' }, status: 400 },
+  email_invalid: { fieldErrors: { email: 'field.error.email' }, status: 400 },
+  code_invalid: { fieldErrors: { registration_code: 'register.error.code' }, status: 400 },
+};
+
+async function begin(
+  step: Step,
+  deps: RegisterDeps,
+  input: Input & { form: z.output<typeof BeginForm> | undefined; formErrors: Shown['fieldErrors'] },
+): Promise<PageResult> {
+  const { form, typed, formErrors = {} } = input;
+  if (form === undefined)
+    return showBegin(step, deps, input, { typed, fieldErrors: formErrors, status: 400 });
+  const begun = await deps.registration.begin({
+    binding: step.pending.uid,
+    email: form.email,
+    code: form.registration_code,
+    invitation: await openInvitation(deps, input),
+    locale: step.locale,
+    challenge: form.challenge,
+    isRobot: form.homepage !== '',
+  });
+  if (begun.kind === 'sent') return { kind: 'redirect', to: step.path('register') };
+  if (begun.kind === 'limited') {
+    const { retryAfterSeconds } = begun;
+    return showBegin(step, deps, input, {
+      typed,
+      error: 'register.error.limited',
+      retryAfterSeconds,
+      status: 429,
+    });
+  }
+  return showBegin(step, deps, input, { typed, ...beginErrors[begun.kind] });
+}
+
+/** Over or taken back, it is as if there were none. */
+async function openInvitation(
+  { registration }: RegisterDeps,
+  { carried }: Input,
+): Promise<string | undefined> {
+  const token = carried(INVITATION);
+  return token !== undefined && (await registration.invitations.open(token)) ? token : undefined;
+}
+
+async function prove(step: Step, deps: RegisterDeps, standing: Standing, code: string): Promise<PageResult> {
+  const guessed = await deps.registration.prove(step.pending.uid, code);
+  if (guessed === 'ok') return { kind: 'redirect', to: step.path('register') };
+  const error = guessed === 'wrong' ? 'register.error.codeWrong' : 'register.error.codeOver';
+  return showCode(step, standing, { fieldErrors: { code: error }, status: 400 });
+}
+
+async function finish(
+  step: Step,
+  deps: RegisterDeps,
+  standing: Standing,
+  fields: Readonly<Record<string, string>>,
+): Promise<PageResult> {
+  const { password = '', ...typed } = fields;
+  const made = await deps.registration.finish(step.pending.uid, {
+    username: typed.username?.trim() || null,
+    profile: typedFields(asked(deps), typed),
+    password,
+    acceptsTerms: typed.terms === 'yes',
+    locale: step.locale,
+  });
+  if (made.kind === 'ok') {
+    return step.finish({ kind: 'proved', accountId: made.account.id, proof: made.proof });
+  }
+  return showAccount(step, deps, standing, { typed, ...finishError(made) });
+}
+
+function finishError(made: Exclude<Finished, { kind: 'ok' }>): Shown {
+  switch (made.kind) {
+    case 'refused':
+      return { fieldErrors: made.fields, status: 400 };
+    case 'code_invalid':
+      return { error: 'register.error.codeUsedUp', status: 409 };
+    case 'invitation_invalid':
+      return { error: 'register.error.invitationOver', status: 409 };
+    case 'taken':
+      return { error: 'register.error.taken', status: 409 };
+    case 'gone':
+      return { error: 'register.error.gone', status: 409 };
+  }
+}
+
+export function registerPages(deps: RegisterDeps): Page[] {
+  const common = { params: uidParams, csrfBinding: boundToInteraction } as const;
+
+  /** With whoever is on the way; without anybody, or at another step, where they are now. */
+  async function withStanding(
+    step: Step,
+    isProved: boolean,
+    take: (standing: Standing) => Promise<PageResult> | PageResult,
+  ): Promise<PageResult> {
+    const standing = await deps.registration.standing(step.pending.uid);
+    if (standing?.isProved === isProved && prompts.includes(step.pending.prompt)) return take(standing);
+    return { kind: 'redirect', to: step.path('register') };
+  }
+
+  return [
+    page({
+      ...common,
+      method: 'GET',
+      path: '/interaction/:uid/register',
+      limit: 'page',
+      query: z.object({ other: z.literal('1').optional().catch(undefined) }),
+      run: (input) =>
+        withStep(deps, input, (step) => {
+          if (!prompts.includes(step.pending.prompt)) return { kind: 'redirect', to: step.path() };
+          return input.query.other ? showBegin(step, deps, input) : showRegister(step, deps, input);
+        }),
+    }),
+    page({
+      ...common,
+      method: 'POST',
+      path: '/interaction/:uid/register',
+      limit: 'registration',
+      form: BeginForm,
+      run: (input) =>
+        withStep(deps, input, (step) =>
+          prompts.includes(step.pending.prompt)
+            ? begin(step, deps, input)
+            : { kind: 'redirect', to: step.path() },
+        ),
+    }),
+    page({
+      ...common,
+      method: 'POST',
+      path: '/interaction/:uid/register/code',
+      limit: 'sign-in',
+      form: CodeForm,
+      run: (input) =>
+        withStep(deps, input, (step) =>
+          withStanding(step, false, (standing) =>
+            input.form
+              ? prove(step, deps, standing, input.form.code)
+              : showCode(step, standing, { fieldErrors: input.formErrors, status: 400 }),
+          ),
+        ),
+    }),
+    page({
+      ...common,
+      method: 'POST',
+      path: '/interaction/:uid/register/account',
+      limit: 'sign-in',
+      form: AccountForm,
+      run: (input) =>
+        withStep(deps, input, (step) =>
+          withStanding(step, true, (standing) => finish(step, deps, standing, input.form ?? {})),
+        ),
+    }),
+  ];
+}
