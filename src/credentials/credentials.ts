@@ -126,7 +126,11 @@ export function createCredentials(given: CredentialDeps): Credentials {
     verify: (method, proof) => all[method](proof),
     factors,
     jobs,
-    setPassword: createPasswordSetting({ ...deps, checking }),
+    setPassword: createPasswordSetting({
+      ...deps,
+      checking,
+      endCodes: (trx, accountId) => given.factors.verification.end(trx, { accountId }),
+    }),
     passwords: createPasswords({ ...deps, checking }),
     hasPassword: async (accountId) => (await store.readFailures(postgres.db, accountId)) !== undefined,
     async isPasswordDisabled(accountId) {

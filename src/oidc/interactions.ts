@@ -18,7 +18,7 @@ import type { Membership } from './consent/organizations.ts';
 import type { Cutoffs } from './cutoffs.ts';
 import { askIn } from './sign-in/asked-strength.ts';
 import { createFinish, type StepOutcome } from './sign-in/finish.ts';
-import type { KnownBrowsers } from './sign-in/finishing.ts';
+import { type KnownBrowsers, stillCounting } from './sign-in/finishing.ts';
 import { provedBy, type SigningIn, underWayIn } from './sign-in/under-way.ts';
 import type { Grantable } from './tokens/grantable.ts';
 
@@ -178,10 +178,13 @@ async function detailsOf(
 async function pendingOf(
   interaction: Interaction,
   client: Client,
-  deps: Pick<InteractionsDeps, 'apis' | 'grantable' | 'membershipsOf' | 'assurance'>,
+  deps: Pick<InteractionsDeps, 'apis' | 'grantable' | 'membershipsOf' | 'assurance' | 'cutoffs'>,
 ): Promise<PendingInteraction> {
   const { session, lastSubmission } = interaction;
-  const signingIn = underWayIn(lastSubmission) ?? (session && provedBy(session)) ?? null;
+  const underWay = underWayIn(lastSubmission);
+  const signingIn = underWay
+    ? { ...underWay, proofs: await stillCounting(underWay.accountId, underWay.proofs, deps) }
+    : ((session && provedBy(session)) ?? null);
   const params = stringsOf(interaction.params);
   const accountId = interaction.session?.accountId ?? null;
   const asked = await askedIn(interaction, client, deps);

@@ -16,6 +16,8 @@ export interface SetPasswordOptions {
   keepSessions?: boolean;
   /** A link or code sent by mail is all that proves who sets it. */
   byMail?: boolean;
+  /** When the present one was proved: in place of one that was set since, it throws version_conflict. */
+  provedAt?: Date;
 }
 
 export interface PasswordSettingDeps {
@@ -28,6 +30,8 @@ export interface PasswordSettingDeps {
   matcher: Matcher;
   pool: HashPool;
   endAccountState: (trx: Db, accountId: AccountId) => Promise<void>;
+  /** Codes and links on their way to the account were asked for under the password before. */
+  endCodes: (trx: Db, accountId: AccountId) => Promise<void>;
 }
 
 export function createPasswordSetting(deps: PasswordSettingDeps) {
@@ -89,11 +93,13 @@ interface Act extends SetPasswordOptions {
 }
 
 async function writePassword(deps: PasswordSettingDeps, trx: Db, act: Act): Promise<void> {
-  const { accountId, hash, short, byMail = false } = act;
+  const { accountId, hash, short, byMail = false, provedAt } = act;
   const { history } = deps.settings;
   const at = deps.clock.now();
-  const written = await replacePassword(trx, accountId, { hash, at, short, byMail, history });
+  const written = await replacePassword(trx, accountId, { hash, at, short, byMail, history, provedAt });
   if (written === undefined) throw failure('account_not_found', { id: accountId });
+  if (written === 'stale') throw failure('version_conflict');
+  if (written === 'replaced') await deps.endCodes(trx, accountId);
   // A new password is most often an answer to an old one that somebody else knows (OWASP ASVS 7.4.3, RFC 9700 §4.14.2).
   const ends = written === 'replaced' && act.keepSessions !== true;
   if (ends) await deps.endAccountState(trx, accountId);

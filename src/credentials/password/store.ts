@@ -74,15 +74,21 @@ export interface NewPassword {
   byMail: boolean;
   /** How many of the ones before are kept, so that they are not chosen again. */
   history: number;
+  /** Up to when the one that it replaces was set. */
+  provedAt?: Date | undefined;
 }
 
-/** Whether it is the first of the account or took the place of another; undefined when there is no such account. */
+/**
+ * Whether it is the first of the account or took the place of another; nothing is written when that is not the one that
+ * was proved. undefined when there is no such account.
+ */
 export async function replacePassword(
   db: Db,
   accountId: AccountId,
-  { hash, at, short, byMail, history }: NewPassword,
-): Promise<'first' | 'replaced' | undefined> {
-  const former = await db('passwords').where({ account_id: accountId }).forUpdate().first('hash');
+  { hash, at, short, byMail, history, provedAt }: NewPassword,
+): Promise<'first' | 'replaced' | 'stale' | undefined> {
+  const former = await db('passwords').where({ account_id: accountId }).forUpdate().first('hash', 'set_at');
+  if (provedAt !== undefined && !(former !== undefined && former.set_at <= provedAt)) return 'stale';
   // From a select, so that an account that is being deleted gives no row instead of a foreign-key error. A row that was
   // inserted has no xmax; one that was updated has ours, also when a parallel first password came before this one.
   const { rows } = await db.raw<{ rows: { first: boolean }[] }>(

@@ -10,10 +10,12 @@ import { SELECT_ORGANIZATION } from '../consent/organizations.ts';
 import {
   afterObstacle,
   afterProof,
+  afterRenewal,
   type FinishingDeps,
   noteBrowser,
   type Progress,
   type Proved,
+  type Renewed,
 } from './finishing.ts';
 import {
   anewMark,
@@ -28,8 +30,9 @@ import {
 export type StepOutcome =
   /** One more thing was proved. What was ended since it was looked at stays ended. */
   | Proved
-  /** What stood in the way of this step is there no more: terms are accepted, a password is changed. */
+  /** What stood in the way of this step is there no more: terms are accepted. */
   | { readonly kind: 'cleared' }
+  | Renewed
   | { readonly kind: 'account_selected'; readonly sessionId: string }
   | { readonly kind: 'organization_selected'; readonly organizationId: OrganizationChoice }
   | { readonly kind: 'consented'; readonly grantId: string }
@@ -91,7 +94,7 @@ async function progressOf(
   { request, interaction, outcome, here }: Finishing,
   deps: FinishDeps,
 ): Promise<Progress | undefined> {
-  if (outcome.kind !== 'proved' && outcome.kind !== 'cleared') return undefined;
+  if (outcome.kind !== 'proved' && outcome.kind !== 'cleared' && outcome.kind !== 'renewed') return undefined;
   const engineClient = await deps.provider().Client.find(String(interaction.params.client_id));
   if (!engineClient) return { kind: 'worthless' };
   const underWay = underWayIn(interaction.lastSubmission);
@@ -104,6 +107,7 @@ async function progressOf(
     before: underWay ?? provedBy(own),
   };
   if (outcome.kind === 'proved') return afterProof(outcome, situation, deps);
+  if (outcome.kind === 'renewed') return afterRenewal(outcome, situation, deps);
   return underWay && afterObstacle(underWay, situation, deps);
 }
 

@@ -20,6 +20,14 @@ export interface Proved {
   readonly remember?: boolean;
 }
 
+/** A new password was set in the course of this very sign-in. */
+export interface Renewed {
+  readonly kind: 'renewed';
+  /** As it was looked at before. */
+  readonly signingIn: SigningIn;
+  readonly at: number;
+}
+
 export interface Situation {
   readonly request: IncomingMessage;
   /** The prompt that was answered. */
@@ -72,6 +80,19 @@ export function afterObstacle(
 }
 
 /**
+ * A new password ends what was open and under way; this sign-in is the one in which it was set, and what was proved in it
+ * counts from then on.
+ */
+export function afterRenewal(
+  { signingIn, at }: Renewed,
+  situation: Situation,
+  deps: FinishingDeps,
+): Promise<Progress> {
+  const proofs = signingIn.proofs.map((proof) => ({ ...proof, at: Math.max(proof.at, at) }));
+  return progressOf({ ...signingIn, proofs }, situation, deps);
+}
+
+/**
  * A factor is added to what the same account has proved before; everything else begins anew, so that no time and no proof
  * of an earlier sign-in, or of somebody else, gets into it.
  */
@@ -97,7 +118,7 @@ async function progressOf(
  * The engine counts sign-ins in seconds, and one of the second in which a password was replaced could be either: what was
  * proved after the replacement gets the next second. Without what was proved before.
  */
-async function stillCounting(
+export async function stillCounting(
   accountId: string,
   proofs: readonly Proof[],
   { cutoffs }: Pick<FinishingDeps, 'cutoffs'>,
