@@ -270,11 +270,20 @@ describe('rules between settings', () => {
       { ISSUER: 'https://x.example', TRUSTED_PROXIES: '10.0.0.1', LOG_LEVEL: 'debug' },
       'LOG_LEVEL is debug in production',
     ],
+    [{ SMTP_URL: 'smtp://mail.example.com', SMTP_TLS: 'if_offered' }, 'SMTP_TLS is if_offered'],
   ])('warns of %o and goes on', (environment, start) => {
-    const reading = read(environment);
+    const reading = read({ SMTP_URL: 'smtps://mail.example.com', ...environment });
     expect(reading.config).toBeDefined();
     expect(reading.warnings).toHaveLength(1);
     expect(reading.warnings[0]).toContain(start);
+  });
+});
+
+describe('a server that sends no mail', () => {
+  it('is warned of in production, and files take its place in development', () => {
+    const production = { ISSUER: 'https://x.example', TRUSTED_PROXIES: '10.0.0.1' };
+    expect(warnings(production)).toEqual([expect.stringContaining('Nothing carries mail')]);
+    expect(warnings({})).toEqual([]);
   });
 });
 

@@ -48,6 +48,14 @@ it('names every column that holds a value under a master key, and no other', asy
   await createClient(services);
   await services.signingKeys.rotate({ force: true }, operator);
 
+  const letter = { channel: 'mail', template: 'verify-address', to: 'ada@example.com' } as const;
+  await services.messages.send(services.postgres.db, {
+    ...letter,
+    accountId: null,
+    locale: null,
+    values: {},
+  });
+
   const holding: string[] = [];
   for (const column of await columnsThatMayHold()) {
     if (await holdsSealed(column)) holding.push(`${column.table}.${column.column}`);
