@@ -235,7 +235,8 @@ describe('guessing who has an account', () => {
     page.html
       .replaceAll(/nonce="[^"]*"/g, '')
       .replaceAll(/name="_csrf" value="[^"]*"/g, '')
-      .replaceAll(/\/interaction\/[\w-]+/g, '')
+      .replaceAll(/data-options="[^"]*"/g, '')
+      .replaceAll(/\/interaction\/[\w-]+|interaction=[\w-]+/g, '')
       .replaceAll(/[\w.]+@[\w.]+/g, 'ADDRESS');
   const comparable = (headers: Headers) =>
     [...headers]

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createBrowser } from '../support/browser.ts';
 import { childEnvironment } from '../support/child.ts';
 import { useDatabase } from '../support/database.ts';
+import { setUpOnTheWay } from '../support/factors.ts';
 import { useFolders } from '../support/folder.ts';
 import { type ServerProcess, spawnServer } from '../support/gatehouse.ts';
 import { password } from '../support/people.ts';
@@ -124,6 +125,8 @@ async function approve(code: string): Promise<void> {
   page = await browser.submit(page, { user_code: code }, '/device');
   page = await browser.submit(page, { confirm: 'yes' }, '/device');
   page = await browser.submit(page, { identifier: 'ada@example.com', password }, '/login');
+  // An administrator who has no second factor yet sets one up on the way.
+  page = await setUpOnTheWay(browser, page);
   if (page.forms.some((form) => form.action.endsWith('/consent'))) {
     page = await browser.submit(page, {}, '/consent');
   }

@@ -2,6 +2,7 @@
 import { generateSync } from 'otplib';
 import type { Account } from '../../src/accounts/accounts.ts';
 import type { Services } from '../../src/services.ts';
+import type { Browser, Shown } from './browser.ts';
 
 type Person = Pick<Account, 'id' | 'email'>;
 
@@ -28,4 +29,18 @@ export function codeOf(person: Pick<Account, 'email'>): Promise<string> {
   const code = codes.get(person.email ?? '');
   if (code === undefined) throw new Error(`${person.email} has no authenticator app`);
   return code();
+}
+
+/** From the page that asks for a second factor to be set up: by an app, past the recovery codes, and on. */
+export async function setUpOnTheWay(browser: Browser, page: Shown): Promise<Shown> {
+  const choice = hrefIn(page, /href="([^"]+kind=totp)"/);
+  const offered = choice === undefined ? page : await browser.open(choice);
+  const secret = /<code id="secret"[^>]*>([^<]+)</.exec(offered.html)?.[1] ?? '';
+  const code = generateSync({ secret: secret.replaceAll(' ', '') });
+  const codes = await browser.submit(offered, { code }, '/enrol-factor/totp');
+  return browser.open(hrefIn(codes, /<a class="button" href="([^"]+)"/) ?? '');
+}
+
+function hrefIn({ html }: Shown, pattern: RegExp): string | undefined {
+  return pattern.exec(html)?.[1]?.replaceAll('&amp;', '&').replaceAll('&#34;', '"');
 }

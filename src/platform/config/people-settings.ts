@@ -28,7 +28,7 @@ export const peopleSettings = {
   },
   verification: {
     codeSeconds: setting(
-      'CODE_SECONDS',
+      'ONE_TIME_CODE_SECONDS',
       kind.wholeNumber(60, 600),
       600,
       'How long a code that was sent by mail or SMS is good for.',
