@@ -205,6 +205,7 @@ function pagesAndRoutes(services: Services): Router {
       credentials: services.credentials,
       tokens: config.tokens,
       rememberedDays: services.devices.rememberedDays,
+      passwordChange: services.recovery.password,
       registration: services.registration,
       minimumPasswordLength: config.passwords.minimumLength,
       // Each is offered by the feature that it leads to.
@@ -226,7 +227,6 @@ function pagesAndRoutes(services: Services): Router {
         const { strength, reasons } = await services.assurance.requiredFor(accountId, {});
         return strength !== '1fa' && reasons.some((reason) => reason !== 'factors');
       },
-      endOthersAction: '/account/sessions/end-others',
     }),
     ...outboxPages(services),
     ...recoveryPages({ ...services, limitsFor }),

@@ -42,7 +42,7 @@ const overview = {
   adding,
   recovery: null,
   browsers: [],
-  endOthersAction: null,
+  offersEnd: false,
 };
 const authenticator = {
   action: '/account/security/authenticator',
@@ -95,7 +95,7 @@ export const securitySamples: readonly Sample[] = [
       browser('Firefox on Linux', { badge: { kind: 'good', text: 'This browser' } }),
       browser('Chrome on Android'),
     ],
-    endOthersAction: '/account/sessions/end-others',
+    offersEnd: true,
   }),
   sample('authenticator', 'authenticator', 'security.totp.title', authenticator),
   sample('authenticator-wrong', 'authenticator', 'security.totp.title', {

@@ -1,6 +1,7 @@
 // Signed-in browsers and what was granted in them: list them, end them by session, account, client or for everybody, and
 // tell the clients that took part.
 import type { Actor, Audit } from '../audit/audit.ts';
+import type { AccountId } from '../lib/ids.ts';
 import { decodeCursor, type Page, type PageRequest, pageOf } from '../lib/page.ts';
 import type { BrowserSession, EndScope, Grant, Oidc, StateFilter } from '../oidc/oidc.ts';
 import { endKinds } from '../oidc/oidc.ts';
@@ -27,6 +28,8 @@ export interface Sessions {
   end(id: string, by: Actor): Promise<void>;
   /** Sessions, grants and tokens of before: of an account, of a client, of both together, or of everybody. In batches. */
   endAll(scope: EndScope, by: Actor): Promise<EndedCounts>;
+  /** Everything of an account but this session, with the grants and tokens of the others. */
+  endOthers(accountId: AccountId, sessionId: string, by: Actor): Promise<void>;
   listGrants(filter: StateFilter, page: PageRequest): Promise<Page<Grant>>;
   /** With every token issued from it. Throws grant_not_found. */
   revokeGrant(id: string, by: Actor): Promise<void>;
@@ -113,6 +116,20 @@ export function createSessions(deps: SessionsDeps): Sessions {
     },
 
     endAll: (scope, by) => endAll(deps, scope, by),
+
+    async endOthers(accountId, sessionId, by) {
+      await postgres.transaction(async (trx) => {
+        await oidc.state.endOthers(trx, accountId, sessionId);
+        await audit.record(trx, {
+          type: 'sessions.ended',
+          actor: by,
+          outcome: 'success',
+          accountId,
+          reason: endedBy(by, accountId),
+          details: { of: 'account', but: sessionId },
+        });
+      });
+    },
 
     listGrants: (filter, page) => listed(filter, page, (grant) => grant.id, oidc.state.listGrants),
 

@@ -14,8 +14,10 @@ export interface SecurityPageDeps {
   readonly messages: { canSend(channel: 'mail' | 'sms'): boolean };
   /** Whether the account has to sign in with a second factor whatever it has set up itself. */
   readonly mustHaveFactor: (accountId: AccountId) => Promise<boolean>;
-  /** Where a post ends the other sessions of whoever is signed in. */
-  readonly endOthersAction: string;
+  /** Ends everything of an account but one session; it lives on a higher floor. */
+  readonly sessions: {
+    endOthers(accountId: AccountId, sessionId: string, by: Actor): Promise<void>;
+  };
 }
 
 export const SECURITY = '/account/security';

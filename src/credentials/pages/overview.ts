@@ -40,8 +40,19 @@ export function overviewPages(deps: SecurityPageDeps): Page[] {
           adding: addingRows(deps, t),
           recovery: list.length === 0 ? null : { left, isFew: left < FEW_RECOVERY_CODES },
           browsers: browsers.map((browser) => browserRow(browser, telling)),
-          endOthersAction: CHANGES.includes(query.done ?? '') ? deps.endOthersAction : null,
+          offersEnd: CHANGES.includes(query.done ?? ''),
         });
+      },
+    }),
+
+    accountPage({
+      method: 'POST',
+      path: `${SECURITY}/others`,
+      limit: 'page',
+      sensitive: true,
+      async run({ person }) {
+        await deps.sessions.endOthers(person.accountId, person.sessionId, byThemselves(person));
+        return { kind: 'redirect', to: `${SECURITY}?done=others-ended` };
       },
     }),
 
