@@ -58,9 +58,12 @@ describe.skipIf(!available && process.env.CI !== 'true')('the hosted pages in a 
     'have no accessibility fault and fit the window %s',
     async (_case, locale, options) => {
       const { page, complaints } = await open(options);
-      for (const { name } of samples) {
+      const seen = new Set<string>();
+      for (const { name, view } of samples) {
         await page.goto(`${origin}/${name}?${locale}`);
-        expect(await faults(page), name).toEqual([]);
+        // Each state in one scheme, and each view in the other: contrast is computed in contrast.test.ts.
+        if (locale === 'de' || !seen.has(view)) expect(await faults(page), name).toEqual([]);
+        seen.add(view);
         expect(await page.evaluate('document.documentElement.scrollWidth - innerWidth'), name).toBe(0);
       }
       expect(complaints).toEqual([]);

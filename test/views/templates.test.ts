@@ -12,6 +12,14 @@ const hostile = `"'><script>alert(1)</script><img src=x onerror=alert(2)>\u0000{
 // These choose a sentence or a picture and never come from outside.
 const chosenByUs = /^(error|hint|reason|outcome|headingKey|messageKey|sentenceKey|fieldErrors)$/;
 
+// HTML, §4.10.18.7.1: a token that is none of these does nothing. `webauthn` stands last, beside one of the others.
+const autofillFields = [
+  ...['off', 'on', 'name', 'honorific-prefix', 'given-name', 'additional-name', 'family-name', 'nickname'],
+  ...['username', 'new-password', 'current-password', 'one-time-code', 'webauthn', 'organization', 'photo'],
+  ...['street-address', 'address-line1', 'address-level1', 'address-level2', 'country', 'country-name'],
+  ...['postal-code', 'language', 'bday', 'sex', 'url', 'tel', 'tel-national', 'email'],
+];
+
 /** The model with every text in it replaced, but for those that the server itself chooses. */
 function poisoned(value: unknown, poison: string): unknown {
   if (typeof value === 'string') return poison;
@@ -46,6 +54,17 @@ describe.each(samples.map((sample) => [sample.name, sample] as const))('%s', (_n
     for (const form of html.match(/<form[\s\S]*?<\/form>/g) ?? []) {
       expect(form).toContain('method="post"');
       expect(form).toContain('name="csrf"');
+    }
+  });
+
+  it('tells password managers and browsers what each field is for', () => {
+    const html = renderSample(preview, sample, { locale: 'en' });
+    for (const [tag] of html.matchAll(/<(?:input|select|textarea)\b[^>]*>/g)) {
+      if (/type="(?:hidden|radio|checkbox|submit)"/.test(tag)) continue;
+      expect(tag).toMatch(/autocomplete="[^"]+"/);
+      for (const token of /autocomplete="([^"]*)"/.exec(tag)?.[1]?.split(' ') ?? []) {
+        expect(autofillFields, tag).toContain(token);
+      }
     }
   });
 
