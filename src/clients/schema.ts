@@ -16,7 +16,7 @@ export const grantTypes = [
 export type GrantType = (typeof grantTypes)[number];
 
 /** The OpenID scopes that the engine is configured with; permissions of APIs are granted by `apis`, not here. */
-export const openidScopes = ['openid', 'profile', 'email', 'address', 'offline_access'] as const;
+export const openidScopes = ['openid', 'profile', 'email', 'address', 'phone', 'offline_access'] as const;
 /** What a client may ask for unless it is told: where somebody lives is for those few that need it. */
 export const usualScopes = ['openid', 'profile', 'email', 'offline_access'] as const;
 

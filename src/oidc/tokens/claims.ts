@@ -23,6 +23,7 @@ export function claimsByScope(profile: Pick<Profile, 'claimsUnder'>) {
     profile: [...profile.claimsUnder('profile'), 'preferred_username', 'updated_at'],
     email: ['email', 'email_verified', ...profile.claimsUnder('email')],
     address: profile.claimsUnder('address'),
+    phone: ['phone_number', 'phone_number_verified'],
     acr: null,
     iss: null,
     sid: null,
@@ -66,6 +67,8 @@ function engineAccount(account: Account, profile: Pick<Profile, 'claimsOf'>): En
         updated_at: Math.floor(account.updatedAt.getTime() / 1000),
         email: account.email,
         email_verified: account.email === null ? null : account.emailVerified,
+        phone_number: account.phoneNumber,
+        phone_number_verified: account.phoneNumber === null ? null : account.phoneNumberVerified,
       });
     },
   };
