@@ -195,7 +195,28 @@ const meter = async () => {
   return { name };
 };
 
+const registrationCode = async () => {
+  const input = { maximumUses: 1, expiresAt: null };
+  const { registrationCode: one } = await gatehouse.services.registration.codes.create(input, operator);
+  return { id: one.id };
+};
+const invitation = async () => {
+  const { organizationId } = await organization();
+  const input = { email: `invited${next()}@example.com` };
+  const { id } = await gatehouse.services.registration.invitations.create(organizationId, input, operator);
+  return { organizationId, invitationId: id };
+};
+
 const examples: Record<string, () => Promise<Example>> = {
+  createRegistrationCode: async () => ({ body: { maximumUses: 10, note: 'Made' } }),
+  revokeRegistrationCode: async () => ({ params: await registrationCode() }),
+  listInvitations: async () => ({ params: await organization() }),
+  createInvitation: async () => ({
+    params: await organization(),
+    body: { email: `invited${next()}@example.com` },
+  }),
+  revokeInvitation: async () => ({ params: await invitation() }),
+  resendInvitation: async () => ({ params: await invitation() }),
   createAccount: async () => ({ body: { email: `made${next()}@example.com` } }),
   getAccount: async () => ({ params: await account() }),
   changeAccount: async () => ({ params: await account(), body: { name: 'Renamed' } }),
@@ -204,6 +225,7 @@ const examples: Record<string, () => Promise<Example>> = {
   reinstateAccount: async () => ({ params: await suspended() }),
   getSignInState: async () => ({ params: await locked() }),
   releaseAccount: async () => ({ params: await locked() }),
+  resetPassword: async () => ({ params: await account(), body: { endNow: true } }),
   requirePasswordChange: async () => ({ params: await account(), body: {} }),
   releaseAddress: async () => ({ body: { address: '192.0.2.77' } }),
   createClient: async () => ({ body: { kind: 'machine', name: `Made ${next()}` } }),
