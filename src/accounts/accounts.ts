@@ -1,8 +1,8 @@
 // People who can sign in: create, find, change, suspend, reinstate, remove. Each change and its event are one commit.
 import type { Actor, Audit } from '../audit/audit.ts';
-import { foldCase, normalizeIdentifier } from '../lib/identifiers.ts';
+import { normalizeIdentifier } from '../lib/identifiers.ts';
 import { type AccountId, newId, parseId } from '../lib/ids.ts';
-import { decodeCursor, type Page, type PageRequest, pageOf } from '../lib/page.ts';
+import type { Page, PageRequest } from '../lib/page.ts';
 import { afterCommit, type Changes } from '../platform/changes.ts';
 import type { Clock } from '../platform/clock.ts';
 import { createBatch } from '../platform/database/batch.ts';
@@ -16,6 +16,7 @@ import {
   phoneAfter,
   wantedIdentifiers,
 } from './fields.ts';
+import { listPage } from './list.ts';
 import { createProfile, type Profile } from './profile.ts';
 import type { Account, AccountChange, AccountFilter, NewAccount } from './schema.ts';
 import * as store from './store.ts';
@@ -171,32 +172,6 @@ async function createIn(deps: WithProfile, trx: Db, input: NewAccount, by: Actor
 }
 
 type WithProfile = AccountsDeps & { profile: Profile };
-
-async function listPage(db: Db, filter: AccountFilter, page: PageRequest): Promise<Page<Account>> {
-  const before = page.cursor === null ? undefined : cursorId(page.cursor);
-  const search = filter.search?.trim() || undefined;
-  if (search !== undefined && (search.includes('\0') || !search.isWellFormed())) {
-    return { items: [], nextCursor: null };
-  }
-  const rows = await store.listAccounts(db, {
-    status: filter.status,
-    identifierPrefix: search && foldCase(search),
-    namePrefix: search,
-    id: search && parseId('acc', search),
-    before,
-    limit: page.limit + 1,
-  });
-  return pageOf(rows, page.limit, (account) => [account.id]);
-}
-
-function cursorId(cursor: string): AccountId {
-  const [id] = decodeCursor(cursor, 1) ?? [];
-  const parsed = id === undefined ? undefined : parseId('acc', id);
-  if (parsed === undefined) {
-    throw failure('request_invalid', { fields: { cursor: 'The cursor is not one of this list.' } });
-  }
-  return parsed;
-}
 
 /** What is done to which account, by whom, and what must hold of it then. */
 interface Act {

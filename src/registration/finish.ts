@@ -7,6 +7,7 @@ import type { Changes } from '../platform/changes.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Db, Postgres } from '../platform/database/postgres.ts';
 import { AppError, failure } from '../platform/errors.ts';
+import { createCrowd } from '../platform/limits/crowd.ts';
 import type { RegistrationCodes } from './codes.ts';
 import type { Invitations } from './invitations.ts';
 import type { Finished, Particulars } from './schema.ts';
@@ -30,12 +31,18 @@ export interface FinishDeps {
 
 const nobody: Actor = { kind: 'anonymous', id: null };
 
+/** Each holds a connection while its password is looked at and hashed, which takes a second one: so few at once. */
+const CROWD = { places: 3, line: 1000, patienceMilliseconds: 15_000 };
+
 export function createFinish(deps: FinishDeps) {
+  const crowd = createCrowd(CROWD);
   return async (binding: string, particulars: Particulars): Promise<Finished> => {
     const fields = fieldProblems(deps, particulars);
     if (Object.keys(fields).length > 0) return { kind: 'refused', fields };
     try {
-      const made = await deps.postgres.transaction((trx) => makeIn(deps, trx, binding, particulars));
+      const made = await crowd.run(() =>
+        deps.postgres.transaction((trx) => makeIn(deps, trx, binding, particulars)),
+      );
       if (made === undefined) return { kind: 'gone' };
       // The account stands: were this look to fail, the next one in a second brings what it may do.
       await deps.changes.poll().catch(() => undefined);

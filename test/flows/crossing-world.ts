@@ -24,6 +24,7 @@ export interface Things {
   resourceId: string;
   budgetId: string;
   reservationId: string;
+  invitationId: string;
 }
 
 /** In every name that belongs to the other organization. */
@@ -69,6 +70,8 @@ export async function organizationOf(services: Services, mark: string, guest?: s
   const { budget } = await budgets.set({ scope, meter: 'tokens', window: 'day', limit: 1000 }, operator);
   const ask = { scopes: [scope], amounts: { tokens: 5n }, by: operator };
   const reserved = await budgets.reserve({ ...ask, expiresInSeconds: 600 });
+  const invited = { email: `invited@${mark}.example` };
+  const invitation = await services.registration.invitations.create(organizationId, invited, operator);
   usage.count({ apiKeyId: key.id, organizationId }, 'verify');
   await usage.flush();
   return {
@@ -83,6 +86,7 @@ export async function organizationOf(services: Services, mark: string, guest?: s
     resourceId,
     budgetId: budget.id,
     reservationId: ('reservationId' in reserved ? reserved.reservationId : null) ?? 'none',
+    invitationId: invitation.id,
   };
 }
 
@@ -101,6 +105,7 @@ export function nothing({ secret }: Things): Things {
     resourceId: 'nowhere-1',
     budgetId: newId('bud'),
     reservationId: newId('rsv'),
+    invitationId: newId('inv'),
   };
 }
 

@@ -158,6 +158,16 @@ const attempts: Record<string, Attempts> = {
   getMember: below({}, ['accountId']),
   addMember: below({}, ['accountId']),
   removeMember: below({ mayPass: true }, ['accountId']),
+  listInvitations: below(),
+  createInvitation: (there, own) => [
+    ...below({ body: { email: 'somebody@example.com' } })(there, own),
+    {
+      params: { organizationId: own.organizationId },
+      body: { email: 'somebody@example.com', teamId: there.teamId },
+    },
+  ],
+  revokeInvitation: below({}, ['invitationId']),
+  resendInvitation: below({}, ['invitationId']),
   listTeams: below(),
   createTeam: below({ body: { name: 'Taken' } }),
   getTeam: below({}, ['teamId']),
