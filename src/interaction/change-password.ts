@@ -3,14 +3,15 @@
 import { z } from 'zod';
 import type { Accounts } from '../accounts/accounts.ts';
 import type { Credentials } from '../credentials/credentials.ts';
-import type { AccountId } from '../lib/ids.ts';
 import { AppError } from '../platform/errors.ts';
 import { type Page, type PageResult, page } from '../platform/http/page.ts';
+import type { Recovery } from '../recovery/recovery.ts';
 import { boundToInteraction, goOn, type Step, type StepDeps, uidParams, withStep } from './step.ts';
 
 export interface ChangePasswordDeps extends StepDeps {
   readonly accounts: Pick<Accounts, 'find'>;
-  readonly credentials: Pick<Credentials, 'passwords' | 'setPassword' | 'verify'>;
+  readonly credentials: Pick<Credentials, 'passwords' | 'setPassword'>;
+  readonly passwordChange: Recovery['password'];
 }
 
 const Form = z.object({
@@ -71,43 +72,55 @@ export async function showChangePassword(
 async function change(step: Step, deps: ChangePasswordDeps, form: Form): Promise<PageResult> {
   const signingIn = askedOf(step);
   if (!signingIn) return goOn(step);
-  const { accountId, isAnew, proofs } = signingIn;
-  const proved = isAnew
-    ? proofs.find(({ method }) => method === 'password')?.at
-    : await proveCurrent(step, deps, { accountId, password: form.current_password ?? '' });
-  if (typeof proved === 'object') return proved;
   try {
-    const by = { kind: 'account', id: accountId } as const;
-    const provedAt = new Date(proved ?? 0);
-    await deps.credentials.setPassword(accountId, form.password, by, undefined, { provedAt });
+    return await (signingIn.isAnew
+      ? changeInSignIn(step, deps, { signingIn, form })
+      : changeInSession(step, deps, { signingIn, form }));
   } catch (error) {
     if (!(error instanceof AppError)) throw error;
     return refused(step, deps, error);
   }
-  const at = Date.now();
-  return isAnew
-    ? step.finish({ kind: 'renewed', signingIn, at })
-    : step.finish({ kind: 'proved', accountId, proof: { method: 'password', at } });
 }
 
-/** When it was proved, or the page that says that it was not. */
-async function proveCurrent(
+interface Changing {
+  signingIn: SigningIn;
+  form: Form;
+}
+
+/** No session is there yet, and all that are end: this sign-in is the one that goes on. */
+async function changeInSignIn(
+  step: Step,
+  { credentials }: ChangePasswordDeps,
+  { signingIn, form }: Changing,
+): Promise<PageResult> {
+  const { accountId, proofs } = signingIn;
+  const provedAt = new Date(proofs.find(({ method }) => method === 'password')?.at ?? 0);
+  const by = { kind: 'account', id: accountId } as const;
+  await credentials.setPassword(accountId, form.password, by, undefined, { provedAt });
+  return step.finish({ kind: 'renewed', signingIn, at: Date.now() });
+}
+
+/** As on the account pages: with the present one, and the session stays. */
+async function changeInSession(
   step: Step,
   deps: ChangePasswordDeps,
-  { accountId, password }: { accountId: AccountId; password: string },
-): Promise<number | PageResult> {
-  const account = await deps.accounts.find(accountId);
-  const identifier = account?.email ?? account?.username ?? '';
-  const result = await deps.credentials.verify('password', { identifier, password });
-  switch (result.kind) {
+  { signingIn: { accountId }, form }: Changing,
+): Promise<PageResult> {
+  const own = (await step.accountsHere()).find(({ account }) => account.id === accountId);
+  if (own === undefined) return goOn(step);
+  const { password, current_password: current } = form;
+  const changer = { accountId, sessionId: own.id };
+  const changed = await deps.passwordChange.change(changer, { current, password, endOthers: true });
+  switch (changed.kind) {
     case 'ok':
-      return result.proof.at;
-    case 'refused': {
-      const fieldErrors = { current_password: 'login.error.refused' };
-      return showChangePassword(step, deps, { fieldErrors, status: 401 });
-    }
+      return step.finish({ kind: 'cleared' });
+    case 'refused':
+      return showChangePassword(step, deps, {
+        fieldErrors: { current_password: 'login.error.refused' },
+        status: 401,
+      });
     default: {
-      const { kind, retryAfterSeconds } = result;
+      const { kind, retryAfterSeconds } = changed;
       const status = kind === 'locked' ? 429 : 503;
       return showChangePassword(step, deps, { error: `login.error.${kind}`, retryAfterSeconds, status });
     }

@@ -4,7 +4,7 @@ import type { Credentials } from '../credentials/credentials.ts';
 import type { Interactions } from '../oidc/oidc.ts';
 import { failure } from '../platform/errors.ts';
 import { type Page, type PageInput, type PageResult, page } from '../platform/http/page.ts';
-import { changePasswordPages, showChangePassword } from './change-password.ts';
+import { type ChangePasswordDeps, changePasswordPages, showChangePassword } from './change-password.ts';
 import { type ConsentDeps, consentPages, showConsent } from './consent.ts';
 import { enrolFactorPages, showEnrolFactor } from './enrol-factor.ts';
 import { loginPages, type SignInOffers, showLogin } from './login.ts';
@@ -25,6 +25,7 @@ export interface InteractionDeps {
   readonly offers: SignInOffers;
   /** For how many days a browser may be remembered in place of a second step; 0: never. */
   readonly rememberedDays: number;
+  readonly passwordChange: ChangePasswordDeps['passwordChange'];
   readonly registration: RegisterDeps['registration'];
   readonly minimumPasswordLength: number;
 }

@@ -106,29 +106,40 @@ async function progressOf(
   { params, client }: Situation,
   deps: FinishingDeps,
 ): Promise<Progress> {
+  const ask = askIn(params, client);
+  const { accountId, isAnew } = signingIn;
   // A session that is there has outlived whatever ended others.
-  const proofs = signingIn.isAnew
-    ? await stillCounting(signingIn.accountId, signingIn.proofs, deps)
-    : signingIn.proofs;
-  const missing = await deps.assurance.missing(signingIn.accountId, proofs, askIn(params, client));
-  return { kind: missing === undefined ? 'complete' : 'under_way', signingIn: { ...signingIn, proofs } };
+  const proofs = isAnew ? await stillCounting(accountId, signingIn.proofs, deps) : signingIn.proofs;
+  const missing = await deps.assurance.missing(accountId, proofs, ask);
+  if (missing !== undefined) return { kind: 'under_way', signingIn: { ...signingIn, proofs } };
+  const dated = isAnew ? await inTheirSecond(accountId, proofs, deps) : proofs;
+  return { kind: 'complete', signingIn: { ...signingIn, proofs: dated } };
+}
+
+type Ended = Pick<FinishingDeps, 'cutoffs'>;
+
+/** Without what was proved before a new password was set, or all of the account was ended. */
+export async function stillCounting(
+  accountId: string,
+  proofs: readonly Proof[],
+  { cutoffs }: Ended,
+): Promise<Proof[]> {
+  const notBefore = (await cutoffs.ofAccount(accountId))?.getTime() ?? 0;
+  return proofs.filter(({ at }) => at >= notBefore);
 }
 
 /**
  * The engine counts sign-ins in seconds, and one of the second in which a password was replaced could be either: what was
- * proved after the replacement gets the next second. Without what was proved before.
+ * proved after the replacement gets the next second. Only at the end: a proof on its way keeps its own time, or it would
+ * outlive a second replacement.
  */
-export async function stillCounting(
+async function inTheirSecond(
   accountId: string,
   proofs: readonly Proof[],
-  { cutoffs }: Pick<FinishingDeps, 'cutoffs'>,
+  { cutoffs }: Ended,
 ): Promise<Proof[]> {
-  const notBefore = (await cutoffs.ofAccount(accountId))?.getTime();
-  if (notBefore === undefined) return [...proofs];
-  const next = Math.ceil(notBefore / 1000) * 1000;
-  return proofs
-    .filter(({ at }) => at >= notBefore)
-    .map((proof) => ({ ...proof, at: Math.max(proof.at, next) }));
+  const next = Math.ceil(((await cutoffs.ofAccount(accountId))?.getTime() ?? 0) / 1000) * 1000;
+  return proofs.map((proof) => ({ ...proof, at: Math.max(proof.at, next) }));
 }
 
 /** Only in place of a second step: it is nothing to begin with, and where more is wanted it is asked for. */
