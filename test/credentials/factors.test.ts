@@ -457,15 +457,17 @@ describe('guessing', () => {
     expect((await eventsOf(id)).map(({ type }) => type)).toContain('lockout.started');
     world.clock.pass(3600);
     expect((await prove(world, 'totp', id, app.codeAt())).kind).toBe('ok');
-    // The same name, typed, is another one.
-    for (const typed of [`factors:${id}`, id]) {
+  });
+
+  it('is counted under a name that nobody can type', async () => {
+    const world = createWorld(postgres);
+    const { id } = await person(world);
+    const app = await withTotp(world, id);
+    for (const identifier of [`factors:${id}`, id]) {
       for (let time = 0; time < 6; time += 1) {
-        await from('192.0.2.9', () =>
-          world.credentials.verify('password', { identifier: typed, password: 'x' }),
-        );
+        await from('192.0.2.9', () => world.credentials.verify('password', { identifier, password: 'x' }));
       }
     }
-    world.clock.pass(60);
     expect((await prove(world, 'totp', id, app.codeAt(), { address: '192.0.2.9' })).kind).toBe('ok');
   });
 
