@@ -1,0 +1,251 @@
+// A forgotten password, from the page that asks to the sign-in with the new one.
+import { describe, expect, it } from 'vitest';
+import type { Account } from '../../src/accounts/accounts.ts';
+import { addAuthenticator } from '../support/factors.ts';
+import { useGatehouse } from '../support/gatehouse.ts';
+import { useMailbox } from '../support/mailbox.ts';
+import { createPerson, operator, password } from '../support/people.ts';
+import { askFor, browserOf, canSignIn, linkFor, newPassword, setBy, signedIn, wordsOf } from './world.ts';
+
+const server = useGatehouse({
+  settings: {
+    LIMIT_RECOVERY_PER_MINUTE: '100000',
+    LIMIT_SIGN_IN_PER_MINUTE: '100000',
+    CODES_PER_ADDRESS: '1000',
+  },
+});
+const mailbox = useMailbox(server);
+const person = () => createPerson(server.services);
+const emailOf = ({ email }: Account) => email ?? '';
+const linkTo = (account: Account) => linkFor(server, mailbox, emailOf(account));
+const hrefIn = (html: string, path: string) => {
+  const href = new RegExp(`href="([^"]*${path}[^"]*)"`).exec(html)?.[1] ?? '';
+  return new URL(href, server.issuer).href;
+};
+
+describe('a forgotten password', () => {
+  it('is replaced by way of a link, and the old one works no more', async () => {
+    const account = await person();
+    const done = await setBy(browserOf(server), await linkTo(account));
+    expect(done.url).toBe(`${server.issuer}/recover/done`);
+    expect(await canSignIn(server, account)).toBe(false);
+    expect(await canSignIn(server, account, newPassword)).toBe(true);
+  });
+
+  it('ends sessions that were open under it, and says so in the ledger', async () => {
+    const account = await person();
+    const { browser, home } = await signedIn(server, account);
+    expect(home.url).toBe(`${server.issuer}/account`);
+    await setBy(browserOf(server), await linkTo(account));
+    expect((await browser.open(`${server.issuer}/account`)).url).toContain('/interaction/');
+    const page = { limit: 20, cursor: null };
+    const { items } = await server.services.audit.list({ accountId: account.id }, page);
+    const types = items.map(({ type }) => type);
+    expect(types).toContain('password.recovery-asked');
+    expect(types).toContain('password.recovered');
+  });
+
+  it('is noted as set by mail, so that a mail is no second factor afterwards', async () => {
+    const account = await person();
+    await setBy(browserOf(server), await linkTo(account));
+    const { db } = server.database.postgres;
+    expect((await db('passwords').where({ account_id: account.id }).first()).set_by_mail).toBe(true);
+  });
+
+  it('proves the address that the link was sent to', async () => {
+    const account = await person();
+    expect(account.emailVerified).toBe(false);
+    await setBy(browserOf(server), await linkTo(account));
+    expect((await server.services.accounts.find(account.id))?.emailVerified).toBe(true);
+  });
+
+  it('leads back to the sign-in that it interrupted', async () => {
+    const account = await person();
+    const browser = browserOf(server);
+    const login = await browser.open(`${server.issuer}/account`);
+    const asked = await browser.open(hrefIn(login.html, '/recover\\?interaction='));
+    await browser.submit(asked, { identifier: emailOf(account) }, '/recover');
+    const { link = '' } = await mailbox.next(emailOf(account), 'recover');
+    const done = await setBy(browser, link);
+    const again = await browser.open(hrefIn(done.html, '/interaction/'));
+    const answers = { identifier: emailOf(account), password: newPassword };
+    expect((await browser.submit(again, answers, '/login')).url).toBe(`${server.issuer}/account`);
+  });
+});
+
+describe('a link', () => {
+  it('leaves the address at once, and no other site hears of it', async () => {
+    const link = await linkTo(await person());
+    const first = await fetch(link, { redirect: 'manual' });
+    expect(first.headers.get('referrer-policy')).toBe('no-referrer');
+    expect(first.headers.get('cache-control')).toBe('no-store');
+    const page = await browserOf(server).open(link);
+    expect(page.url).toBe(`${server.issuer}/recover/password`);
+    expect(page.html).not.toContain(new URL(link).searchParams.get('token'));
+  });
+
+  it('is not used up by looking at it, nor by a password that is refused', async () => {
+    const account = await person();
+    const link = await linkTo(account);
+    await browserOf(server).open(link);
+    const browser = browserOf(server);
+    const refused = await setBy(browser, link, 'short');
+    expect(refused.status).toBe(400);
+    expect(refused.html).toContain('Please use at least 15 characters.');
+    const done = await browser.submit(refused, { password: newPassword }, '/recover/password');
+    expect(done.url).toBe(`${server.issuer}/recover/done`);
+  });
+
+  it('works once', async () => {
+    const link = await linkTo(await person());
+    await setBy(browserOf(server), link);
+    const again = await browserOf(server).open(link);
+    expect(again.status).toBe(410);
+    expect(again.html).toContain('This link does not work any more');
+  });
+
+  it('sets one password when three send it at the same time', async () => {
+    const link = await linkTo(await person());
+    const pages = await Promise.all(
+      [1, 2, 3].map(async (at) => {
+        const browser = browserOf(server);
+        return { at, browser, page: await browser.open(link) };
+      }),
+    );
+    const answers = await Promise.all(
+      pages.map(({ at, browser, page }) =>
+        browser.submit(page, { password: `${newPassword} ${at}` }, '/recover/password'),
+      ),
+    );
+    expect(answers.filter(({ url }) => url.endsWith('/recover/done'))).toHaveLength(1);
+  });
+
+  it('is worth nothing after half an hour', async () => {
+    const link = await linkTo(await person());
+    await server.database.postgres.db('verifications').update({ expires_at: new Date() });
+    expect((await browserOf(server).open(link)).status).toBe(410);
+  });
+
+  it('ends with a newer one', async () => {
+    const account = await person();
+    const [first, second] = [await linkTo(account), await linkTo(account)];
+    expect((await browserOf(server).open(first)).status).toBe(410);
+    expect((await browserOf(server).open(second)).status).toBe(200);
+  });
+
+  it('ends with a change of the mail address, by whomever', async () => {
+    const account = await person();
+    const link = await linkTo(account);
+    await server.services.accounts.change(account.id, { email: `moved-${account.id}@example.com` }, operator);
+    expect((await browserOf(server).open(link)).status).toBe(410);
+  });
+
+  it('ends with a change of the password by its owner', async () => {
+    const account = await person();
+    const link = await linkTo(account);
+    const { browser } = await signedIn(server, account);
+    const page = await browser.open(`${server.issuer}/account/security/password`);
+    const typed = { current_password: password, password: newPassword };
+    await browser.submit(page, typed, '/account/security/password');
+    expect((await browserOf(server).open(link)).status).toBe(410);
+  });
+
+  it('ends with a suspension', async () => {
+    const account = await person();
+    const link = await linkTo(account);
+    await server.services.accounts.suspend(account.id, null, operator);
+    expect((await browserOf(server).open(link)).status).toBe(410);
+  });
+
+  it('sets nothing from a page that was made for another link', async () => {
+    const [one, other] = [await person(), await person()];
+    const browser = browserOf(server);
+    const pageOfOne = await browser.open(await linkTo(one));
+    await browser.open(await linkTo(other));
+    const answer = await browser.submit(pageOfOne, { password: newPassword }, '/recover/password');
+    expect(answer.status).toBe(409);
+    expect(answer.html).toContain(emailOf(other));
+    expect(await canSignIn(server, other)).toBe(true);
+    expect(await canSignIn(server, one)).toBe(true);
+  });
+
+  it.each(['', 'x', 'a'.repeat(101), '%F0%9F%94%91', "';--"])(
+    'that is none leads to a clear page: %j',
+    async (token) => {
+      const page = await browserOf(server).open(`${server.issuer}/recover/password?token=${token}`);
+      expect(page.status).toBe(410);
+      expect(page.html).toContain('Ask for a new link');
+    },
+  );
+});
+
+describe('a second factor', () => {
+  it('is asked for after a new password by mail, as always, and there is no way around it', async () => {
+    const account = await person();
+    await addAuthenticator(server.services, account);
+    await setBy(browserOf(server), await linkTo(account));
+    const { home } = await signedIn(server, account, newPassword);
+    expect(home.forms.some(({ action }) => action.endsWith('/second-factor'))).toBe(true);
+    const page = await browserOf(server).open(hrefIn(home.html, '/recover/second-factor'));
+    expect(page.html).toContain('recovery code');
+    expect(page.forms).toEqual([]);
+  });
+});
+
+describe('whether there is such an account', () => {
+  it('is told by no status, no word and no cookie', async () => {
+    const [account, suspended] = [await person(), await person()];
+    await server.services.accounts.suspend(suspended.id, null, operator);
+    await server.services.accounts.create({ username: 'nobox' }, operator);
+    const asked = [emailOf(account), 'nobody@example.net', 'no.such.name', emailOf(suspended), 'nobox'];
+    const answers = [];
+    for (const identifier of asked) {
+      const browser = browserOf(server);
+      const page = await askFor(server, identifier, browser);
+      const cookies = [...browser.cookies.keys()];
+      answers.push({ url: page.url, status: page.status, words: wordsOf(page), cookies });
+    }
+    for (const answer of answers) expect(answer).toEqual(answers[0]);
+  });
+
+  it('is told by no time', async () => {
+    const account = await person();
+    const millisecondsOf = async (identifier: string) => {
+      const from = performance.now();
+      await server.services.recovery.forgotten.begin({ identifier, locale: 'en' });
+      return performance.now() - from;
+    };
+    for (const identifier of [emailOf(account), 'who@example.net', 'who']) {
+      expect(await millisecondsOf(identifier)).toBeGreaterThan(245);
+    }
+  });
+
+  it('is told by the mail: to nobody, and to whoever is suspended', async () => {
+    await askFor(server, 'stranger@example.net');
+    expect((await mailbox.next('stranger@example.net', 'recover-unknown')).link).toBeUndefined();
+    const account = await person();
+    await server.services.accounts.suspend(account.id, null, operator);
+    await askFor(server, emailOf(account));
+    const mail = await mailbox.next(emailOf(account), 'recover-suspended');
+    expect(mail.link).toBeUndefined();
+    expect(mail.text).toContain('administrator');
+  });
+
+  it('makes us bomb nobody: after a few mails there are no more for an hour, and the page does not say so', async () => {
+    const { forgotten } = server.services.recovery;
+    const asked = Array.from({ length: 12 }, () =>
+      forgotten.begin({ identifier: 'bombed@example.net', locale: 'en' }),
+    );
+    await Promise.all(asked);
+    const page = await askFor(server, 'bombed@example.net');
+    expect(wordsOf(page)).toBe(wordsOf(await askFor(server, 'nobody-else@example.net')));
+    await mailbox.next('bombed@example.net', 'recover-unknown');
+    expect((await mailbox.waiting('bombed@example.net')).length).toBeLessThan(10);
+  });
+
+  it('keeps nowhere what somebody typed that is no address', async () => {
+    await askFor(server, 'TopSecret9');
+    const { db } = server.database.postgres;
+    expect(await db('verifications').where('recipient', 'TopSecret9').first('id')).toBeUndefined();
+  });
+});
