@@ -9,6 +9,8 @@ import {
   type CommandResult,
   confirmed,
   type Options,
+  requiredAcr,
+  requiredAcrIn,
   UsageMistake,
   yes,
 } from '../platform/command.ts';
@@ -42,6 +44,7 @@ const pages: CommandOption[] = [
   { name: 'cursor', value: 'cursor', summary: 'Go on where the last page ended.' },
 ];
 const settings: CommandOption[] = [
+  requiredAcr,
   { name: 'description', value: 'text', summary: 'What it is for.' },
   {
     name: 'permission',
@@ -250,14 +253,14 @@ async function placeOf({ organizations }: Services, options: Options): Promise<s
 }
 
 async function settingsOf(services: Services, options: Options, organizationId: string | null) {
-  const description = options.text('description');
   const permissions = options.list('permission');
   const parents = options.list('parent');
   const named = parents
     .filter((text) => text !== '')
     .map(async (text) => (await roleNamed(services, text, organizationId)).id);
   return definedFields({
-    description,
+    description: options.text('description'),
+    requiredAcr: requiredAcrIn(options),
     permissions: permissions.length > 0 ? permissions.filter((text) => text !== '') : undefined,
     parents: parents.length > 0 ? await Promise.all(named) : undefined,
   });

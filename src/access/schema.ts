@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { OrganizationId, RoleId } from '../lib/ids.ts';
 import { instant } from '../lib/instant.ts';
 import { type PermissionSet, permissionProblem } from '../lib/permission.ts';
+import { type Strength, strengths } from '../lib/strength.ts';
 
 export const subjectKinds = ['account', 'team', 'client', 'api-key'] as const;
 /** To whom a role may be assigned. */
@@ -74,6 +75,8 @@ export interface Role {
   permissions: string[];
   /** The roles that it has everything of. */
   parents: RoleId[];
+  /** How sure the sign-in of whoever has it must be, wherever they have it; null: no matter. */
+  requiredAcr: Strength | null;
   builtIn: boolean;
   version: number;
   createdAt: Date;
@@ -116,6 +119,10 @@ const fields = {
     .nullable(),
   permissions: permissionList,
   parents: z.array(z.string().max(64)).max(50, 'must not be more than 50'),
+  requiredAcr: z
+    .enum(strengths)
+    .nullable()
+    .describe('How sure every sign-in of whoever has it must be at least; null: no matter.'),
 };
 
 export const NewRole = z.strictObject({
@@ -124,6 +131,7 @@ export const NewRole = z.strictObject({
   description: fields.description.default(null),
   permissions: fields.permissions.default([]),
   parents: fields.parents.default([]).describe('Ids of the roles that it has everything of.'),
+  requiredAcr: fields.requiredAcr.default(null),
 });
 export type NewRole = z.input<typeof NewRole>;
 
@@ -142,6 +150,7 @@ export const RoleView = z
     description: z.string().nullable(),
     permissions: z.array(z.string()),
     parents: z.array(z.string()),
+    requiredAcr: fields.requiredAcr,
     builtIn: z.boolean(),
     version: z.int(),
     createdAt: instant,

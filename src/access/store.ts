@@ -1,5 +1,6 @@
 // All SQL of roles and what they inherit: rows in, records out.
 import type { OrganizationId, RoleId } from '../lib/ids.ts';
+import type { Strength } from '../lib/strength.ts';
 import type { Db } from '../platform/database/postgres.ts';
 import type { Role } from './schema.ts';
 
@@ -10,6 +11,7 @@ interface RoleRow {
   description: string | null;
   permissions: string[];
   parents: RoleId[];
+  required_acr: Strength | null;
   built_in: boolean;
   version: number;
   created_at: Date;
@@ -22,6 +24,7 @@ const COLUMNS = [
   'r.name',
   'r.description',
   'r.permissions',
+  'r.required_acr',
   'r.built_in',
   'r.version',
   'r.created_at',
@@ -93,8 +96,8 @@ export async function listRoles(db: Db, by: ListedBy): Promise<Role[]> {
 export async function insertRole(trx: Db, role: Role): Promise<boolean> {
   const inserted = await trx.raw<{ rows: unknown[] }>(
     `insert into roles
-       (id, organization_id, name, description, permissions, built_in, version, created_at, updated_at)
-     values (:id, :organizationId, :name, :description, :permissions, false, 1, :createdAt, :updatedAt)
+       (id, organization_id, name, description, permissions, required_acr, built_in, version, created_at, updated_at)
+     values (:id, :organizationId, :name, :description, :permissions, :requiredAcr, false, 1, :createdAt, :updatedAt)
      on conflict (coalesce(organization_id, ''), name) do nothing returning id`,
     { ...role },
   );
@@ -102,8 +105,9 @@ export async function insertRole(trx: Db, role: Role): Promise<boolean> {
 }
 
 export async function updateRole(trx: Db, role: Role): Promise<void> {
-  const { id, name, description, permissions, version, updatedAt } = role;
-  await trx('roles').where({ id }).update({ name, description, permissions, version, updated_at: updatedAt });
+  const { id, name, description, permissions, requiredAcr, version, updatedAt } = role;
+  const row = { name, description, permissions, required_acr: requiredAcr, version, updated_at: updatedAt };
+  await trx('roles').where({ id }).update(row);
 }
 
 export async function setParents(trx: Db, id: RoleId, parents: readonly RoleId[]): Promise<void> {
@@ -145,6 +149,7 @@ function toRole(row: RoleRow): Role {
     description: row.description,
     permissions: row.permissions,
     parents: row.parents,
+    requiredAcr: row.required_acr,
     builtIn: row.built_in,
     version: row.version,
     createdAt: row.created_at,

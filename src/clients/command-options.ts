@@ -1,8 +1,13 @@
 // The options of `client create` and `client change`, and how they become a registration.
 import { definedFields } from '../lib/fields.ts';
 import { parseRateLimit, type RateLimit } from '../lib/rate-limits.ts';
-import { strengths } from '../lib/strength.ts';
-import { type CommandOption, type Options, UsageMistake } from '../platform/command.ts';
+import {
+  type CommandOption,
+  type Options,
+  requiredAcr,
+  requiredAcrIn,
+  UsageMistake,
+} from '../platform/command.ts';
 import { grantTypes, openidScopes } from './schema.ts';
 
 const yesNo = ['yes', 'no'] as const;
@@ -90,12 +95,7 @@ const rest: CommandOption[] = [
     choices: idTokenAlgorithms,
     summary: 'What signs its ID tokens.',
   },
-  {
-    name: 'required-acr',
-    value: 'acr',
-    choices: ['', ...strengths],
-    summary: "How sure a sign-in to it must be at least; '' for as sure as the account demands.",
-  },
+  requiredAcr,
 ];
 
 /** In `create` a flag is given or not; in `change` it is set to yes or no, and an empty value clears a text or list. */
@@ -146,7 +146,7 @@ export function registrationOf(options: Options) {
     accessTokenLifetimeSeconds: number('access-token-lifetime'),
     refreshIdleSeconds: number('refresh-idle'),
     refreshAbsoluteSeconds: number('refresh-absolute'),
-    requiredAcr: options.text('required-acr') === '' ? null : chosen('required-acr', strengths),
+    requiredAcr: requiredAcrIn(options),
     claims: options.object('claims'),
     rateLimits: list(options, 'limit')?.map(rateOf),
   });

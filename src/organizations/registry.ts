@@ -37,7 +37,8 @@ export function createRegistry(deps: PartDeps) {
   }
 
   async function create(input: NewOrganization, by: Actor): Promise<Organization> {
-    const { slug, name, timeZone = 'UTC', permissions = ['*:*'] } = check(NewOrganization, input);
+    const given = check(NewOrganization, input);
+    const { slug, name, timeZone = 'UTC', permissions = ['*:*'], requiredAcr = null } = given;
     const now = clock.now();
     const organization: Organization = {
       id: newId('org'),
@@ -46,6 +47,7 @@ export function createRegistry(deps: PartDeps) {
       status: 'active',
       timeZone,
       permissions: ceilingOf(permissions),
+      requiredAcr,
       version: 1,
       createdAt: now,
       updatedAt: now,

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { parseName } from '../lib/identifiers.ts';
 import type { AccountId, OrganizationId, TeamId } from '../lib/ids.ts';
 import { instant } from '../lib/instant.ts';
+import { type Strength, strengths } from '../lib/strength.ts';
 import { isTimeZone } from '../lib/time-zone.ts';
 
 export type OrganizationStatus = 'active' | 'suspended';
@@ -16,6 +17,8 @@ export interface Organization {
   timeZone: string;
   /** The ceiling of the keys that belong to it. */
   permissions: string[];
+  /** How sure every sign-in of its members must be; null: no matter. */
+  requiredAcr: Strength | null;
   /** Grows by one with every change; a change that names it is refused when it is no longer the current one. */
   version: number;
   createdAt: Date;
@@ -84,6 +87,7 @@ const timeZone = z
 
 // Only typed as text here: the grammar decides, and answers permission_invalid.
 const permissions = z.array(z.string()).max(MAXIMUM_PERMISSIONS);
+const requiredAcr = z.enum(strengths).nullable();
 const version = z.int().positive().optional();
 
 export const NewOrganization = z.object({
@@ -91,6 +95,9 @@ export const NewOrganization = z.object({
   name,
   timeZone: timeZone.optional().describe('UTC unless told. Windows of budgets begin by it.'),
   permissions: permissions.optional().describe('What its own keys may have at most; `*:*` unless told.'),
+  requiredAcr: requiredAcr
+    .optional()
+    .describe('How sure every sign-in of its members must be at least; null, unless told: no matter.'),
 });
 export type NewOrganization = z.input<typeof NewOrganization>;
 
@@ -100,6 +107,7 @@ export const OrganizationChange = z.object({
   name: name.optional(),
   timeZone: timeZone.optional(),
   permissions: permissions.optional(),
+  requiredAcr: requiredAcr.optional(),
   version,
 });
 export type OrganizationChange = z.input<typeof OrganizationChange>;
@@ -125,6 +133,7 @@ export const OrganizationView = z
     status: z.enum(['active', 'suspended']),
     timeZone: z.string(),
     permissions: z.array(z.string()),
+    requiredAcr,
     version: z.int(),
     createdAt: instant,
     updatedAt: instant,

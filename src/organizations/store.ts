@@ -13,6 +13,7 @@ const { columns, rowOf, recordOf } = mapping<Organization>({
   status: 'plain',
   timeZone: 'plain',
   permissions: 'plain',
+  requiredAcr: 'plain',
   version: 'plain',
   createdAt: 'plain',
   updatedAt: 'plain',

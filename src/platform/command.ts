@@ -1,4 +1,5 @@
 // A command of the command line as a value: features list theirs in commands.ts, cli.ts collects and runs them.
+import { type Strength, strengths } from '../lib/strength.ts';
 
 /** Who runs a command: the operating system's user. Fits the ledger's Actor. */
 export interface Operator {
@@ -140,6 +141,19 @@ export async function confirmed(input: { options: Options; io: Io }, question: s
   if (input.options.flag(yes.name)) return true;
   if (!input.io.interactive) throw new UsageMistake('There is no terminal to confirm at: add --yes.');
   return /^y(es)?$/i.test((await input.io.ask(`${question} [y/N] `)).trim());
+}
+
+/** Of a client, an organization or a role. */
+export const requiredAcr: CommandOption = {
+  name: 'required-acr',
+  value: 'acr',
+  choices: ['', ...strengths],
+  summary: "How sure a sign-in must be for it at least; '' for no matter.",
+};
+
+export function requiredAcrIn(options: Options): Strength | null | undefined {
+  const given = options.text(requiredAcr.name);
+  return given === '' ? null : strengths.find((strength) => strength === given);
 }
 
 export const yes: CommandOption = { name: 'yes', summary: 'Do not ask for confirmation.' };
