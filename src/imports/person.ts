@@ -49,7 +49,8 @@ export async function personIn(entry: Entry, deps: PersonDeps): Promise<Person |
     return { ...located(about), candidate, ...definedFields({ organizationId, password }) };
   } catch (error) {
     if (!(error instanceof AppError)) throw error;
-    return { ...refused(about, error.details.fields ?? {}), code: error.code, reason: error.message };
+    const { code, message, details } = error;
+    return { ...refused(about, details.fields ?? { line: message }), code };
   }
 }
 

@@ -40,17 +40,18 @@ export function dummyHash(settings: Argon2Settings): string {
   return `$argon2id$v=19$m=${memoryKiB},t=${iterations},p=${parallelism}$${part(SALT_BYTES)}$${part(HASH_BYTES)}`;
 }
 
-/**
- * True for a hash of another system, and when a setting was raised since: it is made again at the next sign-in. Lowered
- * settings wait for a new password.
- */
+/** A lowered setting waits for a new password; what costs so much more was brought along, and is not paid for twice. */
+const MUCH_MORE = 4;
+
+/** True for a hash of another system, and when a setting was raised since: it is made again at the next sign-in. */
 export function isOutdated(phc: string, settings: Argon2Settings): boolean {
   const cost = settingsOf(phc);
   if (cost === undefined) return true;
   return (
     cost.memoryKiB < settings.memoryKiB ||
     cost.iterations < settings.iterations ||
-    cost.parallelism < settings.parallelism
+    cost.parallelism < settings.parallelism ||
+    cost.memoryKiB * cost.iterations > settings.memoryKiB * settings.iterations * MUCH_MORE
   );
 }
 
