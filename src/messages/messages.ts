@@ -1,4 +1,5 @@
 // Mail and text messages: written with what they tell of, in one commit, and sent from the outbox by any node.
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Actor, Audit } from '../audit/audit.ts';
 import { type AccountId, newId } from '../lib/ids.ts';
 import { decodeCursor, type Page, type PageRequest, pageOf } from '../lib/page.ts';
@@ -23,6 +24,9 @@ export { chooseSenders } from './senders/choose.ts';
 export type { Sent } from './senders/sender.ts';
 export type { MailTemplate } from './templates.ts';
 export { createWriting } from './writing.ts';
+
+/** How long a stop waits for a mail server that does not answer. */
+const STOP_MILLISECONDS = 3000;
 
 export interface Messages {
   /** Call it in the transaction of what it tells of: without that commit there is no message. It is sent right after. */
@@ -136,9 +140,12 @@ export function createMessages(deps: MessagesDeps): Messages {
       outboxes.sms.start();
     },
     async stop() {
-      await Promise.all([outboxes.mail.stop(), outboxes.sms.stop()]);
+      const ended = Promise.all([outboxes.mail.stop(), outboxes.sms.stop()]);
+      await Promise.race([ended, delay(STOP_MILLISECONDS, undefined, { ref: false })]);
+      // What is still under way fails by that, and is sent again by whoever looks next.
       senders.mail?.close();
       senders.sms?.close();
+      await ended;
     },
     jobs: () => messageJobs({ db }),
   };

@@ -1,6 +1,7 @@
 // Sends what is written in the outbox: at once, and again with growing pauses. Messages are rows that were written with what
 // they tell of; any node takes any of them.
 import type { Audit } from '../audit/audit.ts';
+import { pauseSeconds } from '../lib/pauses.ts';
 import type { Postgres } from '../platform/database/postgres.ts';
 import type { Log } from '../platform/telemetry/log.ts';
 import type { Channel } from './schema.ts';
@@ -56,7 +57,7 @@ export function createOutbox(deps: OutboxDeps): Outbox {
     const attempt: Promise<void> = deliver(deps, message)
       .catch((error: unknown) =>
         // Its lease runs out, and then it is sent again: better twice than never.
-        log.warn('what became of a message could not be written', { message: message.id, error }),
+        log.warn('what became of a message could not be written', { id: message.id, error }),
       )
       .finally(() => {
         underWay.delete(attempt);
@@ -135,13 +136,4 @@ async function deliver(deps: OutboxDeps, taken: store.TakenMessage): Promise<voi
 
 function pauseOf(sent: Sent & { kind: 'failed' }, attempts: number): number {
   return Math.max(pauseSeconds(attempts), sent.retryAfterSeconds ?? 0);
-}
-
-const FIRST_PAUSE_SECONDS = 15;
-const LONGEST_PAUSE_SECONDS = 2 * 60 * 60;
-
-/** 15 s, 45 s, 2 min, 7 min … 2 h; a quarter more or less, so that a server that returns is not met by all at once. */
-export function pauseSeconds(attempts: number, random: () => number = Math.random): number {
-  const pause = Math.min(FIRST_PAUSE_SECONDS * 3 ** (attempts - 1), LONGEST_PAUSE_SECONDS);
-  return pause * (0.75 + random() / 2);
 }

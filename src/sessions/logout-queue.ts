@@ -1,6 +1,7 @@
 // Tells clients that sessions ended (OpenID Connect Back-Channel Logout 1.0): at once, and again with growing pauses for a
 // day. The notices are rows that were written with the end of the session; any node takes any of them.
 import type { Audit } from '../audit/audit.ts';
+import { pauseSeconds } from '../lib/pauses.ts';
 import type { SentLogout } from '../oidc/oidc.ts';
 import type { Postgres } from '../platform/database/postgres.ts';
 import type { Log } from '../platform/telemetry/log.ts';
@@ -158,13 +159,4 @@ async function tell(
       ...(how.outcome === 'failure' ? { givenUp: how.givenUp } : {}),
     },
   });
-}
-
-const FIRST_PAUSE_SECONDS = 15;
-const LONGEST_PAUSE_SECONDS = 2 * 60 * 60;
-
-/** 15 s, 45 s, 2 min, 7 min … 2 h; a quarter more or less, so that a client that returns is not met by all at once. */
-export function pauseSeconds(attempts: number, random: () => number = Math.random): number {
-  const pause = Math.min(FIRST_PAUSE_SECONDS * 3 ** (attempts - 1), LONGEST_PAUSE_SECONDS);
-  return pause * (0.75 + random() / 2);
 }

@@ -2,8 +2,9 @@
 // nobody reads what they say.
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { pauseSeconds } from '../../src/lib/pauses.ts';
 import type { Message, NewMessage } from '../../src/messages/messages.ts';
-import { createOutbox, pauseSeconds } from '../../src/messages/outbox.ts';
+import { createOutbox } from '../../src/messages/outbox.ts';
 import type { Sent } from '../../src/messages/senders/sender.ts';
 import { createLog } from '../../src/platform/telemetry/log.ts';
 import { useGatehouse } from '../support/gatehouse.ts';

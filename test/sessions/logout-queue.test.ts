@@ -2,9 +2,10 @@
 import { randomUUID } from 'node:crypto';
 import { decodeJwt } from 'jose';
 import { describe, expect, it, vi } from 'vitest';
+import { pauseSeconds } from '../../src/lib/pauses.ts';
 import { silentLog } from '../../src/platform/telemetry/log.ts';
 import { createServices } from '../../src/services.ts';
-import { createLogoutQueue, type LogoutQueueDeps, pauseSeconds } from '../../src/sessions/logout-queue.ts';
+import { createLogoutQueue, type LogoutQueueDeps } from '../../src/sessions/logout-queue.ts';
 import { insertNotices } from '../../src/sessions/logout-store.ts';
 import { eventsOf, relyingParty } from '../flows/relying-party.ts';
 import { testConfig, useGatehouse } from '../support/gatehouse.ts';

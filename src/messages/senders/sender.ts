@@ -26,6 +26,7 @@ export interface Sender {
   readonly kind: 'smtp' | 'webhook' | 'files';
   /** For the doctor: whether it could send now, without sending. */
   check(): Promise<Sent>;
+  /** Ends what is under way as well: it failed, and is sent again. */
   close(): void;
 }
 

@@ -20,6 +20,7 @@ const ADDRESS = /^[^\s\p{Cc}<>()[\],;:"\\@]+@[^\s\p{Cc}<>()[\],;:"\\@]+$/u;
 export function createSmtpSender(settings: SmtpSettings): MailSender {
   const transport = createTransport(optionsOf(settings));
   const { domain } = senderOf(settings.from);
+  const closing = new AbortController();
   return {
     kind: 'smtp',
     async send(letter) {
@@ -27,7 +28,7 @@ export function createSmtpSender(settings: SmtpSettings): MailSender {
       try {
         await transport.sendMail({
           ...mailOf(letter, settings.from, domain),
-          signal: AbortSignal.timeout(WHOLE_ATTEMPT_MILLISECONDS),
+          signal: AbortSignal.any([AbortSignal.timeout(WHOLE_ATTEMPT_MILLISECONDS), closing.signal]),
         });
         return { kind: 'sent' };
       } catch (error) {
@@ -42,7 +43,10 @@ export function createSmtpSender(settings: SmtpSettings): MailSender {
         return outcomeOf(error as NodemailerError);
       }
     },
-    close: () => transport.close(),
+    close() {
+      closing.abort();
+      transport.close();
+    },
   };
 }
 

@@ -2,7 +2,7 @@
 import { webhookHeaders } from '../../lib/webhook-signature.ts';
 import { measure } from '../../platform/telemetry/timings.ts';
 import type { Letter, ShortMessage } from '../schema.ts';
-import { failed, type MailSender, refused, type Sender, type Sent, type SmsSender } from './sender.ts';
+import { failed, type MailSender, refused, type Sent, type SmsSender } from './sender.ts';
 
 export interface WebhookSettings {
   readonly url: string;
@@ -14,60 +14,56 @@ const TIMEOUT_MILLISECONDS = 15_000;
 const LONGEST_RETRY_AFTER_SECONDS = 24 * 60 * 60;
 
 export function createMailWebhook(settings: WebhookSettings & { from: string }): MailSender {
-  return {
-    ...webhook(settings),
-    send: ({ id, ...letter }: Letter) =>
-      post(settings, id, 'message.mail', { id, from: settings.from, ...letter }),
-  };
+  const { post, ...sender } = createWebhook(settings);
+  const { from } = settings;
+  return { ...sender, send: (letter: Letter) => post('message.mail', { from, ...letter }) };
 }
 
 export function createSmsWebhook(settings: WebhookSettings): SmsSender {
-  return {
-    ...webhook(settings),
-    send: ({ id, ...message }: ShortMessage) => post(settings, id, 'message.sms', { id, ...message }),
-  };
+  const { post, ...sender } = createWebhook(settings);
+  return { ...sender, send: (message: ShortMessage) => post('message.sms', message) };
 }
 
-function webhook({ url }: WebhookSettings): Sender {
-  return {
-    kind: 'webhook',
-    // Any answer will do: it is there.
-    check: () => asked(url, { method: 'HEAD' }, () => ({ kind: 'sent' })),
-    close: () => {},
-  };
-}
+function createWebhook({ url, secret, now }: WebhookSettings) {
+  const closing = new AbortController();
 
-async function post(
-  { url, secret, now }: WebhookSettings,
-  id: string,
-  type: string,
-  data: object,
-): Promise<Sent> {
-  const at = now();
-  const body = JSON.stringify({ type, timestamp: at.toISOString(), data });
-  const headers = { 'content-type': 'application/json', ...webhookHeaders({ id, at, body }, secret) };
-  return asked(url, { method: 'POST', headers, body }, ({ ok, status, headers: told }) => {
-    if (ok) return { kind: 'sent' };
-    // The one answer that says that it never will.
-    if (status === 422) return refused('recipient_refused');
-    const wait = Number(told.get('retry-after'));
-    const busy = status === 429 || status >= 500;
-    return {
-      ...failed(busy ? 'try_again_later' : 'message_refused'),
-      ...(wait > 0 ? { retryAfterSeconds: Math.min(wait, LONGEST_RETRY_AFTER_SECONDS) } : {}),
-    };
-  });
-}
-
-async function asked(url: string, request: RequestInit, judge: (answer: Response) => Sent): Promise<Sent> {
-  try {
-    const answer = await measure('outgoing', () =>
+  async function ask(request: RequestInit, judge: (answer: Response) => Sent): Promise<Sent> {
+    const signal = AbortSignal.any([AbortSignal.timeout(TIMEOUT_MILLISECONDS), closing.signal]);
+    try {
       // A redirect would take the message to somebody whom no setting names.
-      fetch(url, { ...request, redirect: 'error', signal: AbortSignal.timeout(TIMEOUT_MILLISECONDS) }),
-    );
-    await answer.body?.cancel();
-    return judge(answer);
-  } catch (error) {
-    return failed(error instanceof DOMException && error.name === 'TimeoutError' ? 'timeout' : 'unreachable');
+      const answer = await measure('outgoing', () => fetch(url, { ...request, redirect: 'error', signal }));
+      await answer.body?.cancel();
+      return judge(answer);
+    } catch {
+      return failed(signal.aborted ? 'timeout' : 'unreachable');
+    }
   }
+
+  return {
+    kind: 'webhook' as const,
+    // Any answer will do: it is there.
+    check: () => ask({ method: 'HEAD' }, () => ({ kind: 'sent' })),
+    close: () => closing.abort(),
+    async post(type: string, data: ShortMessage & { from?: string }): Promise<Sent> {
+      const at = now();
+      const body = JSON.stringify({ type, timestamp: at.toISOString(), data });
+      const signed = webhookHeaders({ id: data.id, at, body }, secret);
+      return ask(
+        { method: 'POST', headers: { 'content-type': 'application/json', ...signed }, body },
+        outcomeOf,
+      );
+    },
+  };
+}
+
+function outcomeOf({ ok, status, headers }: Response): Sent {
+  if (ok) return { kind: 'sent' };
+  // The one answer that says that it never will.
+  if (status === 422) return refused('recipient_refused');
+  const wait = Number(headers.get('retry-after'));
+  const busy = status === 429 || status >= 500;
+  return {
+    ...failed(busy ? 'try_again_later' : 'message_refused'),
+    ...(wait > 0 ? { retryAfterSeconds: Math.min(wait, LONGEST_RETRY_AFTER_SECONDS) } : {}),
+  };
 }
