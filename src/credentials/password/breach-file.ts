@@ -71,18 +71,18 @@ function textAt(file: number, position: number, length: number): string {
 /** Looks at some lines from all over it: a list in the order of its counts would be searched in vain. */
 function checkOrder(path: string, size: number): void {
   withFile(path, (file) => {
-    let last = '';
+    let before = '';
     for (let sample = 0; sample < SAMPLES; sample += 1) {
       const at = Math.floor((size * sample) / SAMPLES);
       const lines = textAt(file, at, LINE_BYTES * 3).split('\n');
       // Where the sample begins in the middle of a line, that one is left out; so is one that it ends in.
-      for (const line of lines.slice(at === 0 ? 0 : 1, -1)) {
-        const hash = LINE.exec(line)?.[1]?.toUpperCase();
-        if (hash === undefined) throw mistake(path, 'has lines that are not SHA-1:count');
-        if (hash < last)
-          throw mistake(path, 'is not in the order of its hashes; take the list ordered by hash');
-        last = hash;
-      }
+      const hashes = lines.slice(at === 0 ? 0 : 1, -1).map((line) => LINE.exec(line)?.[1]?.toUpperCase());
+      if (hashes.includes(undefined)) throw mistake(path, 'has lines that are not SHA-1:count');
+      const inOrder = [before, ...hashes].every(
+        (hash, index, all) => index === 0 || (all[index - 1] ?? '') <= (hash ?? ''),
+      );
+      if (!inOrder) throw mistake(path, 'is not in the order of its hashes; take the list ordered by hash');
+      before = hashes[0] ?? before;
     }
   });
 }
