@@ -68,11 +68,11 @@ describe.skipIf(needs('chromium'))('the account pages', () => {
       );
       for (const path of paths) {
         await page.goto(`${world().issuer}${path}`);
+        if (isScripted) expect(await page.evaluate('window.shifted'), path).toBe(0);
         await keepPicture(page, `account-${name}${path.replaceAll('/', '-')}`);
         // Without script axe does not run either.
         if (isScripted) expect(await accessibilityFaults(page), path).toEqual([]);
         expect(await sidewaysScroll(page), path).toBe(0);
-        if (isScripted) expect(await page.evaluate('window.shifted'), path).toBe(0);
         expect(await page.locator('h1').count(), path).toBe(1);
         expect(await page.locator('form[action$="/account/sign-out"]').isVisible(), path).toBe(true);
       }
