@@ -38,6 +38,8 @@ export interface StoredFacts {
   /** Clients that need no PKCE, by id. */
   readonly exemptedClients: readonly string[];
   readonly activeAdmins: number;
+  /** Those of them whom a password alone would let set up a second factor. */
+  readonly adminsWithoutFactor: number;
   /** Whether the owner of single-user mode still has the key that was printed at the start. */
   readonly hasPrintedKey: boolean;
   readonly newestEventAt: Date | null;

@@ -146,11 +146,15 @@ export const settingExaminations: readonly Examination[] = [
   {
     id: 'second-factor',
     title: 'Administrators have a second factor',
-    judge: () =>
-      warning(
-        'This release has no second factors: a password alone guards every administrator.',
-        'Give administrators long passwords of a password manager, and keep their number small.',
-      ),
+    judge({ stored }) {
+      if (isProblem(stored)) return notMeasured(`It could not be read: ${stored.problem}.`);
+      const { adminsWithoutFactor: count } = stored;
+      if (count === 0) return ok('Every administrator who signs in by a password has one.');
+      return warning(
+        `${count} of them ${count === 1 ? 'has' : 'have'} none yet: whoever knows the password sets one up at the next sign-in.`,
+        'Have them sign in once, now.',
+      );
+    },
   },
   {
     id: 'audit-ledger',

@@ -51,6 +51,9 @@ export async function storedFacts(db: Db): Promise<Omit<StoredFacts, 'pendingMig
   );
   const { rows } = await db.raw(`
     select (select count(*)::integer from accounts where admin and status = 'active') as active_admins,
+      (select count(*)::integer from accounts a join passwords p on p.account_id = a.id
+        where a.admin and a.status = 'active' and not exists (
+          select 1 from factors f where f.account_id = a.id and f.kind <> 'mail')) as admins_without_factor,
       coalesce((select revoked_at is null from api_keys join single_user_owner using (account_id)
         order by api_keys.created_at limit 1), false) as has_printed_key,
       (select max(occurred_at) from audit_events) as newest_event_at,
@@ -64,6 +67,7 @@ export async function storedFacts(db: Db): Promise<Omit<StoredFacts, 'pendingMig
     signingKeys,
     exemptedClients: exempted.map(({ id }: { id: string }) => id),
     activeAdmins: rows[0].active_admins,
+    adminsWithoutFactor: rows[0].admins_without_factor,
     hasPrintedKey: rows[0].has_printed_key,
     newestEventAt: rows[0].newest_event_at,
     nextMonthReady: rows[0].next_month_ready,

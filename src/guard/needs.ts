@@ -1,5 +1,6 @@
 // Whether somebody who was found out may do what is asked: pure, the same for tokens and keys.
 import { compilePermissions } from '../lib/permission.ts';
+import { isAtLeast, isStrength } from '../lib/strength.ts';
 import type { Why } from './refusals.ts';
 import type { Identity, Needs } from './schema.ts';
 
@@ -80,11 +81,16 @@ function missingRole({ roles: held }: Identity, roles: Needs['roles']): Why | un
   return { status: 403, code: 'role_missing', detail };
 }
 
+/** The values of the server include those before them; of others only the very same is meant. */
+function isAs(acr: unknown, wanted: string): boolean {
+  return acr === wanted || (isStrength(acr) && isStrength(wanted) && isAtLeast(acr, wanted));
+}
+
 /** RFC 9470 §3: the client sends its person to sign in again, in the way that is named. */
 function staleSignIn({ claims }: Identity, needs: Needs, nowSeconds: number): Why | undefined {
   const { acrValues, maxAgeSeconds } = needs;
   const { acr, auth_time: at } = claims;
-  const isWeak = acrValues !== undefined && !acrValues.includes(String(acr));
+  const isWeak = acrValues !== undefined && !acrValues.some((wanted) => isAs(acr, wanted));
   const isOld = maxAgeSeconds !== undefined && !(typeof at === 'number' && nowSeconds - at <= maxAgeSeconds);
   if (!isWeak && !isOld) return undefined;
   return {

@@ -89,6 +89,7 @@ export const healthy = {
     ],
     exemptedClients: [],
     activeAdmins: 1,
+    adminsWithoutFactor: 0,
     hasPrintedKey: false,
     newestEventAt: now,
     nextMonthReady: true,

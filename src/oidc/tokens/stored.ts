@@ -68,6 +68,8 @@ function issuedFrom(
     confirmation,
     subject: accountId === null ? clientId : undefined,
     claims: {
+      // Of an access token it is among what we added to it; a refresh token has it of the engine.
+      ...(kind === 'refresh' && { auth_time: payload.authTime, acr: payload.acr, amr: payload.amr }),
       ...payload.extra,
       client_id: clientId,
       exp,
