@@ -2,6 +2,7 @@
 
 import { accountSamples } from './samples/account.ts';
 import { outboxSamples } from './samples/outbox.ts';
+import { registrationSamples } from './samples/registration.ts';
 import { logo, longName, type Sample } from './samples/sample.ts';
 import { securitySamples } from './samples/security.ts';
 
@@ -229,6 +230,7 @@ export const samples: readonly Sample[] = [
   ...setups,
   ...homes,
   ...accountSamples,
+  ...registrationSamples,
   ...securitySamples,
   ...outboxSamples,
   { name: 'design', view: 'dev/design', titleKey: null, model: {}, nav: 'security', done: 'saved' },
