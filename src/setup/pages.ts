@@ -111,6 +111,7 @@ export function setupPages(deps: SetupPageDeps): Page[] {
           productName: deps.productName,
           issuer: deps.issuer,
           links: [
+            { label: t('account.home.title'), href: `${deps.issuer}/account` },
             { label: t('home.link.device'), href: `${deps.issuer}/device` },
             { label: t('home.link.discovery'), href: `${deps.issuer}/.well-known/openid-configuration` },
             { label: t('home.link.signOut'), href: `${deps.issuer}/end-session` },
