@@ -493,7 +493,7 @@ export const errors = {
     sentence: 'There is no such logout notice that could be sent again.',
   },
 
-  message_not_found: { status: 404, sentence: 'There is no such message that could be sent again.' },
+  message_not_found: { status: 404, sentence: 'There is no such message, or it was sent already.' },
   message_expired: {
     status: 409,
     sentence: 'The code or link in this message works no more, so it is not sent again. Ask for a new one.',

@@ -80,7 +80,7 @@ export const peopleSettings = {
     ),
     hookSecret: secret(
       'REGISTRATION_HOOK_SECRET',
-      kind.secretText,
+      kind.webhookSecret,
       'What those questions are signed with (Standard Webhooks).',
     ),
     hookFails: setting(
