@@ -47,6 +47,9 @@ function backTo(interaction: string | undefined): string | null {
   return interaction === undefined ? null : `/interaction/${interaction}`;
 }
 
+const askAgain = (interaction: string | undefined) =>
+  interaction === undefined ? '/recover' : `/recover?interaction=${interaction}`;
+
 function askingPages({ recovery: { forgotten } }: RecoveryPageDeps): Page[] {
   const ask = (
     { t }: AnyInput,
@@ -98,7 +101,7 @@ function askingPages({ recovery: { forgotten } }: RecoveryPageDeps): Page[] {
         kind: 'view',
         view: 'recovery/sent',
         title: t('recover.sent.title'),
-        model: { backHref: backTo(carried('sign-in')) },
+        model: { againHref: askAgain(carried('sign-in')), backHref: backTo(carried('sign-in')) },
       }),
     }),
     page({
@@ -122,7 +125,7 @@ const over = ({ t, carried }: AnyInput): PageResult => ({
   view: 'recovery/over',
   title: t('recover.over.title'),
   status: 410,
-  model: { backHref: backTo(carried('sign-in')) },
+  model: { againHref: askAgain(carried('sign-in')), backHref: backTo(carried('sign-in')) },
 });
 
 function passwordPages(deps: RecoveryPageDeps): Page[] {
