@@ -134,8 +134,8 @@ async function sendToSignIn(
   const sent = await sendCode(deps, {
     purpose: 'sign-in',
     channel: 'mail',
-    // What was typed is limited like an address that somebody has.
-    to: to ?? typed.slice(0, 254),
+    // An address is limited like one that somebody has; what is none may be anything, a password too, and is kept nowhere.
+    to: to ?? parseEmail(typed)?.value ?? '',
     accountId: to === undefined ? null : (account?.id ?? null),
     binding: signInBinding(binding),
     template: 'sign-in-code',
