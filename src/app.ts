@@ -49,10 +49,11 @@ import { reachPages } from './recovery/self-service-pages.ts';
 import { registrationRoutes } from './registration/admin-api.ts';
 import { registrationPages } from './registration/pages.ts';
 import { invitationPages } from './registration/self-service-pages.ts';
-import { createAccountArea, signUpAt } from './self-service/self-service.ts';
+import { ACCOUNT_CLIENT_ID, createAccountArea, signUpAt } from './self-service/self-service.ts';
 import { selfServicePages } from './self-service/self-service-pages.ts';
 import type { Services } from './services.ts';
 import { sessionRoutes } from './sessions/admin-api.ts';
+import { sessionPages } from './sessions/self-service-pages.ts';
 import { settingRoutes } from './settings/admin-api.ts';
 import { setupPages } from './setup/pages.ts';
 import { signingKeyRoutes } from './signing-keys/admin-api.ts';
@@ -234,6 +235,11 @@ function pagesAndRoutes(services: Services): Router {
     ...registrationPages({ registration: services.registration, signUpAt: signUpAt(config.issuer) }),
     ...invitationPages(services),
     ...profilePages(services),
+    ...sessionPages({
+      ...services,
+      interactions: services.oidc.interactions,
+      ownClientId: ACCOUNT_CLIENT_ID,
+    }),
     ...setupPages({
       setup: services.setup,
       productName: config.branding.productName,

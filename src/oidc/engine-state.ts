@@ -14,6 +14,8 @@ export interface BrowserSession {
   createdAt: Date;
   seenAt: Date;
   expiresAt: Date;
+  /** Who takes part in it. */
+  clientIds: string[];
 }
 
 export type { ConnectedApp } from './consent/apps.ts';
@@ -34,15 +36,9 @@ export interface EngineState extends Ends {
   listApps(accountId: string, clientId?: string): Promise<ConnectedApp[]>;
 }
 
-const sessionColumns = [
-  'uid_hash',
-  'account_id',
-  'address',
-  'user_agent',
-  'created_at',
-  'seen_at',
-  'expires_at',
-] as const;
+const sessionColumns = `uid_hash, account_id, address, user_agent, created_at, seen_at, expires_at,
+  array(select distinct c.client_id from oidc_session_clients c
+    where c.uid_hash = oidc_sessions.uid_hash order by c.client_id) as client_ids`;
 
 interface SessionRow {
   uid_hash: Buffer;
@@ -52,6 +48,7 @@ interface SessionRow {
   created_at: Date;
   seen_at: Date;
   expires_at: Date;
+  client_ids: string[];
 }
 
 export function createEngineState(deps: EndsDeps & { db: Db }): EngineState {
@@ -75,7 +72,7 @@ export function createEngineState(deps: EndsDeps & { db: Db }): EngineState {
 
     async listSessions({ accountId, clientId }, after, limit) {
       const query = db('oidc_sessions')
-        .select<SessionRow[]>(sessionColumns)
+        .select<SessionRow[]>(db.raw(sessionColumns))
         .whereNotNull('account_id')
         .andWhereRaw('expires_at > now()')
         .orderBy('uid_hash')
@@ -93,7 +90,7 @@ export function createEngineState(deps: EndsDeps & { db: Db }): EngineState {
 
     async findSession(handle, id) {
       const row = await handle('oidc_sessions')
-        .select<SessionRow>(sessionColumns)
+        .select<SessionRow>(db.raw(sessionColumns))
         .where({ uid_hash: Buffer.from(id, 'base64url') })
         .whereNotNull('account_id')
         .andWhereRaw('expires_at > now()')
@@ -126,5 +123,6 @@ function sessionOf(row: SessionRow): BrowserSession {
     createdAt: row.created_at,
     seenAt: row.seen_at,
     expiresAt: row.expires_at,
+    clientIds: row.client_ids,
   };
 }

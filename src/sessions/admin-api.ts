@@ -25,6 +25,7 @@ const SessionView = z
     createdAt: instant,
     seenAt: instant,
     expiresAt: instant,
+    clientIds: z.array(z.string()).describe('The clients that take part in it.'),
   })
   .meta({ id: 'Session' });
 

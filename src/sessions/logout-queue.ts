@@ -1,7 +1,7 @@
 // Tells clients that sessions ended (OpenID Connect Back-Channel Logout 1.0): at once, and again with growing pauses for a
 // day. The notices are rows that were written with the end of the session; any node takes any of them.
 import type { Audit } from '../audit/audit.ts';
-import { pauseSeconds } from '../lib/pauses.ts';
+import { pauseSeconds } from '../lib/sending/pauses.ts';
 import type { SentLogout } from '../oidc/oidc.ts';
 import type { Postgres } from '../platform/database/postgres.ts';
 import type { Log } from '../platform/telemetry/log.ts';
