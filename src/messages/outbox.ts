@@ -1,7 +1,7 @@
 // Sends what is written in the outbox: at once, and again with growing pauses. Messages are rows that were written with what
 // they tell of; any node takes any of them.
 import type { Audit } from '../audit/audit.ts';
-import { pauseSeconds } from '../lib/pauses.ts';
+import { pauseSeconds } from '../lib/sending/pauses.ts';
 import type { Postgres } from '../platform/database/postgres.ts';
 import type { Log } from '../platform/telemetry/log.ts';
 import type { Channel } from './schema.ts';

@@ -1,7 +1,7 @@
 // A question to a service of the operator before anybody is written to: may whoever asks register? It may know robots that
 // this server does not. Signed as Standard Webhooks 1.0 has it.
 import { hash, randomUUID } from 'node:crypto';
-import { webhookHeaders } from '../lib/webhook-signature.ts';
+import { webhookHeaders } from '../lib/sending/webhook-signature.ts';
 import type { Clock } from '../platform/clock.ts';
 import { currentOrigin } from '../platform/origin.ts';
 import type { Log } from '../platform/telemetry/log.ts';

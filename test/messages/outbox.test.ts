@@ -2,7 +2,7 @@
 // nobody reads what they say.
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { pauseSeconds } from '../../src/lib/pauses.ts';
+import { pauseSeconds } from '../../src/lib/sending/pauses.ts';
 import type { Message, NewMessage } from '../../src/messages/messages.ts';
 import { createOutbox } from '../../src/messages/outbox.ts';
 import type { Sent } from '../../src/messages/senders/sender.ts';

@@ -2,7 +2,7 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { webhookHeaders } from '../../src/lib/webhook-signature.ts';
+import { webhookHeaders } from '../../src/lib/sending/webhook-signature.ts';
 import { createMailWebhook, createSmsWebhook } from '../../src/messages/senders/webhook.ts';
 import { freePort, useGatehouse } from '../support/gatehouse.ts';
 

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { decodeJwt } from 'jose';
 import { describe, expect, it, vi } from 'vitest';
-import { pauseSeconds } from '../../src/lib/pauses.ts';
+import { pauseSeconds } from '../../src/lib/sending/pauses.ts';
 import { silentLog } from '../../src/platform/telemetry/log.ts';
 import { createServices } from '../../src/services.ts';
 import { createLogoutQueue, type LogoutQueueDeps } from '../../src/sessions/logout-queue.ts';

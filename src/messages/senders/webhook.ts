@@ -1,5 +1,5 @@
 // Hands messages to a webhook (Standard Webhooks 1.0), which carries them on: to a text message service, or a mail service.
-import { webhookHeaders } from '../../lib/webhook-signature.ts';
+import { webhookHeaders } from '../../lib/sending/webhook-signature.ts';
 import { measure } from '../../platform/telemetry/timings.ts';
 import type { Letter, ShortMessage } from '../schema.ts';
 import { failed, type MailSender, refused, type Sent, type SmsSender } from './sender.ts';
