@@ -45,6 +45,15 @@ describe('a forgotten password', () => {
     expect(types).toContain('password.recovered');
   });
 
+  it('ends what is open also where it is the first password, for who came in by another way', async () => {
+    const account = await person();
+    const { browser } = await signedIn(server, account);
+    const { passwords } = server.services.credentials;
+    await server.services.postgres.transaction((trx) => passwords.discard(trx, account.id));
+    await setBy(browserOf(server), await linkTo(account));
+    expect((await browser.open(`${server.issuer}/account`)).url).toContain('/interaction/');
+  });
+
   it('is noted as set by mail, so that a mail is no second factor afterwards', async () => {
     const account = await person();
     await setBy(browserOf(server), await linkTo(account));
