@@ -5,6 +5,7 @@ import { outboxSamples } from './samples/outbox.ts';
 import { registrationSamples } from './samples/registration.ts';
 import { logo, longName, type Sample } from './samples/sample.ts';
 import { securitySamples } from './samples/security.ts';
+import { signInSamples } from './samples/sign-in.ts';
 
 export type { Sample } from './samples/sample.ts';
 
@@ -54,6 +55,14 @@ const required = { identifier: 'login.error.identifierMissing', password: 'login
 
 const logins: Sample[] = [
   page('login', loginBase),
+  page('login-offers', {
+    ...loginBase,
+    hint: 'login.hint.stronger',
+    passkey: { action: '#', options: { challenge: 'Y2hhbGxlbmdl', rpId: 'localhost' } },
+    recoverHref: '/recover',
+    mailCodeHref: '/code',
+    signUpHref: '/sign-up',
+  }),
   page('login-refused', { ...loginBase, identifier: 'ada@example.com', error: 'login.error.refused' }),
   page('login-locked', {
     ...loginBase,
@@ -231,6 +240,7 @@ export const samples: readonly Sample[] = [
   ...homes,
   ...accountSamples,
   ...registrationSamples,
+  ...signInSamples,
   ...securitySamples,
   ...outboxSamples,
   { name: 'design', view: 'dev/design', titleKey: null, model: {}, nav: 'security', done: 'saved' },

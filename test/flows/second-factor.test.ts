@@ -107,7 +107,7 @@ describe('a second factor that is required and missing', () => {
     expect(sentence(page)).toContain(app.client.name);
 
     const totp = await browser.open(/href="([^"]+kind=totp)"/.exec(page.html)?.[1] ?? '');
-    expect(totp.html).toContain('<svg');
+    expect(totp.html).toContain('data:image/svg+xml,');
     const secret = (/<code id="secret"[^>]*>([^<]+)</.exec(totp.html)?.[1] ?? '').replaceAll(' ', '');
     const wrong = await browser.submit(totp, { code: '000000' }, '/totp');
     expect(wrong.status).toBe(400);

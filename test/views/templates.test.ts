@@ -10,7 +10,7 @@ const assets = join(import.meta.dirname, '..', '..', 'views', 'assets');
 const preview = createPreview();
 const hostile = `"'><script>alert(1)</script><img src=x onerror=alert(2)>\u0000{client}<%= 7 * 7 %>`;
 // These choose a sentence or a picture and never come from outside.
-const chosenByUs = /^(error|hint|reason|outcome|headingKey|messageKey|sentenceKey|fieldErrors)$/;
+const chosenByUs = /^(error|hint|way|kind|reason|outcome|headingKey|messageKey|sentenceKey|fieldErrors)$/;
 
 // HTML, §4.10.18.7.1: a token that is none of these does nothing. `webauthn` stands last, beside one of the others.
 const autofillFields = [
