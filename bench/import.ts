@@ -1,8 +1,8 @@
 // Measures `gatehouse user import`: accounts per second and the memory of the process, on a database of its own.
-// Usage: node bench/import.ts [records] [postgres URL of an empty database]; without one, an embedded PostgreSQL is started.
+// Writes bench/RESULTS-import.md. Usage: node bench/import.ts [records] [postgres URL of an empty database]; without one, an embedded PostgreSQL is started.
 import { createWriteStream } from 'node:fs';
-import { mkdtemp, rm, stat } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import { availableParallelism, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -53,11 +53,23 @@ try {
     const summary = await withOrigin(origin, () => services.imports.run(input, by));
     const { user, system } = process.cpuUsage(before);
     const { size } = await stat(file);
-    console.log(
-      `${summary.created} accounts (${(size / 1e6).toFixed(0)} MB) in ${summary.seconds} s: ` +
-        `${Math.round(summary.created / summary.seconds)} accounts/s, ` +
-        `${((user + system) / 1e6).toFixed(1)} s of processor time, at most ${(most / 1e6).toFixed(0)} MB of memory`,
-    );
+    const [load = 0] = loadavg();
+    const text = `<!-- Written by bench/import.ts -->
+# Import
+
+| | |
+|---|--:|
+| Accounts, each with address, user name, bcrypt hash and event | ${summary.created.toLocaleString('en')} |
+| Megabytes of CSV | ${(size / 1e6).toFixed(0)} |
+| Seconds | ${summary.seconds} |
+| Accounts per second | ${Math.round(summary.created / summary.seconds).toLocaleString('en')} |
+| Processor time of the process, microseconds per account | ${Math.round((user + system) / summary.created)} |
+| Most memory of the process, MB | ${(most / 1e6).toFixed(0)} |
+
+Node ${process.version}, ${availableParallelism()} cores with a load of ${load.toFixed(1)} on them, embedded PostgreSQL with fsync on.
+`;
+    await writeFile(join(import.meta.dirname, 'RESULTS-import.md'), text);
+    console.log(text);
   } finally {
     await close();
   }

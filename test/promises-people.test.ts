@@ -1,13 +1,24 @@
 // What the product promises about people and their accounts, one test for each promise, with its id in the name.
+import { createHash } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { browserOf, linkFor, setBy } from './recovery/world.ts';
 import { useGatehouse } from './support/gatehouse.ts';
 import { useMailbox } from './support/mailbox.ts';
 import { operator, password } from './support/people.ts';
 
-const gatehouse = useGatehouse({ settings: { LIMIT_RECOVERY_PER_MINUTE: '10000' } });
+const LEAKED = 'four owls beneath a bridge';
+const folder = mkdtempSync(join(tmpdir(), 'gatehouse-leaked-'));
+const leaked = join(folder, 'leaked.txt');
+writeFileSync(leaked, `${createHash('sha1').update(LEAKED).digest('hex').toUpperCase()}:3\n`);
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const gatehouse = useGatehouse({
+  settings: { LIMIT_RECOVERY_PER_MINUTE: '10000', PASSWORD_BREACH_FILE: leaked },
+});
 const mailbox = useMailbox(gatehouse);
 
 describe('people', () => {
@@ -41,5 +52,24 @@ describe('people', () => {
     expect(files.filter((name) => name.endsWith('.eml')).length).toBeGreaterThanOrEqual(3);
     const shown = await (await fetch(`${issuer}/dev/outbox`)).text();
     expect(shown).toContain('Ihr Passwort wurde ersetzt');
+  });
+
+  it('C2 passwords: strength by length and lists, reuse and history, breaches, a change when one is known', async () => {
+    const { credentials, accounts } = gatehouse.services;
+    const { id } = await accounts.create({ email: 'rear.admiral@example.com' }, operator);
+    const set = (text: string) => credentials.setPassword(id, text, operator);
+    // Length, lists and context in place of composition rules, which NIST SP 800-63B advises against.
+    await expect(set('Sh0rt!pass')).rejects.toMatchObject({ code: 'password_too_short' });
+    await expect(set('passwordpassword')).rejects.toMatchObject({ code: 'password_common' });
+    await expect(set('qwertyuiopasdfghjkl')).rejects.toMatchObject({ code: 'password_common' });
+    await expect(set('rear.admiral.2026')).rejects.toMatchObject({ code: 'password_contextual' });
+    await expect(set(LEAKED)).rejects.toMatchObject({ code: 'password_breached' });
+    await set('only small letters and spaces');
+    await set('something entirely different');
+    for (const before of ['only small letters and spaces', 'something entirely different']) {
+      await expect(set(before)).rejects.toMatchObject({ code: 'password_reused' });
+    }
+    await credentials.passwords.requireChange(id, 'breached', operator);
+    expect(await credentials.passwords.mustChange(id)).toBe('breached');
   });
 });

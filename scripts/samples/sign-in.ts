@@ -81,7 +81,7 @@ export const signInSamples: Sample[] = [
   changed('change-password-refused', {
     reason: 'changePassword.reason.short',
     asksCurrent: true,
-    fieldErrors: { current_password: 'login.error.refused', password: 'error.password_reused' },
+    fieldErrors: { current_password: 'account.password.error.current', password: 'error.password_reused' },
   }),
 ];
 

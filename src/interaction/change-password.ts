@@ -116,7 +116,7 @@ async function changeInSession(
       return step.finish({ kind: 'cleared' });
     case 'refused':
       return showChangePassword(step, deps, {
-        fieldErrors: { current_password: 'login.error.refused' },
+        fieldErrors: { current_password: 'account.password.error.current' },
         status: 401,
       });
     default: {
