@@ -113,6 +113,7 @@ export function createPeople(deps: PeopleDeps): People {
   });
   const assurance = createAssurance({
     db: deps.postgres.db,
+    clock: deps.clock,
     factorsOf: credentials.factors.summaryOf,
     // In the order in which they are asked.
     obstacles: [

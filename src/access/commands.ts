@@ -9,8 +9,8 @@ import {
   type CommandResult,
   confirmed,
   type Options,
-  requiredAcr,
-  requiredAcrIn,
+  signInRules,
+  signInRulesIn,
   UsageMistake,
   yes,
 } from '../platform/command.ts';
@@ -44,7 +44,7 @@ const pages: CommandOption[] = [
   { name: 'cursor', value: 'cursor', summary: 'Go on where the last page ended.' },
 ];
 const settings: CommandOption[] = [
-  requiredAcr,
+  ...signInRules,
   { name: 'description', value: 'text', summary: 'What it is for.' },
   {
     name: 'permission',
@@ -260,7 +260,7 @@ async function settingsOf(services: Services, options: Options, organizationId: 
     .map(async (text) => (await roleNamed(services, text, organizationId)).id);
   return definedFields({
     description: options.text('description'),
-    requiredAcr: requiredAcrIn(options),
+    ...signInRulesIn(options),
     permissions: permissions.length > 0 ? permissions.filter((text) => text !== '') : undefined,
     parents: parents.length > 0 ? await Promise.all(named) : undefined,
   });

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { OrganizationId, RoleId } from '../lib/ids.ts';
 import { instant } from '../lib/instant.ts';
 import { type PermissionSet, permissionProblem } from '../lib/permission.ts';
+import { type SessionLife, sessionSeconds } from '../lib/session-life.ts';
 import { type Strength, strengths } from '../lib/strength.ts';
 
 export const subjectKinds = ['account', 'team', 'client', 'api-key'] as const;
@@ -66,7 +67,8 @@ export interface Reason {
 /** The one role that is a word of the server itself: whoever has it everywhere is an administrator (accounts.admin). */
 export const ADMIN_ROLE = 'role_00000000000000000000000006' as RoleId;
 
-export interface Role {
+/** `SessionLife` bounds the sessions of whoever has it. */
+export interface Role extends SessionLife {
   id: RoleId;
   /** Null: known everywhere. */
   organizationId: OrganizationId | null;
@@ -123,6 +125,12 @@ const fields = {
     .enum(strengths)
     .nullable()
     .describe('How sure every sign-in of whoever has it must be at least; null: no matter.'),
+  sessionIdleSeconds: sessionSeconds.describe(
+    'How long sessions of whoever has it last without use at most; null: no bound of its own.',
+  ),
+  sessionAbsoluteSeconds: sessionSeconds.describe(
+    'How long after a sign-in whoever has it signs in anew at the latest; null: no bound of its own.',
+  ),
 };
 
 export const NewRole = z.strictObject({
@@ -132,6 +140,8 @@ export const NewRole = z.strictObject({
   permissions: fields.permissions.default([]),
   parents: fields.parents.default([]).describe('Ids of the roles that it has everything of.'),
   requiredAcr: fields.requiredAcr.default(null),
+  sessionIdleSeconds: fields.sessionIdleSeconds.default(null),
+  sessionAbsoluteSeconds: fields.sessionAbsoluteSeconds.default(null),
 });
 export type NewRole = z.input<typeof NewRole>;
 
@@ -151,6 +161,8 @@ export const RoleView = z
     permissions: z.array(z.string()),
     parents: z.array(z.string()),
     requiredAcr: fields.requiredAcr,
+    sessionIdleSeconds: fields.sessionIdleSeconds,
+    sessionAbsoluteSeconds: fields.sessionAbsoluteSeconds,
     builtIn: z.boolean(),
     version: z.int(),
     createdAt: instant,

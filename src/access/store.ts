@@ -12,6 +12,8 @@ interface RoleRow {
   permissions: string[];
   parents: RoleId[];
   required_acr: Strength | null;
+  session_idle_seconds: number | null;
+  session_absolute_seconds: number | null;
   built_in: boolean;
   version: number;
   created_at: Date;
@@ -25,6 +27,8 @@ const COLUMNS = [
   'r.description',
   'r.permissions',
   'r.required_acr',
+  'r.session_idle_seconds',
+  'r.session_absolute_seconds',
   'r.built_in',
   'r.version',
   'r.created_at',
@@ -96,8 +100,10 @@ export async function listRoles(db: Db, by: ListedBy): Promise<Role[]> {
 export async function insertRole(trx: Db, role: Role): Promise<boolean> {
   const inserted = await trx.raw<{ rows: unknown[] }>(
     `insert into roles
-       (id, organization_id, name, description, permissions, required_acr, built_in, version, created_at, updated_at)
-     values (:id, :organizationId, :name, :description, :permissions, :requiredAcr, false, 1, :createdAt, :updatedAt)
+       (id, organization_id, name, description, permissions, required_acr, session_idle_seconds,
+        session_absolute_seconds, built_in, version, created_at, updated_at)
+     values (:id, :organizationId, :name, :description, :permissions, :requiredAcr, :sessionIdleSeconds,
+       :sessionAbsoluteSeconds, false, 1, :createdAt, :updatedAt)
      on conflict (coalesce(organization_id, ''), name) do nothing returning id`,
     { ...role },
   );
@@ -105,8 +111,17 @@ export async function insertRole(trx: Db, role: Role): Promise<boolean> {
 }
 
 export async function updateRole(trx: Db, role: Role): Promise<void> {
-  const { id, name, description, permissions, requiredAcr, version, updatedAt } = role;
-  const row = { name, description, permissions, required_acr: requiredAcr, version, updated_at: updatedAt };
+  const { id, name, description, permissions, version } = role;
+  const row = {
+    name,
+    description,
+    permissions,
+    required_acr: role.requiredAcr,
+    session_idle_seconds: role.sessionIdleSeconds,
+    session_absolute_seconds: role.sessionAbsoluteSeconds,
+    version,
+    updated_at: role.updatedAt,
+  };
   await trx('roles').where({ id }).update(row);
 }
 
@@ -150,6 +165,8 @@ function toRole(row: RoleRow): Role {
     permissions: row.permissions,
     parents: row.parents,
     requiredAcr: row.required_acr,
+    sessionIdleSeconds: row.session_idle_seconds,
+    sessionAbsoluteSeconds: row.session_absolute_seconds,
     builtIn: row.built_in,
     version: row.version,
     createdAt: row.created_at,

@@ -1,6 +1,7 @@
 // The one policy: how sure a sign-in must be, for whom and for what, and what it still lacks. Pure.
 
 import type { FactorKind, FactorSummary } from '../credentials/schema.ts';
+import { leastSeconds } from '../lib/session-life.ts';
 import {
   isAtLeast,
   isStrength,
@@ -64,6 +65,18 @@ export function isMet(proofs: readonly Proof[], required: Requirement): boolean 
   if (isAtLeast(strength, required.strength)) return true;
   const isRemembered = proofs.some(({ method }) => method === 'remembered-device');
   return required.rememberedDeviceServes && isRemembered && isAtLeast(strength, '2sv');
+}
+
+/** What was proved too long ago, by what the account or this client allows, proves nothing any more. */
+export function youngEnough(
+  proofs: readonly Proof[],
+  facts: Pick<AccountFacts, 'life'>,
+  ask: Ask,
+  now: Date,
+): readonly Proof[] {
+  const bounds = [facts.life.sessionAbsoluteSeconds, ask.client?.sessionAbsoluteSeconds ?? null];
+  const most = leastSeconds(bounds);
+  return most === null ? proofs : proofs.filter(({ at }) => now.getTime() - at < most * 1000);
 }
 
 /** Of strength only; obstacles come after it. */

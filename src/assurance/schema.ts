@@ -1,6 +1,7 @@
 // The shapes of the one policy: what is known of an account, what a request asks, what is required, and what is missing.
 import type { FactorKind, FactorSummary } from '../credentials/schema.ts';
 import type { AccountId } from '../lib/ids.ts';
+import type { SessionLife } from '../lib/session-life.ts';
 import type { Method, Proof, Strength } from '../lib/strength.ts';
 
 /** What the policy knows of an account. */
@@ -12,11 +13,15 @@ export interface AccountFacts {
   /** `required_acr` of its roles, and of its organizations. */
   readonly roles: readonly Strength[];
   readonly organizations: readonly Strength[];
+  /** The least that its roles and organizations allow its sessions. */
+  readonly life: Readonly<SessionLife>;
 }
 
 /** What a request brings with it. */
 export interface Ask {
-  readonly client?: { readonly requiredAcr: Strength | null } | undefined;
+  readonly client?:
+    | { readonly requiredAcr: Strength | null; readonly sessionAbsoluteSeconds?: number | null }
+    | undefined;
   /** Voluntary (OpenID Connect Core §3.1.2.1; RFC 9470 §4): any one of them; what nobody here knows is passed over. */
   readonly acrValues?: readonly string[] | undefined;
   /** An essential `acr` claim (§5.5.1.1): any one of them, or the request fails. */

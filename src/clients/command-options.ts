@@ -2,10 +2,12 @@
 import { definedFields } from '../lib/fields.ts';
 import { parseRateLimit, type RateLimit } from '../lib/rate-limits.ts';
 import {
+  boundIn,
   type CommandOption,
   type Options,
   requiredAcr,
   requiredAcrIn,
+  sessionAbsolute,
   UsageMistake,
 } from '../platform/command.ts';
 import { grantTypes, openidScopes } from './schema.ts';
@@ -96,6 +98,7 @@ const rest: CommandOption[] = [
     summary: 'What signs its ID tokens.',
   },
   requiredAcr,
+  sessionAbsolute,
 ];
 
 /** In `create` a flag is given or not; in `change` it is set to yes or no, and an empty value clears a text or list. */
@@ -147,6 +150,7 @@ export function registrationOf(options: Options) {
     refreshIdleSeconds: number('refresh-idle'),
     refreshAbsoluteSeconds: number('refresh-absolute'),
     requiredAcr: requiredAcrIn(options),
+    sessionAbsoluteSeconds: boundIn(options, sessionAbsolute),
     claims: options.object('claims'),
     rateLimits: list(options, 'limit')?.map(rateOf),
   });

@@ -79,6 +79,7 @@ export function withDefaults(input: Omit<z.output<typeof NewClient>, 'id'>): Reg
     refreshIdleSeconds: null,
     refreshAbsoluteSeconds: null,
     requiredAcr: null,
+    sessionAbsoluteSeconds: null,
     claims: {},
     rateLimits: [],
     ...definedFields(input),

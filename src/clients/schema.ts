@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { ClientId, ClientSecretId } from '../lib/ids.ts';
 import { instant } from '../lib/instant.ts';
 import { type RateLimit, rateLimits } from '../lib/rate-limits.ts';
+import { sessionSeconds } from '../lib/session-life.ts';
 import { staticClaims } from '../lib/static-claims.ts';
 import { type Strength, strengths } from '../lib/strength.ts';
 import { originProblem, webAddressProblem } from '../lib/url.ts';
@@ -57,6 +58,8 @@ export interface Client {
   refreshAbsoluteSeconds: number | null;
   /** How sure the sign-in to it must be; null: as sure as the account demands anyway. */
   requiredAcr: Strength | null;
+  /** After so long another sign-in is asked for at this client, and at no other; null: no bound of its own. */
+  sessionAbsoluteSeconds: number | null;
   /** What every access token of this client says, word for word. */
   claims: Record<string, unknown>;
   /** How often it may have tokens checked; a service account that may more, or less, than others. */
@@ -143,6 +146,9 @@ const fields = {
     .enum(strengths)
     .nullable()
     .describe('How sure a sign-in to it must be at least; null: as sure as the account demands anyway.'),
+  sessionAbsoluteSeconds: sessionSeconds.describe(
+    'How long after a sign-in this client has another one asked for; null: no bound of its own.',
+  ),
   claims: staticClaims.describe('What every access token of this client says, word for word.'),
   rateLimits: rateLimits.describe(
     'How often it gets tokens, in place of the general limit of its address, and its tokens are good for a request.',
@@ -205,6 +211,7 @@ export const ClientView = z
     refreshIdleSeconds: z.int().nullable(),
     refreshAbsoluteSeconds: z.int().nullable(),
     requiredAcr: fields.requiredAcr,
+    sessionAbsoluteSeconds: fields.sessionAbsoluteSeconds,
     claims: z.record(z.string(), z.unknown()),
     rateLimits,
     system: z.boolean(),

@@ -36,6 +36,7 @@ const { columns, rowOf, recordOf } = mapping<Client>({
   refreshIdleSeconds: 'plain',
   refreshAbsoluteSeconds: 'plain',
   requiredAcr: 'plain',
+  sessionAbsoluteSeconds: 'plain',
   claims: 'json',
   rateLimits: 'json',
   system: 'plain',

@@ -136,6 +136,7 @@ export function createOidc(deps: OidcDeps): Oidc {
       refreshGraceSeconds: config.tokens.refreshGraceSeconds,
       sessionAbsoluteSeconds: config.sessions.absoluteSeconds,
       isCutOff: cutoffs.isOver,
+      lifeFor: deps.assurance.lifeFor,
       tellEnded: deps.logoutNotices.write,
       fast: deps.redis && {
         redis: deps.redis,
@@ -148,7 +149,6 @@ export function createOidc(deps: OidcDeps): Oidc {
   const clientSource = createClientSource({ clients });
   const events = createEngineEvents(deps);
   const guesses = createDeviceGuesses({ db });
-
   const state = createEngineState({
     db,
     sealing,

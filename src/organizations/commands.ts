@@ -7,8 +7,8 @@ import {
   type CommandResult,
   confirmed,
   type Options,
-  requiredAcr,
-  requiredAcrIn,
+  signInRules,
+  signInRulesIn,
   yes,
 } from '../platform/command.ts';
 import { failure } from '../platform/errors.ts';
@@ -24,7 +24,7 @@ const who = { name: 'account', summary: 'Account id, mail address or user name.'
 const STATUSES = ['active', 'suspended'] as const;
 
 const settings: CommandOption[] = [
-  requiredAcr,
+  ...signInRules,
   {
     name: 'time-zone',
     value: 'zone',
@@ -196,7 +196,7 @@ function settingsOf(options: Options) {
   return definedFields({
     timeZone: options.text('time-zone'),
     permissions: permissions.length > 0 ? permissions : undefined,
-    requiredAcr: requiredAcrIn(options),
+    ...signInRulesIn(options),
   });
 }
 

@@ -39,6 +39,7 @@ export function createRegistry(deps: PartDeps) {
   async function create(input: NewOrganization, by: Actor): Promise<Organization> {
     const given = check(NewOrganization, input);
     const { slug, name, timeZone = 'UTC', permissions = ['*:*'], requiredAcr = null } = given;
+    const { sessionIdleSeconds = null, sessionAbsoluteSeconds = null } = given;
     const now = clock.now();
     const organization: Organization = {
       id: newId('org'),
@@ -48,6 +49,8 @@ export function createRegistry(deps: PartDeps) {
       timeZone,
       permissions: ceilingOf(permissions),
       requiredAcr,
+      sessionIdleSeconds,
+      sessionAbsoluteSeconds,
       version: 1,
       createdAt: now,
       updatedAt: now,

@@ -3,12 +3,14 @@ import { z } from 'zod';
 import { parseName } from '../lib/identifiers.ts';
 import type { AccountId, OrganizationId, TeamId } from '../lib/ids.ts';
 import { instant } from '../lib/instant.ts';
+import { type SessionLife, sessionSeconds } from '../lib/session-life.ts';
 import { type Strength, strengths } from '../lib/strength.ts';
 import { isTimeZone } from '../lib/time-zone.ts';
 
 export type OrganizationStatus = 'active' | 'suspended';
 
-export interface Organization {
+/** `SessionLife` bounds the sessions of its members. */
+export interface Organization extends SessionLife {
   id: OrganizationId;
   /** A word that people type and read in addresses; unique. */
   slug: string;
@@ -88,6 +90,12 @@ const timeZone = z
 // Only typed as text here: the grammar decides, and answers permission_invalid.
 const permissions = z.array(z.string()).max(MAXIMUM_PERMISSIONS);
 const requiredAcr = z.enum(strengths).nullable();
+const sessionIdleSeconds = sessionSeconds
+  .optional()
+  .describe('How long sessions of its members last without use at most; null: no bound of its own.');
+const sessionAbsoluteSeconds = sessionSeconds
+  .optional()
+  .describe('How long after a sign-in its members sign in anew at the latest; null: no bound of its own.');
 const version = z.int().positive().optional();
 
 export const NewOrganization = z.object({
@@ -98,6 +106,8 @@ export const NewOrganization = z.object({
   requiredAcr: requiredAcr
     .optional()
     .describe('How sure every sign-in of its members must be at least; null, unless told: no matter.'),
+  sessionIdleSeconds,
+  sessionAbsoluteSeconds,
 });
 export type NewOrganization = z.input<typeof NewOrganization>;
 
@@ -108,6 +118,8 @@ export const OrganizationChange = z.object({
   timeZone: timeZone.optional(),
   permissions: permissions.optional(),
   requiredAcr: requiredAcr.optional(),
+  sessionIdleSeconds,
+  sessionAbsoluteSeconds,
   version,
 });
 export type OrganizationChange = z.input<typeof OrganizationChange>;
@@ -134,6 +146,8 @@ export const OrganizationView = z
     timeZone: z.string(),
     permissions: z.array(z.string()),
     requiredAcr,
+    sessionIdleSeconds: sessionSeconds,
+    sessionAbsoluteSeconds: sessionSeconds,
     version: z.int(),
     createdAt: instant,
     updatedAt: instant,

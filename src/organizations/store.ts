@@ -14,6 +14,8 @@ const { columns, rowOf, recordOf } = mapping<Organization>({
   timeZone: 'plain',
   permissions: 'plain',
   requiredAcr: 'plain',
+  sessionIdleSeconds: 'plain',
+  sessionAbsoluteSeconds: 'plain',
   version: 'plain',
   createdAt: 'plain',
   updatedAt: 'plain',

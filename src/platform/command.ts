@@ -156,6 +156,34 @@ export function requiredAcrIn(options: Options): Strength | null | undefined {
   return given === '' ? null : strengths.find((strength) => strength === given);
 }
 
+const sessionIdle: CommandOption = {
+  name: 'session-idle',
+  value: 'seconds',
+  summary: 'How long sessions last without use at most; 0 for as long as those of others.',
+};
+
+export const sessionAbsolute: CommandOption = {
+  name: 'session-absolute',
+  value: 'seconds',
+  summary: 'How long after a sign-in another one is asked for at the latest; 0 for as with others.',
+};
+
+/** Of an organization or a role: how sure its sign-ins must be, and how long they last. */
+export const signInRules: CommandOption[] = [requiredAcr, sessionIdle, sessionAbsolute];
+
+export function signInRulesIn(options: Options) {
+  return {
+    requiredAcr: requiredAcrIn(options),
+    sessionIdleSeconds: boundIn(options, sessionIdle),
+    sessionAbsoluteSeconds: boundIn(options, sessionAbsolute),
+  };
+}
+
+export function boundIn(options: Options, { name }: CommandOption): number | null | undefined {
+  const given = options.number(name);
+  return given === 0 ? null : given;
+}
+
 export const yes: CommandOption = { name: 'yes', summary: 'Do not ask for confirmation.' };
 
 function refuseEmpty(password: string): string {

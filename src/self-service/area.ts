@@ -20,12 +20,13 @@ export function createAccountArea(deps: AccountAreaDeps): AccountArea {
       if (active === undefined) return undefined;
       const { id, account, session } = active;
       const { amr = [] } = session;
+      const authenticatedAt = new Date((session.loginTs ?? 0) * 1000);
       // What the account demands may have grown since: the next authorization asks for the rest.
-      if (!(await deps.assurance.isEnough(account.id, amr))) return undefined;
+      if (!(await deps.assurance.isEnough(account.id, amr, authenticatedAt))) return undefined;
       return {
         accountId: account.id,
         sessionId: id,
-        authenticatedAt: new Date((session.loginTs ?? 0) * 1000),
+        authenticatedAt,
         amr,
         name: account.name ?? account.username ?? account.email ?? account.id,
         email: account.email,

@@ -29,6 +29,7 @@ function facts(given: Given = {}): AccountFacts {
     passwordSetByMail: given.setByMail ?? false,
     roles: given.roles ?? [],
     organizations: given.organizations ?? [],
+    life: { sessionIdleSeconds: null, sessionAbsoluteSeconds: null },
     factors: { kinds, usable, recoveryCodesLeft: recoveryCodes, verifiedPasskey },
   };
 }

@@ -1,6 +1,7 @@
 // Engine sessions: one row a browser, keyed by its internal uid, so that a new cookie id is a rename and not a second row.
 import Provider, { type Adapter, type AdapterPayload } from 'oidc-provider';
 import type { NewEvent } from '../../audit/audit.ts';
+import { leastSeconds, type SessionLife } from '../../lib/session-life.ts';
 import { currentOrigin } from '../../platform/origin.ts';
 import {
   changeOfClients,
@@ -60,13 +61,14 @@ export function sessionAdapter(deps: StateDeps): Adapter {
       const renamed = renamedFrom() !== undefined;
       const now = loadedOf(payload, address, userAgent);
       if (before && !renamed && isVisitOnly(before, now, expiresIn ?? 0)) return;
+      const life = payload.accountId ? await deps.lifeFor?.(payload.accountId) : undefined;
       const values = [
         sealing.idHash(id),
         payload.accountId ?? null,
         sealing.seal('Session', uidHash, payload),
         address,
         userAgent,
-        lifetimeSeconds(payload, expiresIn),
+        Math.min(lifetimeSeconds(payload, expiresIn), secondsLeft(payload, life)),
         uidHash,
       ];
       const update = { sql: UPDATE, bindings: [...values, renamed, sealing.idHash(id)] };
@@ -110,6 +112,14 @@ function isOver(
   if (loginTs === undefined) return false;
   if (loginTs + sessionAbsoluteSeconds <= Date.now() / 1000) return true;
   return isCutOff?.({ accountId: accountId ?? null, atSeconds: loginTs }) ?? false;
+}
+
+/** Of the bounds that roles and organizations set; their ends are kept to the second, or nearly. */
+function secondsLeft({ loginTs }: AdapterPayload, life: Readonly<SessionLife> | undefined): number {
+  const { sessionIdleSeconds: idle = null, sessionAbsoluteSeconds: absolute = null } = life ?? {};
+  const age = Date.now() / 1000 - (loginTs ?? Date.now() / 1000);
+  const left = leastSeconds([idle, absolute === null ? null : absolute - age]);
+  return Math.max(1, left ?? Number.MAX_SAFE_INTEGER);
 }
 
 /** A session that is only looked at is written once a minute, or ten times in its idle life if that is short. */

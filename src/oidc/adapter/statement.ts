@@ -2,6 +2,7 @@
 import type { Knex } from 'knex';
 import Provider, { type AdapterPayload } from 'oidc-provider';
 import { eventValues, type NewEvent } from '../../audit/audit.ts';
+import type { SessionLife } from '../../lib/session-life.ts';
 import type { Changes } from '../../platform/changes.ts';
 import type { Db } from '../../platform/database/postgres.ts';
 import { prepared, runPrepared } from '../../platform/database/prepared.ts';
@@ -16,6 +17,8 @@ export interface StateDeps {
   readonly refreshGraceSeconds: number;
   /** A browser is signed in for so long at most, however much its session is used (ASVS 7.3.2). */
   readonly sessionAbsoluteSeconds: number;
+  /** What the account allows its sessions at most (src/assurance). */
+  readonly lifeFor?: (accountId: string) => Promise<Readonly<SessionLife>>;
   /** Whether sign-ins of that time are over for this account (a new password, a suspension, an end for everybody). */
   readonly isCutOff?: (made: {
     accountId: string | null;
