@@ -37,7 +37,7 @@ export function createPasswordChange(deps: PasswordChangeDeps): PasswordChange {
       }
       await deps.postgres.transaction(async (trx) => {
         const by: Actor = { kind: 'account', id: accountId };
-        // What is under way was begun under the old one.
+        // Before the password, which ends them as well: a reset by a link takes its locks in this order.
         await deps.verification.end(trx, { accountId });
         await deps.credentials.setPassword(accountId, password, by, trx, { keepSessions: true });
         if (endOthers) await deps.endOtherState(trx, accountId, sessionId);
