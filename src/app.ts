@@ -197,17 +197,14 @@ function pagesAndRoutes(services: Services): Router {
     permissions,
     subjects: apiSubjects,
   });
-  const { limitsFor } = services.credentials.passwords;
   const pages = [
     docsPage({ document: api.document, version, issuer: config.issuer }),
     ...interactionPages({
+      ...services,
       interactions: services.oidc.interactions,
-      accounts: services.accounts,
-      credentials: services.credentials,
       tokens: config.tokens,
       rememberedDays: services.devices.rememberedDays,
       passwordChange: services.recovery.password,
-      registration: services.registration,
       minimumPasswordLength: config.passwords.minimumLength,
       // Each is offered by the feature that it leads to.
       offers: {
@@ -230,8 +227,8 @@ function pagesAndRoutes(services: Services): Router {
       },
     }),
     ...outboxPages(services),
-    ...recoveryPages({ ...services, limitsFor }),
-    ...reachPages({ ...services, limitsFor }),
+    ...recoveryPages({ ...services, ...services.credentials.passwords }),
+    ...reachPages({ ...services, ...services.credentials.passwords }),
     ...registrationPages({ registration: services.registration, signUpAt: signUpAt(config.issuer) }),
     ...invitationPages(services),
     ...profilePages(services),
