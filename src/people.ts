@@ -131,6 +131,7 @@ export function createPeople(deps: PeopleDeps): People {
     messages,
     verification,
     credentials,
+    devices,
     key: oneTimeKey,
     issuer: config.issuer,
     settings: { ...config.recovery, smsCountries: config.factors.smsCountries },

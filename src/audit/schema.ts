@@ -44,6 +44,8 @@ export interface AuditEvent {
 export interface EventFilter {
   /** An event name, or a prefix of names: `sign-in.*`. */
   type?: string | undefined;
+  /** Any of these. */
+  types?: readonly EventType[] | undefined;
   accountId?: string | undefined;
   clientId?: string | undefined;
   actorId?: string | undefined;

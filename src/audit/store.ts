@@ -101,6 +101,7 @@ function actorBranches(actorId: string | undefined): ((query: Knex.QueryBuilder)
 
 function matching(query: Knex.QueryBuilder, filter: EventFilter): void {
   if (filter.type !== undefined) query.whereIn('type', typesLike(filter.type));
+  if (filter.types !== undefined) query.whereIn('type', [...filter.types]);
   if (filter.accountId !== undefined) query.where('account_id', filter.accountId);
   if (filter.clientId !== undefined) query.where('client_id', filter.clientId);
   if (filter.targetKind !== undefined) query.where('target_kind', filter.targetKind);

@@ -37,6 +37,7 @@ const table = {
   'recover-suspended': { values: {} },
   'recover-unknown': { values: {} },
   'new-device': { values: notice, view: 'notice' },
+  'account-protected': { values: notice, view: 'notice' },
   'factor-added': { values: { ...notice, kind: 'passkey' }, view: 'notice' },
   'factor-removed': { values: { ...notice, kind: 'totp' }, view: 'notice' },
   'factor-disabled': { values: { ...notice, kind: 'sms' }, view: 'notice' },

@@ -2,7 +2,7 @@
 // docs/recovery.md says which way there is for whom.
 import type { Accounts } from '../accounts/accounts.ts';
 import type { Audit } from '../audit/audit.ts';
-import type { Credentials } from '../credentials/credentials.ts';
+import type { Credentials, Devices } from '../credentials/credentials.ts';
 import type { AccountId } from '../lib/ids.ts';
 import type { Messages } from '../messages/messages.ts';
 import type { Clock } from '../platform/clock.ts';
@@ -14,6 +14,7 @@ import { createEmailChange, type EmailChange } from './email-change.ts';
 import { createForgotten, type Forgotten } from './forgotten.ts';
 import { createPasswordChange, type PasswordChange } from './password-change.ts';
 import { createPhoneChange, type PhoneChange } from './phone-change.ts';
+import { createProtection, type Protection } from './protection.ts';
 import * as store from './store.ts';
 
 export { evenly } from './even-time.ts';
@@ -25,6 +26,8 @@ export interface Recovery {
   password: PasswordChange;
   email: EmailChange;
   phone: PhoneChange;
+  /** Of an account that somebody else was in. */
+  protection: Protection;
   jobs(): Job[];
 }
 
@@ -34,6 +37,7 @@ export interface RecoveryDeps {
   clock: Clock;
   accounts: Accounts;
   credentials: Credentials;
+  devices: Devices;
   messages: Messages;
   verification: Verification;
   endAccountState: (trx: Db, accountId: AccountId) => Promise<void>;
@@ -58,6 +62,7 @@ export function createRecovery(deps: RecoveryDeps): Recovery {
     password: createPasswordChange(deps),
     email: createEmailChange({ ...deps, handOver: forgotten.handOver }),
     phone: createPhoneChange(deps),
+    protection: createProtection(deps),
     jobs: () => [
       {
         name: 'email-undos-expiry',

@@ -5,6 +5,8 @@ import type { FactorSummary } from '../credentials/schema.ts';
 export interface AccountFacts {
   readonly account: Account;
   readonly factors: FactorSummary;
+  /** How many API keys work now and end within two weeks. */
+  readonly endingKeys: number;
 }
 
 export interface Attention {
@@ -50,6 +52,13 @@ export const attentions: readonly Attention[] = [
     icon: 'mail',
     href: '/account/email',
     isDue: ({ account }) => account.email !== null && !account.emailVerified,
+  },
+  {
+    name: 'keyEnding',
+    kind: 'warning',
+    icon: 'key',
+    href: '/account/keys',
+    isDue: ({ endingKeys }) => endingKeys > 0,
   },
   {
     name: 'noSecondFactor',

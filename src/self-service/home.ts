@@ -1,5 +1,6 @@
 // The home page of the account area: who one is, what wants attention, and the way to everything else.
 import type { Account, Accounts } from '../accounts/accounts.ts';
+import type { ApiKeys } from '../api-keys/api-keys.ts';
 import type { Credentials } from '../credentials/credentials.ts';
 import { type AccountArea, accountPage, type Page } from '../platform/http/page.ts';
 import { attentions } from './attention.ts';
@@ -8,21 +9,26 @@ export interface HomeDeps {
   area: Pick<AccountArea, 'sections'>;
   accounts: Pick<Accounts, 'find'>;
   credentials: { factors: Pick<Credentials['factors'], 'summaryOf'> };
+  apiKeys: Pick<ApiKeys, 'endingSoon'>;
 }
 
-export function homePages({ accounts, credentials }: HomeDeps): Page[] {
+/** So long before an API key ends its owner is reminded. */
+const REMINDER_DAYS = 14;
+
+export function homePages({ accounts, credentials, apiKeys }: HomeDeps): Page[] {
   return [
     accountPage({
       method: 'GET',
       path: '/account',
       limit: 'page',
       async run({ person, t }) {
-        const [account, factors] = await Promise.all([
+        const [account, factors, endingKeys] = await Promise.all([
           accounts.find(person.accountId),
           credentials.factors.summaryOf(person.accountId),
+          apiKeys.endingSoon(person.accountId, REMINDER_DAYS),
         ]);
         // Whoever is gone in this very moment is asked to sign in by the next page.
-        const facts = account && { account, factors };
+        const facts = account && { account, factors, endingKeys };
         const due = facts === undefined ? [] : attentions.filter(({ isDue }) => isDue(facts));
         return {
           kind: 'view',

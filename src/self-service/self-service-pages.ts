@@ -3,12 +3,13 @@ import type { Accounts } from '../accounts/accounts.ts';
 import type { Interactions } from '../oidc/oidc.ts';
 import type { AccountArea, Page } from '../platform/http/page.ts';
 import type { I18n } from '../platform/i18n.ts';
+import { type ActivityDeps, activityPages } from './activity.ts';
 import { appearancePages } from './appearance.ts';
 import { type AppsDeps, appPages } from './apps.ts';
 import { type HomeDeps, homePages } from './home.ts';
 import { signInPages } from './sign-in.ts';
 
-export interface SelfServiceDeps extends AppsDeps, HomeDeps {
+export interface SelfServiceDeps extends ActivityDeps, AppsDeps, HomeDeps {
   i18n: I18n;
   issuer: string;
   area: AccountArea;
@@ -17,5 +18,11 @@ export interface SelfServiceDeps extends AppsDeps, HomeDeps {
 }
 
 export function selfServicePages(deps: SelfServiceDeps): Page[] {
-  return [...signInPages(deps), ...appPages(deps), ...appearancePages(deps), ...homePages(deps)];
+  return [
+    ...signInPages(deps),
+    ...appPages(deps),
+    ...activityPages(deps),
+    ...appearancePages(deps),
+    ...homePages(deps),
+  ];
 }

@@ -19,6 +19,8 @@ export interface SessionPageDeps {
 }
 
 const SESSIONS = '/account/sessions';
+/** Where one shuts out whoever else was in the account (src/self-service). */
+const NOT_ME = '/account/activity/not-me';
 /** Where a browser is led that is signed in no more. */
 const SIGNED_OUT = '/end-session/success';
 const PAGE = 50;
@@ -163,6 +165,7 @@ function rowOf(session: BrowserSession, { names, isOwn, t, dates }: Telling) {
         action: `${SESSIONS}/end`,
         fields: { session: session.id },
       },
+      ...(isOwn ? [] : [{ label: t('activity.notMe'), hidden: title, href: NOT_ME }]),
     ],
   };
 }

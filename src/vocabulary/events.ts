@@ -26,10 +26,12 @@ export const events = {
     'The mail address of before took back its change; the password, sessions, grants and tokens ended.',
   'account.phone-changed': 'The owner of an account proved a phone number.',
   'account.phone-removed': 'The owner of an account took away its phone number.',
+  'account.protected':
+    'The owner of an account said that somebody else was in it: its other sessions, grants and tokens ended, its browsers are remembered no more, and its password has to be changed.',
   'password.rehashed':
     'A password was hashed again, at a higher cost or in place of a hash of another system, after it was presented correctly.',
   'password.change-required':
-    'A password has to be changed at the next sign-in; the reason is admin, breached, rules or import.',
+    'A password has to be changed at the next sign-in; the reason is admin, breached, rules, import or protected.',
   'password.disabled':
     'A password failed too often in a row; only a new one lets its owner sign in by password again.',
   'password.breach-check-failed':

@@ -10,9 +10,10 @@ import * as store from './store.ts';
 
 /**
  * Why a password has to be changed: an administrator says so; it is in a list of breaches; it breaks the rules of today;
- * it came from another system; it is too short without a second factor, and there is none any more.
+ * it came from another system; it is too short without a second factor, and there is none any more; its
+ * owner said that somebody else was in the account.
  */
-export type ChangeReason = 'admin' | 'breached' | 'rules' | 'import' | 'short';
+export type ChangeReason = 'admin' | 'breached' | 'rules' | 'import' | 'short' | 'protected';
 
 export interface Passwords {
   /** What holds for this account now: shorter ones will do where a second factor stands beside it. */
