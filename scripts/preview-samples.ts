@@ -1,6 +1,7 @@
 // Every hosted page in every state, with sample models: what the preview shows and what the tests of views/ render.
 
 import { accountSamples } from './samples/account.ts';
+import { keySamples } from './samples/keys.ts';
 import { outboxSamples } from './samples/outbox.ts';
 import { registrationSamples } from './samples/registration.ts';
 import { logo, longName, type Sample } from './samples/sample.ts';
@@ -242,6 +243,7 @@ export const samples: readonly Sample[] = [
   ...registrationSamples,
   ...signInSamples,
   ...securitySamples,
+  ...keySamples,
   ...outboxSamples,
   { name: 'design', view: 'dev/design', titleKey: null, model: {}, nav: 'security', done: 'saved' },
 ];

@@ -7,6 +7,7 @@ import { accountRoutes } from './accounts/admin-api.ts';
 import { profilePages } from './accounts/self-service-pages.ts';
 import { apiKeyRoutes } from './api-keys/admin-api.ts';
 import { createExposedKeys } from './api-keys/api-keys.ts';
+import { keyPages } from './api-keys/self-service-pages.ts';
 import { apiRoutes } from './apis/admin-api.ts';
 import { auditRoutes } from './audit/admin-api.ts';
 import { recordRefusedCalls } from './audit/counted.ts';
@@ -221,6 +222,7 @@ function pagesAndRoutes(services: Services): Router {
     }),
     ...securityPages({
       ...services,
+      interactions: services.oidc.interactions,
       async mustHaveFactor(accountId) {
         const { strength, reasons } = await services.assurance.requiredFor(accountId, {});
         return strength !== '1fa' && reasons.some((reason) => reason !== 'factors');
@@ -237,6 +239,7 @@ function pagesAndRoutes(services: Services): Router {
       interactions: services.oidc.interactions,
       ownClientId: ACCOUNT_CLIENT_ID,
     }),
+    ...keyPages({ ...services, ownClientId: ACCOUNT_CLIENT_ID }),
     ...setupPages({
       setup: services.setup,
       productName: config.branding.productName,

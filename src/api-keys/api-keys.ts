@@ -22,6 +22,7 @@ import { createOwnBounds } from './manage/own-bounds.ts';
 import { createPepperRotation, type PepperRotation } from './manage/pepper.ts';
 import { createShowing } from './manage/showing.ts';
 import type { ApiKeyFilter, KnownKey, ShownKey } from './schema.ts';
+import { countEnding } from './store.ts';
 import { type Authenticating, createAuthenticating } from './use/authenticate.ts';
 import { createKnownKeys } from './use/known.ts';
 import { createKeyRights, type KeyRights, type Owners } from './use/rights.ts';
@@ -67,6 +68,9 @@ export interface ApiKeys extends Authenticating, Omit<Managing, 'insert'>, Peppe
   /** The key and all below it. Throws api_key_not_found. */
   familyOf(id: string, as: Authority): Promise<ShownKey[]>;
 
+  /** How many keys of the account work now and end within so many days. */
+  endingSoon(accountId: AccountId, days: number): Promise<number>;
+
   jobs(): Job[];
   start(): Promise<void>;
   stop(): Promise<void>;
@@ -85,6 +89,8 @@ export interface ApiKeysDeps {
   peppers: Peppers;
   settings: KeySettings;
 }
+
+const DAY_MILLISECONDS = 86_400_000;
 
 export function createApiKeys(deps: ApiKeysDeps): ApiKeys {
   const { postgres, changes, clock, peppers, settings, log } = deps;
@@ -127,6 +133,11 @@ export function createApiKeys(deps: ApiKeysDeps): ApiKeys {
     async issue(trx, { accountId, name }, by) {
       const owner = { ownerKind: 'account', accountId, organizationId: null, clientId: null } as const;
       return insert(trx, { ...newKey(newId('key'), owner, clock.now()), name, permissions: ['*:*'] }, by);
+    },
+
+    endingSoon(accountId, days) {
+      const now = clock.now();
+      return countEnding(db, accountId, now, new Date(now.getTime() + days * DAY_MILLISECONDS));
     },
 
     jobs: () => keyJobs({ ...deps, settings }),

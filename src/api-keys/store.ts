@@ -115,6 +115,17 @@ export async function countChildren(trx: Db, parentId: ApiKeyId, now: Date): Pro
   return Number(row?.count ?? 0);
 }
 
+/** Working keys of an account that end before this time. */
+export async function countEnding(db: Db, accountId: string, now: Date, before: Date): Promise<number> {
+  const [row] = await db('api_keys')
+    .where({ owner_kind: 'account', account_id: accountId, status: 'active' })
+    .whereNull('revoked_at')
+    .where('expires_at', '>', now)
+    .where('expires_at', '<=', before)
+    .count({ count: '*' });
+  return Number(row?.count ?? 0);
+}
+
 /** Every active key of an account, or of those the ones in an organization; locked, as they end together. */
 export async function activeKeysOf(trx: Db, accountId: string, organizationId?: string): Promise<ApiKey[]> {
   const rows = await trx('api_keys')

@@ -9,7 +9,7 @@ import type { Log } from '../platform/telemetry/log.ts';
 import { createCounting } from './counting.ts';
 import { csvOf } from './csv.ts';
 import type { UsageFilter, UsageKind, UsageRow, Used } from './schema.ts';
-import { addUsage, deleteUsage, selectUsage } from './store.ts';
+import { addUsage, deleteUsage, requestsOfKeys, selectUsage } from './store.ts';
 
 export type { UsageFilter, UsageKind, UsageRow, Used } from './schema.ts';
 
@@ -20,6 +20,11 @@ export interface Usage {
   add(used: Used, kind: UsageKind, amounts: Readonly<Record<string, bigint>>): void;
   /** The newest first. Throws request_invalid for a cursor that is not ours. */
   report(filter: UsageFilter, page: PageRequest): Promise<Page<UsageRow>>;
+  /** How often each of these API keys was used since each of the instants; keys that were not used are left out. */
+  requestsSince(
+    apiKeyIds: readonly string[],
+    instants: readonly Date[],
+  ): Promise<ReadonlyMap<string, readonly bigint[]>>;
   /** All of it as CSV, line by line, the newest first. */
   csv(filter: UsageFilter): AsyncGenerator<string>;
   /** Writes what is counted so far. */
@@ -67,6 +72,8 @@ export function createUsage(deps: UsageDeps): Usage {
     add: counting.add,
     flush: counting.flush,
     report,
+    requestsSince: async (ids, instants) =>
+      ids.length === 0 ? new Map() : requestsOfKeys(db, ids, instants),
     csv: (filter) => csvOf(rows(filter)),
     start() {
       timer = setInterval(() => void counting.flush(), FLUSH_MILLISECONDS);
