@@ -61,7 +61,7 @@ async function prove(step: Step, deps: MailCodeDeps, code: string): Promise<Page
   const result = await evenly(deps.credentials.verify('mail-code', proof));
   switch (result.kind) {
     case 'ok':
-      return step.finish({ kind: 'proved', accountId: result.account.id, proof: result.proof });
+      return step.finish({ kind: 'proved', accountId: result.account.id, proof: result.proof, alone: true });
     case 'refused':
       return show(step, 'code', { fieldErrors: { code: 'mailCode.error.refused' }, status: 401 });
     default: {

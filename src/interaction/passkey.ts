@@ -73,8 +73,9 @@ export function passkeyPages(
           const result = await deps.credentials.verify('passkey', { accountId, proofs, response, binding });
           if (result.kind === 'ok') {
             const { account, proof } = result;
-            const remember = form.remember !== undefined && accountId !== null;
-            return step.finish({ kind: 'proved', accountId: account.id, proof, remember });
+            const proved = { kind: 'proved', accountId: account.id, proof } as const;
+            if (accountId === null) return step.finish({ ...proved, alone: true });
+            return step.finish({ ...proved, remember: form.remember !== undefined });
           }
           return refused(step, refusalOf(result));
         }),

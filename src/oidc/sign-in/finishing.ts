@@ -16,6 +16,8 @@ export interface Proved {
   readonly kind: 'proved';
   readonly accountId: string;
   readonly proof: Proof;
+  /** It was asked of anybody, as the first of a sign-in: what was proved before is not added to. */
+  readonly alone?: true;
   /** This browser is to be spared the second step from now on. */
   readonly remember?: boolean;
 }
@@ -52,14 +54,15 @@ export interface FinishingDeps {
 const factorPrompts = ['second_factor', 'enrol_factor'];
 
 export async function afterProof(
-  { accountId, proof, remember }: Proved,
+  proved: Proved,
   situation: Situation,
   deps: FinishingDeps,
 ): Promise<Progress> {
-  const id = parseId('acc', accountId);
+  const { proof, remember } = proved;
+  const id = parseId('acc', proved.accountId);
   const [counted] = id === undefined ? [] : await stillCounting(id, [proof], deps);
   if (id === undefined || counted === undefined) return { kind: 'worthless' };
-  const base = baseOf(id, proof, situation);
+  const base = baseOf(proved, situation);
   const proofs = withProof(base?.proofs ?? [], counted);
   const signingIn = {
     accountId: id,
@@ -96,8 +99,8 @@ export function afterRenewal(
  * A factor is added to what the same account has proved before; everything else begins anew, so that no time and no proof
  * of an earlier sign-in, or of somebody else, gets into it.
  */
-function baseOf(accountId: string, { method }: Proof, { prompt, before }: Situation): SigningIn | undefined {
-  const adds = factorPrompts.includes(prompt) && method !== 'password';
+function baseOf({ accountId, proof, alone }: Proved, { prompt, before }: Situation): SigningIn | undefined {
+  const adds = factorPrompts.includes(prompt) && proof.method !== 'password' && alone !== true;
   return adds && before?.accountId === accountId ? before : undefined;
 }
 
