@@ -53,8 +53,9 @@ export function createAssurance({ db, factorsOf, obstacles, clock, settings }: A
 
     async missing(accountId, given, ask) {
       const facts = await factsOf(accountId);
-      const proofs = youngEnough(given, facts, ask, clock.now());
-      const proof = missingProof(facts, proofs, requirementOf(facts, ask, settings), settings);
+      const now = clock.now();
+      const proofs = youngEnough(given, facts, ask, now);
+      const proof = missingProof(facts, proofs, requirementOf(facts, ask, settings), settings, now);
       if (proof !== undefined) return proof;
       for (const { name, isMissing } of obstacles) {
         if (await isMissing(accountId, proofs)) return { prompt: name };

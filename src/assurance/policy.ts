@@ -14,6 +14,9 @@ import {
 } from '../lib/strength.ts';
 import type { AccountFacts, Ask, Missing, ObstacleName, Reason, Requirement } from './schema.ts';
 
+/** So long after a sign-in a factor can be set up without another one; as on the account pages. */
+const RECENT_SECONDS = 10 * 60;
+
 export interface PolicySettings {
   /** Of every sign-in on this server. */
   readonly strength: Strength;
@@ -85,12 +88,13 @@ export function missingProof(
   proofs: readonly Proof[],
   required: Requirement,
   { enrollable }: Pick<PolicySettings, 'enrollable'>,
+  now: Date,
 ): Exclude<Missing, { prompt: ObstacleName }> | undefined {
   if (strengthOf(proofs) === undefined) return { prompt: 'login', required };
   if (isMet(proofs, required)) return undefined;
   const methods = methodsThatHelp(facts, proofs, required);
   if (methods.length > 0) return { prompt: 'second_factor', required, methods };
-  const kinds = maySetUp(facts, proofs) ? kindsThatHelp(enrollable, proofs, required) : [];
+  const kinds = maySetUp(facts, proofs, now) ? kindsThatHelp(enrollable, proofs, required) : [];
   return kinds.length > 0 ? { prompt: 'enrol_factor', required, kinds } : { prompt: 'login', required };
 }
 
@@ -137,9 +141,11 @@ const METHOD_OF: Readonly<Record<FactorKind, Method>> = {
 
 /**
  * A mailbox alone sets up nothing: it would make of one factor what counts as two. Nor does whoever has a factor already
- * and has not shown it, be it one that too many wrong codes have disabled.
+ * and has not shown it, be it one that too many wrong codes have disabled; nor whoever finds a browser open (OWASP ASVS
+ * 7.5.1).
  */
-function maySetUp({ factors }: AccountFacts, proofs: readonly Proof[]): boolean {
+function maySetUp({ factors }: AccountFacts, proofs: readonly Proof[], now: Date): boolean {
+  if (!proofs.some(({ at }) => now.getTime() - at < RECENT_SECONDS * 1000)) return false;
   const has = (...methods: readonly Method[]) => proofs.some(({ method }) => methods.includes(method));
   if (has('passkey')) return true;
   if (!has('password')) return false;

@@ -65,9 +65,10 @@ export async function showLogin(
 
 /** Why somebody who may be signed in already is asked again, or what the sign-in is for when no app has sent them. */
 function hintFor({ accountId, signingIn, missing, reasons, redirectUri }: Step['pending']): string | null {
+  const isStale = signingIn?.isAnew === false && signingIn.proofs.some(({ method }) => method === 'password');
   // What was proved is good, and nothing that could be added to it is enough.
-  if (signingIn && missing?.prompt === 'login') return 'login.hint.stronger';
-  const again = reasons.includes('login_prompt') || reasons.includes('max_age');
+  if (signingIn && missing?.prompt === 'login' && !isStale) return 'login.hint.stronger';
+  const again = reasons.includes('login_prompt') || reasons.includes('max_age') || isStale;
   if (accountId && again) return 'login.hint.reauthenticate';
   return redirectUri === null ? 'login.hint.device' : null;
 }

@@ -244,9 +244,17 @@ describe('what is missing', () => {
   ];
   it.each(rows)('is %s', (_says, given, proved, acr, expected) => {
     const required = requirementOf(facts(given), { acrValues: [acr] }, settings);
-    const missing = missingProof(facts(given), proofs(...proved), required, settings);
+    const missing = missingProof(facts(given), proofs(...proved), required, settings, new Date(0));
     if (expected === undefined) expect(missing).toBeUndefined();
     else expect(missing).toMatchObject(expected);
+  });
+
+  it('is a new sign-in, and no factor to set up, long after the last one', () => {
+    const required = requirementOf(facts({}), { acrValues: ['mfa'] }, settings);
+    const afterMinutes = (minutes: number) =>
+      missingProof(facts({}), proofs('password'), required, settings, new Date(minutes * 60_000));
+    expect(afterMinutes(9)).toMatchObject({ prompt: 'enrol_factor' });
+    expect(afterMinutes(11)).toMatchObject({ prompt: 'login' });
   });
 
   it('is never nothing below what is required, whatever was proved', () => {
@@ -264,7 +272,7 @@ describe('what is missing', () => {
       for (let set = 0; set < 2 ** ways.length; set += 1) {
         const proved = proofs(...ways.filter((_, index) => set & (1 << index)));
         const required = requirementOf(facts(all), { acrValues: [acr] }, settings);
-        const missing = missingProof(facts(all), proved, required, settings);
+        const missing = missingProof(facts(all), proved, required, settings, new Date(0));
         const hasFirst = proved.some(
           ({ method, userVerified }) => method === 'password' || method === 'mail-code' || userVerified,
         );

@@ -1,0 +1,85 @@
+// Ways into somebody else's account, or past a second factor, that were tried: each ends before it gets anywhere.
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import type { Account } from '../../src/accounts/accounts.ts';
+import { askFor, browserOf, setBy } from '../recovery/world.ts';
+import type { Browser, Shown } from '../support/browser.ts';
+import { addAuthenticator } from '../support/factors.ts';
+import { useGatehouse } from '../support/gatehouse.ts';
+import { useMailbox } from '../support/mailbox.ts';
+import { createPerson, operator, password } from '../support/people.ts';
+import { relyingParty } from './relying-party.ts';
+
+const server = useGatehouse({
+  settings: {
+    SIGN_IN_MAIL_CODE: 'on',
+    LIMIT_RECOVERY_PER_MINUTE: '100000',
+    CODES_PER_ADDRESS: '100000',
+  },
+});
+const mailbox = useMailbox(server);
+
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+async function person(more: { admin?: boolean; factor?: boolean } = {}): Promise<Account> {
+  const account = await createPerson(server.services, { admin: more.admin ?? false });
+  if (more.factor) await addAuthenticator(server.services, account);
+  return server.services.accounts.change(account.id, { emailVerified: true }, operator);
+}
+
+async function sessionsOf({ id }: Account) {
+  return (await server.services.sessions.list({ accountId: id }, { limit: 10, cursor: null })).items;
+}
+
+/** A form of a page posted to another address of the same sign-in. */
+function postTo(browser: Browser, page: Shown, action: string, fields: Record<string, string>) {
+  const uid = uidIn(page);
+  const own = page.forms.find((form) => form.action.includes(`/interaction/${uid}/`));
+  const { _csrf = '' } = own?.fields ?? {};
+  const form = {
+    action: `${server.issuer}/interaction/${uid}/${action}`,
+    method: 'post',
+    fields: { _csrf },
+  };
+  return browser.submit({ ...page, forms: [form] }, fields);
+}
+
+const uidIn = ({ url }: Shown) => /\/interaction\/([^/?]+)/.exec(url)?.[1] ?? '';
+const isLetIn = (page: Shown) => page.url.includes('code=') || page.url.endsWith('/account');
+
+describe('whoever reads the mailbox and nothing more', () => {
+  it('has a new password and a code by mail, and no second factor', async () => {
+    const account = await person({ factor: true });
+    const browser = browserOf(server);
+    await askFor(server, account.email ?? '', browser);
+    const { link = '' } = await mailbox.next(account.email ?? '', 'recover');
+    await setBy(browser, link, 'quiet harbour behind nine willows');
+    const login = await browser.open(`${server.issuer}/account`);
+    const fields = { identifier: account.email ?? '', password: 'quiet harbour behind nine willows' };
+    const asked = await browser.submit(login, fields, '/login');
+    expect(asked.html).toContain('one-time-code');
+
+    await postTo(browser, asked, 'mail-code', { identifier: account.email ?? '' });
+    const sent = (await mailbox.waiting(account.email ?? '')).find(
+      ({ template }) => template === 'sign-in-code',
+    );
+    const shown = await postTo(browser, asked, 'mail-code/code', { code: sent?.code ?? '00000000' });
+    expect(isLetIn(shown)).toBe(false);
+    expect(await sessionsOf(account)).toEqual([]);
+  });
+});
+
+describe('a browser that somebody left open', () => {
+  it('does not let whoever finds it set up a second factor of their own', async () => {
+    const [app, account] = [await relyingParty(server, { firstParty: true }), await person()];
+    const { browser } = await app.signIn(account);
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 11 * 60_000 });
+
+    const page = await browser.open((await app.begin({ acr_values: 'mfa' })).url);
+    expect(page.html).not.toContain('kind=totp');
+    expect(page.html).toContain('type="password"');
+    const again = await browser.submit(page, { identifier: account.email ?? '', password }, '/login');
+    expect(again.html).toContain('kind=totp');
+  });
+});
