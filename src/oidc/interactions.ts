@@ -178,13 +178,13 @@ async function detailsOf(
 async function pendingOf(
   interaction: Interaction,
   client: Client,
-  deps: Pick<InteractionsDeps, 'apis' | 'grantable' | 'membershipsOf' | 'assurance' | 'cutoffs'>,
+  deps: Pick<InteractionsDeps, 'apis' | 'grantable' | 'membershipsOf' | 'assurance' | 'cutoffs' | 'provider'>,
 ): Promise<PendingInteraction> {
   const { session, lastSubmission } = interaction;
   const underWay = underWayIn(lastSubmission);
   const signingIn = underWay
     ? { ...underWay, proofs: await stillCounting(underWay.accountId, underWay.proofs, deps) }
-    : ((session && provedBy(session)) ?? null);
+    : (provedBy(session && (await deps.provider().Session.findByUid(session.uid))) ?? null);
   const params = stringsOf(interaction.params);
   const accountId = interaction.session?.accountId ?? null;
   const asked = await askedIn(interaction, client, deps);

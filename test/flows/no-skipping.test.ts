@@ -173,6 +173,30 @@ describe('a sign-in under way', () => {
     expect(await sessionsOf(person)).toEqual([]);
   });
 
+  it('falls through to nobody who is signed in beside it, when what was missing is missed no more', async () => {
+    const [app, person, other] = [await ownApp(), await withFactor(), await withFactor()];
+    const { browser } = await app.signIn(other);
+    const { page } = await halfway(app, person, { prompt: 'login' }, browser);
+    const [factor] = await gatehouse.services.credentials.factors.list(person.id);
+    const uid = /\/interaction\/([^/]+)/.exec(page.url)?.[1] ?? '';
+    await gatehouse.services.credentials.factors.remove(person.id, factor?.id ?? '', operator);
+
+    const engine = await browser.open(`${gatehouse.issuer}/authorize/${uid}`);
+    expect(asksForPassword(engine)).toBe(true);
+  });
+
+  it('is left behind by choosing an account that is signed in', async () => {
+    const [app, person, other] = [await ownApp(), await withFactor(), await withFactor()];
+    const { browser } = await app.signIn(other);
+    const { page } = await halfway(app, person, { prompt: 'login' }, browser);
+    const accounts = await browser.submit(page, {}, '/switch-account');
+    const [, choice = ''] = /name="choice" value="([^"]+)"/.exec(accounts.html) ?? [];
+    const chosen = await browser.submit(accounts, { choice }, '/select-account');
+
+    // The request asked for a sign-in: of whoever was chosen, from its beginning.
+    expect(asksForPassword(chosen)).toBe(true);
+  });
+
   it('begins anew when what was missing is missed no more', async () => {
     const [app, person] = [await ownApp(), await withFactor()];
     const { browser, page } = await halfway(app, person);
