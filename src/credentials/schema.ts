@@ -6,7 +6,7 @@ import type {
 import type { Account } from '../accounts/accounts.ts';
 import type { Actor } from '../audit/audit.ts';
 import type { AccountId, FactorId } from '../lib/ids.ts';
-import type { Proof } from '../lib/strength.ts';
+import type { Method, Proof } from '../lib/strength.ts';
 
 export interface PasswordProof {
   /** As typed: a mail address or a user name. */
@@ -72,6 +72,22 @@ export interface Factor {
 /** With the first factor of an account come its recovery codes, shown this once. */
 export interface AddedFactor extends Factor {
   recoveryCodes: readonly string[] | null;
+}
+
+const METHOD_OF: Readonly<Record<FactorKind, Method>> = {
+  totp: 'totp',
+  passkey: 'passkey',
+  sms: 'sms-code',
+  mail: 'mail-code',
+};
+
+/** Setting one up takes a code of it, or an answer of the passkey: that proves as much as using it. */
+export function provedBySettingUp({ kind, createdAt, details }: Factor): Proof {
+  return {
+    method: METHOD_OF[kind],
+    at: createdAt.getTime(),
+    ...(details.userVerified === true && { userVerified: true }),
+  };
 }
 
 export interface FactorSummary {

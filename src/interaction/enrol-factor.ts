@@ -3,8 +3,8 @@
 import { z } from 'zod';
 import type { Accounts } from '../accounts/accounts.ts';
 import type { AddedFactor, Credentials, FactorKind } from '../credentials/credentials.ts';
+import { provedBySettingUp } from '../credentials/schema.ts';
 import type { AccountId } from '../lib/ids.ts';
-import type { Method, Proof } from '../lib/strength.ts';
 import { AppError } from '../platform/errors.ts';
 import { type Page, type PageResult, page } from '../platform/http/page.ts';
 import { boundToInteraction, goOn, type Step, type StepDeps, uidParams, withStep } from './step.ts';
@@ -16,8 +16,6 @@ export interface EnrolFactorDeps extends StepDeps {
 
 const kinds = ['totp', 'passkey'] as const;
 type Kind = (typeof kinds)[number];
-
-const METHODS: Readonly<Record<Kind, Method>> = { totp: 'totp', passkey: 'passkey' };
 
 const KindQuery = z.object({ kind: z.enum(kinds).optional() });
 const TotpForm = z.object({
@@ -103,16 +101,11 @@ async function setUpOf(
  * It is proved by being set up. The sign-in goes on in any case; where recovery codes came with it, after a page that shows
  * them: whoever closes that one signs in anew, with the factor that is there now.
  */
-async function goOnWith(step: Step, kind: Kind, factor: AddedFactor): Promise<PageResult> {
-  const proof: Proof = {
-    method: METHODS[kind],
-    at: factor.createdAt.getTime(),
-    ...(factor.details.userVerified === true && { userVerified: true }),
-  };
+async function goOnWith(step: Step, factor: AddedFactor): Promise<PageResult> {
   const next = await step.finish({
     kind: 'proved',
     accountId: step.pending.signingIn?.accountId ?? '',
-    proof,
+    proof: provedBySettingUp(factor),
   });
   if (factor.recoveryCodes === null || next.kind !== 'redirect') return next;
   const { client } = step.pending;
@@ -138,7 +131,7 @@ async function enrolTotp(
       { ...form, name },
       asPerson(accountId),
     );
-    return await goOnWith(step, 'totp', factor);
+    return await goOnWith(step, factor);
   } catch (error) {
     if (!(error instanceof AppError)) throw error;
     const again = { kind: 'totp', status: 400 } as const;
@@ -162,7 +155,7 @@ async function enrolPasskey(
     const given = { response: parsed(response), name };
     const by = asPerson(accountId);
     const factor = await deps.credentials.factors.passkeys.register(accountId, given, uid, by);
-    return await goOnWith(step, 'passkey', factor);
+    return await goOnWith(step, factor);
   } catch (error) {
     if (!(error instanceof AppError) || error.status >= 500) throw error;
     return showEnrolFactor(step, deps, { kind: 'passkey', error: 'passkey.error.refused', status: 400 });

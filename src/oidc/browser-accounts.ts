@@ -1,5 +1,6 @@
 // Several accounts in one browser, each with an engine session of its own. One of them is in the engine's session cookie;
 // the ids of the others rest, sealed, in a second one. Switching exchanges the two, and signs nobody out.
+import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Provider } from 'oidc-provider';
 import type { Account, Accounts } from '../accounts/accounts.ts';
@@ -35,6 +36,13 @@ export interface BrowserAccounts {
   visit(request: IncomingMessage, response: ServerResponse): Promise<SignedIn | undefined>;
   /** A session of its own for somebody who has just proved who they are. */
   begin(accountId: string, signIn: { proofs: readonly Proof[]; at: Date }): Promise<Session>;
+  /** The active one has proved more: what its session is told, under a new id (OWASP ASVS 7.2.4). */
+  strengthen(
+    request: IncomingMessage,
+    response: ServerResponse,
+    session: Session,
+    proofs: readonly Proof[],
+  ): Promise<void>;
   /** The engine sees this session from now on; the one that it saw stays signed in. `back`: until goBack(). */
   activate(
     request: IncomingMessage,
@@ -151,6 +159,12 @@ export function createBrowserAccounts(deps: BrowserAccountsDeps): BrowserAccount
       session.loginAccount({ accountId, ...toldOf(proofs), loginTs: Math.floor(at.getTime() / 1000) });
       await session.save(Math.min(deps.sessions.idleSeconds, deps.sessions.absoluteSeconds));
       return session;
+    },
+
+    async strengthen(request, response, session, proofs) {
+      Object.assign(session, toldOf(proofs), { jti: randomBytes(32).toString('base64url') });
+      await session.save(sessionSeconds(session, deps.sessions));
+      show(cookiesOf(request, response).cookies, session);
     },
 
     async activate(request, response, session, { back = false } = {}) {

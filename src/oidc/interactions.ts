@@ -6,6 +6,8 @@ import type { Apis } from '../apis/apis.ts';
 import type { Assurance, Missing } from '../assurance/assurance.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Client } from '../clients/clients.ts';
+import type { AccountId } from '../lib/ids.ts';
+import type { Proof } from '../lib/strength.ts';
 import type { Config } from '../platform/config/schema.ts';
 import type { Postgres } from '../platform/database/postgres.ts';
 import type { BrowserAccounts, SignedIn } from './browser-accounts.ts';
@@ -19,6 +21,7 @@ import type { Cutoffs } from './cutoffs.ts';
 import { askIn } from './sign-in/asked-strength.ts';
 import { createFinish, type StepOutcome } from './sign-in/finish.ts';
 import { type KnownBrowsers, stillCounting } from './sign-in/finishing.ts';
+import { createStrengthen } from './sign-in/strengthen.ts';
 import { provedBy, type SigningIn, underWayIn } from './sign-in/under-way.ts';
 import type { Grantable } from './tokens/grantable.ts';
 
@@ -62,6 +65,16 @@ export interface Interactions {
     response: ServerResponse,
     outcome: StepOutcome,
   ): Promise<string | undefined>;
+  /**
+   * Counts what was just proved in the active session, be it that of this account; its id is a new one then. A sign-in goes
+   * on by `finish`.
+   */
+  strengthen(
+    request: IncomingMessage,
+    response: ServerResponse,
+    accountId: AccountId,
+    proof: Proof,
+  ): Promise<void>;
   /** Makes the grant for what was asked, remembers it, and writes it to the ledger. */
   grantConsent(pending: PendingInteraction): Promise<string>;
   denyConsent(pending: PendingInteraction): Promise<void>;
@@ -104,6 +117,7 @@ export function createInteractions(deps: InteractionsDeps): Interactions {
     },
 
     finish: createFinish(deps),
+    strengthen: createStrengthen(deps),
 
     async grantConsent(pending) {
       const accountId = pending.accountId ?? '';

@@ -6,9 +6,11 @@ import { makePasskey } from '../support/authenticator.ts';
 import { type Browser, createBrowser, type Shown } from '../support/browser.ts';
 import { addAuthenticator, codeOf } from '../support/factors.ts';
 import { useGatehouse } from '../support/gatehouse.ts';
+import { useMailbox } from '../support/mailbox.ts';
 import { createPerson, password } from '../support/people.ts';
 
 const server = useGatehouse();
+const mailbox = useMailbox(server);
 
 afterEach(() => {
   vi.useRealTimers();
@@ -79,6 +81,43 @@ describe('an authenticator app', () => {
     expect(again.status).toBe(410);
     expect(secretOn(again)).not.toBe('');
     expect(secretOn(again)).not.toBe(secretOn(other.page));
+  });
+});
+
+describe('a factor that was just set up', () => {
+  const sessionOf = async (person: Account) =>
+    server.database.db('oidc_sessions').where({ account_id: person.id }).first('uid_hash', 'id_hash');
+
+  const cookieOf = ({ cookies }: Browser) => [...cookies].map((pair) => pair.join('=')).join('; ');
+  const isSignedIn = async (cookie: string) =>
+    (await fetch(`${server.issuer}/account/security`, { headers: { cookie }, redirect: 'manual' })).status ===
+    200;
+
+  it('has shown itself: the next page asks for nothing, and the session goes on under a new id', async () => {
+    const { person, browser, page } = await opened('/authenticator');
+    const [cookie, session] = [cookieOf(browser), await sessionOf(person)];
+    await browser.submit(page, { code: codeNow(secretOn(page)) }, '/authenticator');
+    expect((await browser.open('/account/security/passkeys')).url).toMatch(/\/account\/security\/passkeys$/);
+    expect(await isSignedIn(cookieOf(browser))).toBe(true);
+    const now = await sessionOf(person);
+    expect(now.uid_hash).toEqual(session.uid_hash);
+    expect(now.id_hash).not.toEqual(session.id_hash);
+    expect(await eventsOf(person)).not.toContain('session.ended');
+    // Whoever has the old one has nothing.
+    expect(await isSignedIn(cookie)).toBe(false);
+  });
+
+  it('is nothing that a mailbox shows when it has set the password as well', async () => {
+    const { person, browser, page } = await opened('/codes/mail');
+    await server.database.db('passwords').where({ account_id: person.id }).update({ set_by_mail: true });
+    const sent = await browser.submit(page, {}, '/codes/mail');
+    await browser.submit(
+      sent,
+      { code: (await mailbox.next(person.email ?? '', 'factor-code')).code ?? '' },
+      '/codes/mail',
+    );
+    expect(await factorsOf(person)).toMatchObject([{ kind: 'mail' }]);
+    expect((await browser.open('/account/security')).url).toContain('/interaction/');
   });
 });
 

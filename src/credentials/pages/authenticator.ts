@@ -26,8 +26,8 @@ const Form = z.object({
 
 type Input = Pick<PageInput<unknown, unknown, unknown>, 't' | 'typed'> & { readonly person: Person };
 
-export function authenticatorPages({ credentials }: SecurityPageDeps): Page[] {
-  const { totp } = credentials.factors;
+export function authenticatorPages(deps: SecurityPageDeps): Page[] {
+  const { totp } = deps.credentials.factors;
 
   async function show(
     { person, t, typed }: Input,
@@ -79,7 +79,9 @@ export function authenticatorPages({ credentials }: SecurityPageDeps): Page[] {
             return await show(input, { enrolment, ...(code && { code }), status: 400 });
           }
           const name = form.name.trim() || t('security.kind.totp');
-          return afterAdding(await totp.confirm(person.accountId, { ...form, name }, byThemselves(person)));
+          const given = { ...form, name };
+          const added = await totp.confirm(person.accountId, given, byThemselves(person));
+          return await afterAdding(deps, input, added);
         } catch (error) {
           const { code, text, status } = sentenceOf(error, t);
           if (code === 'code_wrong')

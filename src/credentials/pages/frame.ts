@@ -1,12 +1,14 @@
 // What the security pages share: who acts, how things are told, and where one lands after a factor was added.
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Actor } from '../../audit/audit.ts';
 import type { AccountId } from '../../lib/ids.ts';
+import type { Proof } from '../../lib/strength.ts';
 import { AppError } from '../../platform/errors.ts';
-import type { PageResult, Person } from '../../platform/http/page.ts';
+import type { PageInput, PageResult, Person } from '../../platform/http/page.ts';
 import type { Translate } from '../../platform/i18n.ts';
 import type { Credentials } from '../credentials.ts';
 import type { Devices } from '../devices/devices.ts';
-import type { AddedFactor, FactorKind } from '../schema.ts';
+import { type AddedFactor, type FactorKind, provedBySettingUp } from '../schema.ts';
 
 export interface SecurityPageDeps {
   readonly credentials: Pick<Credentials, 'factors' | 'hasPassword'>;
@@ -14,6 +16,15 @@ export interface SecurityPageDeps {
   readonly messages: { canSend(channel: 'mail' | 'sms'): boolean };
   /** Whether the account has to sign in with a second factor whatever it has set up itself. */
   readonly mustHaveFactor: (accountId: AccountId) => Promise<boolean>;
+  /** Counts what was proved in this session; sessions live on a higher floor. */
+  readonly interactions: {
+    strengthen(
+      request: IncomingMessage,
+      response: ServerResponse,
+      accountId: AccountId,
+      proof: Proof,
+    ): Promise<void>;
+  };
   /** Ends everything of an account but one session; it lives on a higher floor. */
   readonly sessions: {
     endOthers(accountId: AccountId, sessionId: string, by: Actor): Promise<void>;
@@ -42,8 +53,17 @@ export function securityView(
   return { kind: 'view', view: `self-service/security/${view}`, title, nav: 'security', model, ...more };
 }
 
-/** The first factor of an account brings its recovery codes, which are shown now or never. */
-export function afterAdding({ recoveryCodes }: AddedFactor): PageResult {
+/**
+ * What was proved by setting it up counts: the next page asks for no code that was typed a moment ago. The first factor of an
+ * account brings its recovery codes, which are shown now or never.
+ */
+export async function afterAdding(
+  { interactions }: Pick<SecurityPageDeps, 'interactions'>,
+  { person, ctx }: Pick<PageInput<unknown, unknown, unknown>, 'ctx'> & { readonly person: Person },
+  added: AddedFactor,
+): Promise<PageResult> {
+  await interactions.strengthen(ctx.req, ctx.res, person.accountId, provedBySettingUp(added));
+  const { recoveryCodes } = added;
   if (recoveryCodes === null) return { kind: 'redirect', to: `${SECURITY}?done=factor-added` };
   return showCodes(recoveryCodes, 'factor-added');
 }

@@ -25,8 +25,8 @@ const Form = z.object({
 
 type Input = Pick<PageInput<unknown, unknown, unknown>, 'typed'> & { readonly person: Person };
 
-export function passkeyPages({ credentials }: SecurityPageDeps): Page[] {
-  const { passkeys } = credentials.factors;
+export function passkeyPages(deps: SecurityPageDeps): Page[] {
+  const { passkeys } = deps.credentials.factors;
 
   async function show(
     { person, typed }: Input,
@@ -66,7 +66,8 @@ export function passkeyPages({ credentials }: SecurityPageDeps): Page[] {
         try {
           const made = { response, name: form?.name ?? '' };
           const by = byThemselves(person);
-          return afterAdding(await passkeys.register(person.accountId, made, person.sessionId, by));
+          const added = await passkeys.register(person.accountId, made, person.sessionId, by);
+          return await afterAdding(deps, input, added);
         } catch (error) {
           const { code, text, status } = sentenceOf(error, t);
           if (code === 'request_invalid') return show(input, { name: t('security.name.error'), status });

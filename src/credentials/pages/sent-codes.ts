@@ -35,15 +35,15 @@ interface Shown {
   readonly status?: number;
 }
 
-type Input = Pick<PageInput<unknown, unknown, unknown>, 't' | 'typed' | 'locale'> & {
+type Input = Pick<PageInput<unknown, unknown, unknown>, 't' | 'typed' | 'locale' | 'ctx'> & {
   readonly person: Person;
   readonly params: { readonly channel: Channel };
 };
 
 const pathOf = (channel: Channel) => `${SECURITY}/codes/${channel}`;
 
-export function sentCodePages({ credentials }: SecurityPageDeps): Page[] {
-  const { codes } = credentials.factors;
+export function sentCodePages(deps: SecurityPageDeps): Page[] {
+  const { codes } = deps.credentials.factors;
 
   function show({ t, typed, person, params: { channel } }: Input, shown: Shown): PageResult {
     const model = {
@@ -83,7 +83,8 @@ export function sentCodePages({ credentials }: SecurityPageDeps): Page[] {
     try {
       const name = typed.name.trim() || t(`security.kind.${channel}`);
       const given = { channel, code: typed.code, binding: person.sessionId, name };
-      return afterAdding(await codes.confirm(person.accountId, given, byThemselves(person)));
+      const added = await codes.confirm(person.accountId, given, byThemselves(person));
+      return await afterAdding(deps, input, added);
     } catch (error) {
       const { code, text, status } = sentenceOf(error, t);
       if (code === 'code_expired') return show(input, { step: 'to', error: text, status });

@@ -25,6 +25,8 @@ interface SessionRow {
 
 /** A session as the request under way has read it; copied, because the engine changes what it was given. */
 interface Loaded {
+  /** The cookie's. */
+  readonly id: string | undefined;
   readonly text: string;
   readonly authorizations: AdapterPayload['authorizations'];
   readonly expiresAt: number;
@@ -58,7 +60,7 @@ export function sessionAdapter(deps: StateDeps): Adapter {
       const { address, userAgent: agent } = currentOrigin();
       const userAgent = agent?.slice(0, 512) ?? null;
       const before = loaded.find(payload.uid);
-      const renamed = renamedFrom() !== undefined;
+      const renamed = before !== undefined && before.id !== id;
       const now = loadedOf(payload, address, userAgent);
       if (before && !renamed && isVisitOnly(before, now, expiresIn ?? 0)) return;
       const life = payload.accountId ? await deps.lifeFor?.(payload.accountId) : undefined;
@@ -139,7 +141,7 @@ function isVisitOnly(before: Loaded, now: Loaded, expiresIn: number): boolean {
 function loadedOf(payload: AdapterPayload, address: string | null, userAgent: string | null): Loaded {
   const { iat: _, exp = 0, ...rest } = payload;
   const authorizations = structuredClone(payload.authorizations);
-  return { text: JSON.stringify(rest), authorizations, expiresAt: exp, address, userAgent };
+  return { id: payload.jti, text: JSON.stringify(rest), authorizations, expiresAt: exp, address, userAgent };
 }
 
 /**
