@@ -4,13 +4,13 @@ import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { createFire, type Fire, type Fired, type Shot } from './fire.ts';
+import { createFire, inTurn, type Shot, type Side, type Turns } from './fire.ts';
 import { api, machine } from './fixture.ts';
 import { makeKeys } from './keys.ts';
 import { expectStatus, form, target } from './load.ts';
 import { prepare } from './prepare.ts';
 import { figure, median } from './report.ts';
-import { type Bench, cpuMilliseconds, gatehouseEnvironment } from './servers.ts';
+import { type Bench, gatehouseEnvironment } from './servers.ts';
 
 /** In turn: as many as a busy gateway sees at once. */
 const WARM_KEYS = 64;
@@ -18,7 +18,6 @@ const WARM_KEYS = 64;
 const COLD_KEYS = 130_000;
 /** Whose memory is measured. */
 const HOT_KEYS = 100_000;
-const WARM_UP_SECONDS = 4;
 const FORWARD_AUTH_SECRET = 'bench-secret-of-forty-characters-or-so-fwd';
 const PORTS = { koa: 4720, gatehouse: 4721, rival: 4722 };
 const RIVAL = join(import.meta.dirname, 'rivals/better-auth.js');
@@ -31,21 +30,16 @@ export const checkNames = [
 ] as const;
 type CheckName = (typeof checkNames)[number];
 
-interface Setting {
-  readonly rounds: number;
-  readonly seconds: number;
-  readonly connections: number;
-}
-
-interface Shooter {
+interface Shooter extends Side {
   readonly side: 'gatehouse' | 'koa' | 'rival';
-  readonly process: number;
-  readonly fire: Fire;
-  readonly fired: (Fired & { cpuMilliseconds: number })[];
 }
 
 /** The part of the report. */
-export async function checks(bench: Bench, names: readonly CheckName[], setting: Setting): Promise<string> {
+export async function checks(
+  bench: Bench,
+  names: readonly CheckName[],
+  setting: Turns & { connections: number },
+): Promise<string> {
   const gatehouse = await openGatehouse(bench);
   const koa = await bench.start('bench/empty-koa.ts', PORTS.koa);
   const rival = names.includes('verify of a key') ? await openRival(bench) : undefined;
@@ -72,16 +66,6 @@ export async function checks(bench: Bench, names: readonly CheckName[], setting:
   async function shooter(side: Shooter['side'], process: number, shot: Shot, port: number): Promise<Shooter> {
     const name = `${side}-${port}-${lines.length}`;
     return { side, process, fire: await createFire(shot, { ...to, port, name }), fired: [] };
-  }
-}
-
-async function inTurn(shooters: readonly Shooter[], { rounds, seconds }: Setting): Promise<void> {
-  for (let round = -1; round < rounds; round += 1) {
-    for (const { process, fire, fired } of shooters) {
-      const before = cpuMilliseconds(process);
-      const one = await fire.run(round < 0 ? WARM_UP_SECONDS : seconds);
-      if (round >= 0) fired.push({ ...one, cpuMilliseconds: (cpuMilliseconds(process) - before) / one.done });
-    }
   }
 }
 

@@ -4,6 +4,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { type Call, expectStatus, measure, target } from './load.ts';
+import { cpuMilliseconds } from './servers.ts';
 
 /** One request, again and again. */
 export interface Shot extends Call {
@@ -25,7 +26,32 @@ export interface Fire {
   run(seconds: number): Promise<Fired>;
 }
 
+/** Who is asked, and what came of it. */
+export interface Side {
+  readonly process: number;
+  readonly fire: Fire;
+  readonly fired: (Fired & { cpuMilliseconds: number })[];
+}
+
+export interface Turns {
+  readonly rounds: number;
+  readonly seconds: number;
+}
+
+const WARM_UP_SECONDS = 4;
+
 const run = promisify(execFile);
+
+/** One after the other in each round; the first one is to warm up. */
+export async function inTurn(sides: readonly Side[], { rounds, seconds }: Turns): Promise<void> {
+  for (let round = -1; round < rounds; round += 1) {
+    for (const { process, fire, fired } of sides) {
+      const before = cpuMilliseconds(process);
+      const one = await fire.run(round < 0 ? WARM_UP_SECONDS : seconds);
+      if (round >= 0) fired.push({ ...one, cpuMilliseconds: (cpuMilliseconds(process) - before) / one.done });
+    }
+  }
+}
 
 /** `name`: of the files that wrk reads. */
 export async function createFire(

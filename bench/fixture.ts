@@ -4,6 +4,9 @@ export const password = 'wide meadow under seven lanterns';
 /** Each loop of the load is a person of its own: nobody signs in thirty times at once. */
 export const people = 64;
 export const emailOf = (loop: number): string => `bench${loop % people}@example.com`;
+/** Those who have an authenticator app. */
+export const secondFactorPeople = 8;
+export const secondFactorEmailOf = (loop: number): string => `second${loop % secondFactorPeople}@example.com`;
 
 export const api = { jwt: 'https://notes.example.com', opaque: 'https://opaque.example.com' };
 

@@ -1,5 +1,6 @@
 // Measures `gatehouse user import`: accounts per second and the memory of the process, on a database of its own.
-// Writes bench/RESULTS-import.md. Usage: node bench/import.ts [records] [postgres URL of an empty database]; without one, an embedded PostgreSQL is started.
+// Writes bench/RESULTS-import.md. Usage: node bench/import.ts [records] [postgres URL of an empty database]; without one, an
+// embedded PostgreSQL is started, and with one only a line of JSON is printed, for bench/pages.ts.
 import { createWriteStream } from 'node:fs';
 import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { availableParallelism, loadavg, tmpdir } from 'node:os';
@@ -53,6 +54,9 @@ try {
     const summary = await withOrigin(origin, () => services.imports.run(input, by));
     const { user, system } = process.cpuUsage(before);
     const { size } = await stat(file);
+    const perSecond = summary.created / summary.seconds;
+    const cpuMicroseconds = (user + system) / summary.created;
+    if (url !== undefined) console.log(JSON.stringify({ perSecond, cpuMicroseconds, megabytes: most / 1e6 }));
     const [load = 0] = loadavg();
     const text = `<!-- Written by bench/import.ts -->
 # Import
@@ -62,14 +66,16 @@ try {
 | Accounts, each with address, user name, bcrypt hash and event | ${summary.created.toLocaleString('en')} |
 | Megabytes of CSV | ${(size / 1e6).toFixed(0)} |
 | Seconds | ${summary.seconds} |
-| Accounts per second | ${Math.round(summary.created / summary.seconds).toLocaleString('en')} |
-| Processor time of the process, microseconds per account | ${Math.round((user + system) / summary.created)} |
+| Accounts per second | ${Math.round(perSecond).toLocaleString('en')} |
+| Processor time of the process, microseconds per account | ${Math.round(cpuMicroseconds)} |
 | Most memory of the process, MB | ${(most / 1e6).toFixed(0)} |
 
 Node ${process.version}, ${availableParallelism()} cores with a load of ${load.toFixed(1)} on them, embedded PostgreSQL with fsync on.
 `;
-    await writeFile(join(import.meta.dirname, 'RESULTS-import.md'), text);
-    console.log(text);
+    if (url === undefined) {
+      await writeFile(join(import.meta.dirname, 'RESULTS-import.md'), text);
+      console.log(text);
+    }
   } finally {
     await close();
   }

@@ -31,10 +31,10 @@ export function report(rows: readonly Row[], setting: Setting): string {
 # Bench results
 
 Units of work per second, median (minimum to maximum) of ${setting.rounds} interleaved rounds of ${setting.seconds} s,
-${setting.connections} connections (8 for the code flow), Node ${process.version}, ${setting.cpu}.
+${setting.connections} connections (8 for code flows), Node ${process.version}, ${setting.cpu}.
 ${setting.pinned ? 'Each server alone on core 0; PostgreSQL and the load on core 1.' : 'Servers and load were not pinned to cores.'}
 Gatehouse runs with its ledger, its limits, ${setting.withRedis ? 'Redis, ' : ''}and PostgreSQL with fsync on; the bare engine is oidc-provider with its in-memory adapter,
-the same features and algorithms.
+the same features and algorithms, and no second factor: of a code flow with TOTP it has the password alone.
 
 "CPU ms" is what Gatehouse's process used of its core for one unit of work; the last column is the same ratio by processor time, which
 does not depend on who else uses the machine, nor on waiting.

@@ -1,5 +1,5 @@
 // `npm run bench`: Gatehouse beside the bare engine, an empty Koa server and better-auth, in turn, on one core; prints ratios and
-// writes bench/RESULTS.md. About ten minutes.
+// writes bench/RESULTS.md. About fifteen minutes.
 // Settings: BENCH_ROUNDS (5), BENCH_SECONDS (3), BENCH_CONNECTIONS (32), BENCH_ONLY (part of a row's name; writes nothing),
 // BENCH_PROFILE (a folder that gets the CPU profiles of Gatehouse; see bench/profile.ts),
 // BENCH_REDIS=1 (with a Redis of its own; writes bench/RESULTS-redis.md).
@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { checkNames, checks } from './checks.ts';
 import { apps, machine } from './fixture.ts';
 import { measure, target } from './load.ts';
+import { imports, pageNames, pages } from './pages.ts';
 import { prepare } from './prepare.ts';
 import { type Row, report } from './report.ts';
 import { cpuMilliseconds, gatehouseEnvironment, gatehousePaths, openBench } from './servers.ts';
@@ -33,7 +34,10 @@ try {
   const rows = await runAll();
   const checked = asked.length === 0 ? '' : await checks(bench, asked, setting);
   const cpu = cpus()[0]?.model ?? 'unknown';
-  const text = `${report(rows, { ...setting, pinned, withRedis, cpu })}\n${checked}`;
+  const shown = pageNames.filter((name) => name.includes(only));
+  const paged = shown.length === 0 ? '' : await pages(bench, shown, setting);
+  const imported = 'import'.includes(only) ? await imports(bench) : '';
+  const text = [report(rows, { ...setting, pinned, withRedis, cpu }), checked, paged, imported].join('\n');
   if (only === '')
     await writeFile(join(import.meta.dirname, withRedis ? 'RESULTS-redis.md' : 'RESULTS.md'), text);
   process.stdout.write(`\n${text}\n`);
@@ -51,10 +55,11 @@ async function runAll(): Promise<Row[]> {
 
   const rows: Row[] = [];
   for (const [name, scenario] of wanted) {
-    const flow = name === 'code flow';
-    rows.push(await compare(flow ? 'code flow without hashing' : name, scenario, gatehouse, engine, flow));
+    const flow = name.startsWith('code flow');
+    const named = name === 'code flow' ? name : `${name},`;
+    rows.push(await compare(flow ? `${named} without hashing` : name, scenario, gatehouse, engine, flow));
     if (!flow) continue;
-    rows.push(await compare('code flow with hashing', scenario, hashingGatehouse, hashingEngine, true));
+    rows.push(await compare(`${named} with hashing`, scenario, hashingGatehouse, hashingEngine, true));
   }
   return rows;
 }
@@ -107,7 +112,7 @@ async function gatehouseSide(port: number, memoryKiB: number): Promise<Measured>
     ARGON2_ITERATIONS: memoryKiB === HASHED_MEMORY_KIB ? '2' : '1',
     ...(withRedis ? { REDIS_URL: await bench.startRedis(port + 100) } : {}),
   });
-  const secrets = await prepare(environment);
+  const { authenticators, ...secrets } = await prepare(environment);
   const process = await bench.start('dist/src/main.js', port, [], environment);
-  return { process, target: target(port, connections), paths: gatehousePaths, secrets };
+  return { process, target: target(port, connections), paths: gatehousePaths, secrets, authenticators };
 }

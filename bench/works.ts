@@ -1,6 +1,7 @@
 // The work that is measured, the same for Gatehouse and for the bare engine; only the addresses of the endpoints differ.
 import { createHash, randomBytes } from 'node:crypto';
-import { apps, emailOf, machine, password } from './fixture.ts';
+import { generateSync } from 'otplib';
+import { apps, emailOf, machine, password, secondFactorEmailOf } from './fixture.ts';
 import { type Answer, expectStatus, form, type Target, type Work } from './load.ts';
 
 export interface Side {
@@ -10,6 +11,8 @@ export interface Side {
   readonly secrets: { jwt: string; opaque: string; web: string; key?: string };
   /** Who signs in; each loop is a person of its own otherwise. */
   readonly emailOf?: (loop: number) => string;
+  /** Of the authenticator apps of those who have one, by loop; undefined where there is no second factor. */
+  readonly authenticators?: readonly string[];
 }
 
 /** Makes one loop's work; what a loop needs first (a token, a refresh token) is fetched before the clock runs. */
@@ -67,6 +70,22 @@ export const scenarios: Record<string, Scenario> = {
     };
   },
 
+  async 'code flow with TOTP'(side, loop) {
+    const secret = side.authenticators?.[loop];
+    const person = secret === undefined ? side : { ...side, emailOf: secondFactorEmailOf };
+    return async () => {
+      const tokens = await signIn(person, loop, secret);
+      if (secret !== undefined && !strengthIn(tokens).includes('"mfa"')) throw new Error('no second factor');
+    };
+  },
+
+  async 'sign-in page'(side) {
+    return async () => {
+      const page = expectStatus((await openSignIn(side, new Map())).page, 200);
+      if (!page.body.includes('name="password"')) throw new Error(`no sign-in page: ${page.body}`);
+    };
+  },
+
   async JWKS(side) {
     return async () => {
       const answer = expectStatus(await side.target.send({ method: 'GET', path: side.paths.jwks }), 200);
@@ -88,14 +107,19 @@ function requestToken(side: Side, kind: 'jwt' | 'opaque'): Promise<Answer> {
   return side.target.send({ ...call, path: side.paths.token });
 }
 
+export type Cookies = Map<string, string>;
+
 interface Tokens {
   id_token?: string;
   refresh_token: string;
 }
 
-/** A whole sign-in without a session: authorize, sign-in page, password, redirect back, code exchange with PKCE. */
-async function signIn(side: Side, loop: number): Promise<Tokens> {
-  const cookies = new Map<string, string>();
+function strengthIn({ id_token = '' }: Tokens): string {
+  return Buffer.from(id_token.split('.')[1] ?? '', 'base64url').toString();
+}
+
+/** A browser that nobody is signed in with, up to the page that asks who is there. */
+async function openSignIn(side: Side, cookies: Cookies): Promise<{ page: Answer; verifier: string }> {
   const verifier = randomBytes(32).toString('base64url');
   const challenge = createHash('sha256').update(verifier).digest('base64url');
   const query = new URLSearchParams({
@@ -107,20 +131,17 @@ async function signIn(side: Side, loop: number): Promise<Tokens> {
     code_challenge_method: 'S256',
     nonce: 'n',
   });
-  const page = await follow(side, cookies, `${side.paths.authorize}?${query}`);
-  const action = /action="([^"]*\/login)"/.exec(page.body)?.[1];
-  const csrf = /name="_csrf" value="([^"]+)"/.exec(page.body)?.[1];
-  if (!action) throw new Error(`no sign-in form: ${page.body.slice(0, 300)}`);
-  const fields = { identifier: (side.emailOf ?? emailOf)(loop), password, ...(csrf ? { _csrf: csrf } : {}) };
-  const { method, headers = {}, body = '' } = form(fields);
-  const sent = await side.target.send({
-    method,
-    path: new URL(action, 'http://x').pathname,
-    headers: { ...headers, cookie: cookieHeader(cookies) },
-    body,
-  });
-  keep(cookies, sent);
-  const landed = await follow(side, cookies, pathOf(expectStatus(sent, 303)));
+  return { page: await follow(side, cookies, `${side.paths.authorize}?${query}`), verifier };
+}
+
+/**
+ * A whole sign-in without a session: authorize, sign-in page, password, a code where there is an app for it, redirect back,
+ * code exchange with PKCE.
+ */
+async function signIn(side: Side, loop: number, secret?: string): Promise<Tokens> {
+  const cookies: Cookies = new Map();
+  const { page, verifier } = await openSignIn(side, cookies);
+  const landed = await prove(side, cookies, page, { emailOf: side.emailOf ?? emailOf, loop, secret });
   const code = new URL(landed.headers.location ?? '').searchParams.get('code') ?? '';
   const exchange = form(
     { grant_type: 'authorization_code', code, redirect_uri: apps.web.redirectUri, code_verifier: verifier },
@@ -129,10 +150,57 @@ async function signIn(side: Side, loop: number): Promise<Tokens> {
   return JSON.parse(expectStatus(await side.target.send({ ...exchange, path: side.paths.token }), 200).body);
 }
 
+interface Who {
+  readonly emailOf: (loop: number) => string;
+  readonly loop: number;
+  readonly secret?: string | undefined;
+}
+
+/** From the sign-in page to wherever it leads. */
+async function prove(side: Side, cookies: Cookies, page: Answer, who: Who): Promise<Answer> {
+  const typed = { identifier: who.emailOf(who.loop), password };
+  const next = await submit(side, cookies, page, 'login', typed);
+  if (who.secret === undefined) return next;
+  return submit(side, cookies, next, 'second-factor', {
+    way: 'totp',
+    code: generateSync({ secret: who.secret }),
+  });
+}
+
+/** The cookies of a browser that is signed in, with a second factor, and looked at this page. */
+export async function signedInAt(side: Side, path: string): Promise<Cookies> {
+  const cookies: Cookies = new Map();
+  const page = await follow(side, cookies, path);
+  const [secret] = side.authenticators ?? [];
+  expectStatus(await prove(side, cookies, page, { emailOf: secondFactorEmailOf, loop: 0, secret }), 200);
+  return cookies;
+}
+
+async function submit(
+  side: Side,
+  cookies: Cookies,
+  page: Answer,
+  step: string,
+  typed: Record<string, string>,
+): Promise<Answer> {
+  const action = new RegExp(`action="([^"]*/${step})"`).exec(page.body)?.[1];
+  const csrf = /name="_csrf" value="([^"]+)"/.exec(page.body)?.[1];
+  if (!action) throw new Error(`no form for ${step}: ${page.status} ${page.body.slice(0, 300)}`);
+  const { method, headers = {}, body = '' } = form({ ...typed, ...(csrf ? { _csrf: csrf } : {}) });
+  const sent = await side.target.send({
+    method,
+    path: new URL(action, 'http://x').pathname,
+    headers: { ...headers, cookie: cookieHeader(cookies) },
+    body,
+  });
+  keep(cookies, sent);
+  return follow(side, cookies, pathOf(expectStatus(sent, 303)));
+}
+
 /** Follows redirects on the server itself; answers the page, or the redirect that leads away. */
-async function follow(side: Side, cookies: Map<string, string>, path: string): Promise<Answer> {
+async function follow(side: Side, cookies: Cookies, path: string): Promise<Answer> {
   let next = path;
-  for (let hop = 0; hop < 6; hop += 1) {
+  for (let hop = 0; hop < 8; hop += 1) {
     const headers = { cookie: cookieHeader(cookies), accept: 'text/html' };
     const answer = await side.target.send({ method: 'GET', path: next, headers });
     keep(cookies, answer);
@@ -148,7 +216,7 @@ function pathOf(answer: Answer): string {
   return `${url.pathname}${url.search}`;
 }
 
-function keep(cookies: Map<string, string>, answer: Answer): void {
+function keep(cookies: Cookies, answer: Answer): void {
   for (const line of answer.headers['set-cookie'] ?? []) {
     const [pair = ''] = line.split(';');
     const at = pair.indexOf('=');
@@ -157,6 +225,6 @@ function keep(cookies: Map<string, string>, answer: Answer): void {
   }
 }
 
-function cookieHeader(cookies: Map<string, string>): string {
+export function cookieHeader(cookies: Cookies): string {
   return [...cookies].map(([name, value]) => `${name}=${value}`).join('; ');
 }
