@@ -79,13 +79,19 @@ export async function lockLimits(trx: Db, keys: readonly string[]): Promise<void
 /** When so many were begun since then: the oldest of the last so many, after which one more may come. */
 export async function oldestOfMost(
   trx: Db,
-  limit: { by: 'recipient' | 'account_id' | 'address'; value: string; most: number },
+  limit: {
+    by: 'recipient' | 'account_id' | 'address';
+    value: string;
+    most: number;
+    /** Counted together; without any, all are. */
+    purposes?: readonly Purpose[];
+  },
   since: Date,
 ): Promise<Date | undefined> {
   const same = limit.by === 'recipient' ? 'lower(recipient) = lower(?)' : `${limit.by} = ?`;
-  const row = await trx('verifications')
-    .whereRaw(same, [limit.value])
-    .where('created_at', '>', since)
+  const begun = trx('verifications').whereRaw(same, [limit.value]).where('created_at', '>', since);
+  if (limit.purposes !== undefined) begun.whereIn('purpose', limit.purposes);
+  const row = await begun
     .orderBy('created_at', 'desc')
     .offset(limit.most - 1)
     .first('created_at');

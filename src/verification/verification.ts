@@ -56,6 +56,16 @@ const GUESSES = 5;
 const HOUR_SECONDS = 3600;
 const DAY_MILLISECONDS = 86_400_000;
 
+/**
+ * Counted apart for one recipient and account: anybody may have a mail of the last kinds sent to anybody, and must not use
+ * up with it what the owner needs to come in or back.
+ */
+const APART: readonly (readonly Purpose[])[] = [
+  ['recover'],
+  ['second-factor'],
+  ['sign-in', 'register', 'enrol-factor', 'change-email', 'change-phone'],
+];
+
 export function createVerification(deps: VerificationDeps): Verification {
   const { postgres, clock } = deps;
   const linkHash = (purpose: Purpose, token: string) =>
@@ -131,12 +141,13 @@ async function begin(deps: VerificationDeps, trx: Db, input: NewVerification): P
 async function waitFor(
   { settings }: VerificationDeps,
   trx: Db,
-  asked: { to: string; accountId: AccountId | null; address: string | null; now: Date },
+  asked: { purpose: Purpose; to: string; accountId: AccountId | null; address: string | null; now: Date },
 ): Promise<number | undefined> {
   const since = new Date(asked.now.getTime() - HOUR_SECONDS * 1000);
+  const purposes = APART.find((kinds) => kinds.includes(asked.purpose)) ?? [asked.purpose];
   const limits = [
-    { by: 'recipient', value: asked.to, most: settings.perRecipient },
-    { by: 'account_id', value: asked.accountId, most: settings.perAccount },
+    { by: 'recipient', value: asked.to, most: settings.perRecipient, purposes },
+    { by: 'account_id', value: asked.accountId, most: settings.perAccount, purposes },
     { by: 'address', value: asked.address, most: settings.perAddress },
   ] as const;
   const known = limits.flatMap(({ value, ...limit }) => (value === null ? [] : [{ ...limit, value }]));

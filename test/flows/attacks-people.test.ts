@@ -83,3 +83,30 @@ describe('a browser that somebody left open', () => {
     expect(again.html).toContain('kind=totp');
   });
 });
+
+describe('a stranger who knows the address', () => {
+  it('uses up neither the codes of the second step nor the links that lead back in', async () => {
+    const account = await person({ factor: true });
+    const [email, to] = [account.email ?? '', { purpose: 'register', channel: 'mail' } as const];
+    const { verification } = server.services;
+    const ask = (more: object) =>
+      verification.begin(undefined, {
+        ...to,
+        to: email,
+        accountId: null,
+        binding: `of a stranger ${Math.random()}`,
+        code: true,
+        template: 'register-taken',
+        locale: null,
+        values: { signInLink: server.issuer },
+        ...more,
+      });
+    for (let mail = 0; mail < 20; mail += 1) await ask({});
+    expect((await ask({ purpose: 'sign-in', accountId: account.id })).kind).toBe('limited');
+    expect((await ask({ purpose: 'second-factor', accountId: account.id })).kind).toBe('sent');
+
+    await mailbox.empty();
+    await askFor(server, email);
+    expect((await mailbox.next(email, 'recover')).link).toBeDefined();
+  });
+});

@@ -43,13 +43,13 @@ export const peopleSettings = {
       'CODES_PER_RECIPIENT',
       kind.wholeNumber(1, 1000),
       6,
-      'How many codes and links one mail address or phone number gets in an hour.',
+      'How many codes and links one mail address or phone number gets in an hour; links for a forgotten password and codes of a second step are counted apart.',
     ),
     perAccount: setting(
       'CODES_PER_ACCOUNT',
       kind.wholeNumber(1, 1000),
       12,
-      'How many codes and links are sent for one account in an hour.',
+      'How many codes and links are sent for one account in an hour; counted apart like those.',
     ),
     perAddress: setting(
       'CODES_PER_ADDRESS',
@@ -151,6 +151,14 @@ export const peopleSettings = {
       'SMS_WEBHOOK_SECRET',
       kind.webhookSecret,
       'What those text messages are signed with (Standard Webhooks).',
+    ),
+  },
+  accounts: {
+    deletionGraceDays: setting(
+      'ACCOUNT_DELETION_GRACE_DAYS',
+      kind.wholeNumber(0, 90),
+      14,
+      'How many days people have to think again after they asked for the deletion of their account.',
     ),
   },
   recovery: {
