@@ -19,6 +19,8 @@ import { compromiseRoutes } from './compromise/admin-api.ts';
 import { LEAK_REPORTS_PATH } from './compromise/compromise.ts';
 import { credentialRoutes } from './credentials/admin-api.ts';
 import { securityPages } from './credentials/self-service-pages.ts';
+import { deletionRoutes } from './deletion/admin-api.ts';
+import { deletionPages } from './deletion/pages.ts';
 import { gatewayRoutes } from './gateway/admin-api.ts';
 import { createSignInDemand } from './gateway/sign-in-demand.ts';
 import { interactionPages } from './interaction/steps.ts';
@@ -231,6 +233,7 @@ function pagesAndRoutes(services: Services): Router {
     ...outboxPages(services),
     ...recoveryPages({ ...services, ...services.credentials.passwords }),
     ...reachPages({ ...services, ...services.credentials.passwords }),
+    ...deletionPages(services),
     ...registrationPages({ registration: services.registration, signUpAt: signUpAt(config.issuer) }),
     ...invitationPages(services),
     ...profilePages(services),
@@ -279,6 +282,7 @@ export function managementRoutes(services: Services): Route[] {
     ...accountRoutes(services),
     ...credentialRoutes(services),
     ...recoveryRoutes(services),
+    ...deletionRoutes(services),
     ...clientRoutes({ ...services, audience: services.managementAudience }),
     ...apiRoutes(services),
     ...organizationRoutes(services),

@@ -15,6 +15,7 @@ import { commands as clientCommands } from './clients/commands.ts';
 import { commands as compromiseCommands } from './compromise/commands.ts';
 import { offlineCommands } from './compromise/offline-commands.ts';
 import { commands as credentialCommands } from './credentials/commands.ts';
+import { commands as deletionCommands } from './deletion/commands.ts';
 import { commands as doctorCommands } from './doctor/commands.ts';
 import type { Doctor } from './doctor/doctor.ts';
 import { commands as importCommands } from './imports/commands.ts';
@@ -43,6 +44,7 @@ const featureCommands: Command<Services>[] = [
   ...setupCommands,
   ...accountCommands,
   ...credentialCommands,
+  ...deletionCommands,
   ...recoveryCommands,
   ...importCommands,
   ...clientCommands,

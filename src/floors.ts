@@ -39,6 +39,7 @@ export const floors = {
   },
   registration: { floor: 7, is: 'Becoming an account: open, by code, by invitation.' },
   recovery: { floor: 7, is: 'A forgotten password, and new addresses and numbers.' },
+  deletion: { floor: 7, is: 'Accounts that are to be deleted: time to think it over, and the end.' },
   imports: { floor: 7, is: 'Directories of people brought along from another system.' },
   notices: {
     floor: 7,

@@ -10,6 +10,7 @@ import {
   type Devices,
   openBreachLists,
 } from './credentials/credentials.ts';
+import { createDeletion, type Deletion } from './deletion/deletion.ts';
 import type { Foundations } from './foundations.ts';
 import { createImports, type Imports } from './imports/imports.ts';
 import type { AccountId } from './lib/ids.ts';
@@ -33,6 +34,7 @@ export interface People {
   devices: Devices;
   assurance: Assurance;
   recovery: Recovery;
+  deletion: Deletion;
   registration: Registration;
   imports: Imports;
 }
@@ -136,6 +138,14 @@ export function createPeople(deps: PeopleDeps): People {
     issuer: config.issuer,
     settings: { ...config.recovery, smsCountries: config.factors.smsCountries },
   });
+  const deletion = createDeletion({
+    ...deps,
+    messages,
+    verification,
+    key: oneTimeKey,
+    issuer: config.issuer,
+    settings: config.accounts,
+  });
   const imports = createImports({ ...deps, credentials });
   createNotices({ ...deps, db: deps.postgres.db, messages, issuer: config.issuer });
   return {
@@ -146,6 +156,7 @@ export function createPeople(deps: PeopleDeps): People {
     devices,
     assurance,
     recovery,
+    deletion,
     registration,
     imports,
   };
@@ -162,7 +173,7 @@ function mustChangePassword({ passwords }: Credentials): Obstacle {
 }
 
 export function peopleJobs(people: People): Job[] {
-  const { lockout, messages, verification, credentials, devices, recovery, registration } = people;
-  const all = [lockout, messages, verification, credentials, devices, recovery, registration];
+  const { lockout, messages, verification, credentials, devices, recovery, deletion, registration } = people;
+  const all = [lockout, messages, verification, credentials, devices, recovery, deletion, registration];
   return all.flatMap((one) => one.jobs());
 }

@@ -223,6 +223,7 @@ const examples: Record<string, () => Promise<Example>> = {
   deleteAccount: async () => ({ params: await account() }),
   suspendAccount: async () => ({ params: await account(), body: { reason: 'left' } }),
   reinstateAccount: async () => ({ params: await suspended() }),
+  keepAccount: async () => ({ params: await account() }),
   getSignInState: async () => ({ params: await locked() }),
   releaseAccount: async () => ({ params: await locked() }),
   resetPassword: async () => ({ params: await account(), body: { endNow: true } }),

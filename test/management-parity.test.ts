@@ -14,6 +14,7 @@ const same: Record<string, readonly string[]> = {
   'user change': ['changeAccount'],
   'user suspend': ['suspendAccount'],
   'user reinstate': ['reinstateAccount'],
+  'user keep': ['keepAccount'],
   'user delete': ['deleteAccount'],
   'user factors': ['listFactors'],
   'user reset-factors': ['resetFactors'],

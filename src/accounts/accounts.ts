@@ -59,6 +59,10 @@ export interface Accounts {
     by: Actor,
     only?: { version?: number | undefined; guard?: AccountGuard },
   ): Promise<void>;
+  /** When it is to be removed; null: it stays. False when it was to stay anyway. Throws last_admin. */
+  setDeletion(trx: Db, id: AccountId, at: Date | null, act: Pick<Act, 'by' | 'guard'>): Promise<boolean>;
+  /** Those whose time has come. */
+  dueForDeletion(limit: number): Promise<{ id: AccountId; version: number }[]>;
   hasAny(db?: Db): Promise<boolean>;
   /** The fields that there are beside who somebody is to this server. */
   readonly profile: Profile;
@@ -144,6 +148,11 @@ export function createAccounts(given: AccountsDeps): Accounts {
       const act = { id, by, ...only };
       return commit(act, (trx) => removeIn(deps, trx, act));
     },
+    async setDeletion(trx, id, at, act) {
+      await (at === null ? hold : holdButOneAdmin)(trx, { id, ...act });
+      return store.setDeletion(trx, id, at, deps.clock.now());
+    },
+    dueForDeletion: (limit) => store.dueForDeletion(postgres.db, deps.clock.now(), limit),
     hasAny: (db = postgres.db) => store.anyAccount(db),
     profile: deps.profile,
   };

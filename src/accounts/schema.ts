@@ -30,6 +30,8 @@ export interface Account {
   profile: Readonly<Record<string, ProfileValue>>;
   /** Of the pages of this server. */
   appearance: Appearance;
+  /** Its owner wants it gone, and until then may think again; null: nobody does. */
+  deleteAt: Date | null;
   /** Grows by one with every change; a change that names it is refused when it is no longer the current one. */
   version: number;
   createdAt: Date;
@@ -132,6 +134,9 @@ export const AccountView = z
     phoneNumberVerified: z.boolean(),
     profile: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
     appearance: z.enum(appearances),
+    deleteAt: instant
+      .nullable()
+      .describe('When it will be deleted because its owner asked for that; null: nobody did.'),
     version: z.int(),
     createdAt: instant,
     updatedAt: instant,

@@ -22,6 +22,7 @@ interface AccountRow {
   phone_number_verified_at: Date | null;
   profile: Account['profile'];
   appearance: Account['appearance'];
+  delete_at: Date | null;
   version: number;
   created_at: Date;
   updated_at: Date;
@@ -59,6 +60,7 @@ const COLUMNS = [
   'a.phone_number_verified_at',
   'a.profile',
   'a.appearance',
+  'a.delete_at',
   'a.version',
   'a.created_at',
   'a.updated_at',
@@ -179,6 +181,26 @@ export async function deleteAccount(db: Db, id: AccountId): Promise<boolean> {
   return (await db('accounts').where({ id }).delete()) > 0;
 }
 
+/** False when it was to stay anyway. */
+export async function setDeletion(db: Db, id: AccountId, at: Date | null, now: Date): Promise<boolean> {
+  const change = { delete_at: at, version: db.raw('version + 1'), updated_at: now };
+  const query = db('accounts').where({ id }).update(change);
+  if (at === null) query.whereNotNull('delete_at');
+  return (await query) > 0;
+}
+
+export async function dueForDeletion(
+  db: Db,
+  now: Date,
+  limit: number,
+): Promise<{ id: AccountId; version: number }[]> {
+  return db('accounts')
+    .where('delete_at', '<=', now)
+    .orderBy('delete_at')
+    .limit(limit)
+    .select<{ id: AccountId; version: number }[]>('id', 'version');
+}
+
 /** One insert claims it. False: another account has it. */
 export async function claimIdentifier(
   db: Db,
@@ -251,6 +273,7 @@ function toAccount(row: AccountRow): Account {
     phoneNumberVerified: row.phone_number_verified_at !== null,
     profile: row.profile,
     appearance: row.appearance,
+    deleteAt: row.delete_at,
     version: row.version,
     createdAt: row.created_at,
     updatedAt: row.updated_at,

@@ -37,6 +37,11 @@ const table = {
   'recover-suspended': { values: {} },
   'recover-unknown': { values: {} },
   'new-device': { values: notice, view: 'notice' },
+  'account-deletion': {
+    values: { at: notice.at, link: 'https://id.example.com/keep-account?token=acc_8m3k.2v7x1t9c4z6r5w0n' },
+  },
+  'account-kept': { values: notice, view: 'notice' },
+  'account-exported': { values: notice, view: 'notice' },
   'account-protected': { values: notice, view: 'notice' },
   'factor-added': { values: { ...notice, kind: 'passkey' }, view: 'notice' },
   'factor-removed': { values: { ...notice, kind: 'totp' }, view: 'notice' },

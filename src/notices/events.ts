@@ -50,6 +50,8 @@ export const noticesByEvent = {
   'password.recovered': always('password-recovered'),
   'password.disabled': always('password-disabled'),
   'account.email-changed': always('address-changed'),
+  'account.deletion-cancelled': always('account-kept'),
+  'account.exported': always('account-exported'),
   'account.protected': always('account-protected'),
   'account.phone-changed': always('phone-changed'),
   'account.phone-removed': always('phone-removed'),

@@ -25,6 +25,13 @@ const FEW_CODES = 3;
 /** In the order in which they are shown. */
 export const attentions: readonly Attention[] = [
   {
+    name: 'deletion',
+    kind: 'warning',
+    icon: 'trash',
+    href: '/account/data',
+    isDue: ({ account }) => account.deleteAt !== null,
+  },
+  {
     name: 'factorDisabled',
     kind: 'warning',
     icon: 'warning',

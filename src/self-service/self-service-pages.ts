@@ -1,4 +1,5 @@
-// The pages of the account area that belong to no other feature: the way in and out, home, apps, language and appearance.
+// The pages of the account area that belong to no other feature: the way in and out, home, apps, organizations, and
+// language and appearance.
 import type { Accounts } from '../accounts/accounts.ts';
 import type { Interactions } from '../oidc/oidc.ts';
 import type { AccountArea, Page } from '../platform/http/page.ts';
@@ -7,9 +8,11 @@ import { type ActivityDeps, activityPages } from './activity.ts';
 import { appearancePages } from './appearance.ts';
 import { type AppsDeps, appPages } from './apps.ts';
 import { type HomeDeps, homePages } from './home.ts';
+import { type OrganizationPageDeps, organizationPages } from './organizations.ts';
 import { signInPages } from './sign-in.ts';
 
-export interface SelfServiceDeps extends ActivityDeps, AppsDeps, HomeDeps {
+export interface SelfServiceDeps extends ActivityDeps, AppsDeps, HomeDeps, OrganizationPageDeps {
+  organizations: AppsDeps['organizations'] & OrganizationPageDeps['organizations'];
   i18n: I18n;
   issuer: string;
   area: AccountArea;
@@ -24,5 +27,6 @@ export function selfServicePages(deps: SelfServiceDeps): Page[] {
     ...activityPages(deps),
     ...appearancePages(deps),
     ...homePages(deps),
+    ...organizationPages(deps),
   ];
 }

@@ -26,6 +26,10 @@ export const events = {
     'The mail address of before took back its change; the password, sessions, grants and tokens ended.',
   'account.phone-changed': 'The owner of an account proved a phone number.',
   'account.phone-removed': 'The owner of an account took away its phone number.',
+  'account.deletion-requested':
+    'The owner of an account asked for its deletion; it was signed out everywhere, and the details say when it will be gone.',
+  'account.deletion-cancelled': 'An account that was to be deleted stays.',
+  'account.exported': 'The owner of an account took a copy of everything that is kept about it.',
   'account.protected':
     'The owner of an account said that somebody else was in it: its other sessions, grants and tokens ended, its browsers are remembered no more, and its password has to be changed.',
   'password.rehashed':

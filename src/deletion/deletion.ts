@@ -1,0 +1,145 @@
+// Accounts whose owners want them gone: days to think it over, ways to keep them, and the end.
+import type { Account, AccountGuard, Accounts } from '../accounts/accounts.ts';
+import type { Actor, Audit } from '../audit/audit.ts';
+import { type AccountId, parseId } from '../lib/ids.ts';
+import type { Messages } from '../messages/messages.ts';
+import type { Clock } from '../platform/clock.ts';
+import type { Db, Postgres } from '../platform/database/postgres.ts';
+import { AppError } from '../platform/errors.ts';
+import type { Job } from '../platform/jobs/jobs.ts';
+import { keyedHash } from '../platform/secrets/tokens.ts';
+import type { Log } from '../platform/telemetry/log.ts';
+import type { Verification } from '../verification/verification.ts';
+
+export interface Deletion {
+  readonly graceDays: number;
+  /** Signs the account out everywhere and mails the way back. Throws last_admin. When it will be gone. */
+  request(accountId: AccountId): Promise<Date>;
+  /** Nothing when it was not to be deleted. */
+  keep(accountId: AccountId, by: Actor, guard?: AccountGuard): Promise<void>;
+  /** The account of a link that still keeps it; changes nothing. */
+  peek(token: string): Promise<Account | undefined>;
+  /** False for a link that is worth nothing any more. */
+  keepByLink(token: string): Promise<boolean>;
+  jobs(): Job[];
+}
+
+export interface DeletionDeps {
+  postgres: Postgres;
+  audit: Pick<Audit, 'record'>;
+  clock: Clock;
+  log: Log;
+  accounts: Pick<Accounts, 'find' | 'setDeletion' | 'dueForDeletion' | 'remove'>;
+  messages: Pick<Messages, 'send'>;
+  verification: Pick<Verification, 'end'>;
+  endAccountState: (trx: Db, accountId: AccountId) => Promise<void>;
+  /** The server secret 'one-time'. */
+  key: Buffer;
+  issuer: string;
+  settings: { deletionGraceDays: number };
+}
+
+export const KEEP_PATH = '/keep-account';
+const DAY_MILLISECONDS = 86_400_000;
+const BATCH = 100;
+const system: Actor = { kind: 'system', id: null };
+
+export function createDeletion(deps: DeletionDeps): Deletion {
+  const { postgres, accounts, clock } = deps;
+  const graceDays = deps.settings.deletionGraceDays;
+
+  async function peek(token: string): Promise<Account | undefined> {
+    const id = parseId('acc', token.slice(0, token.indexOf('.')));
+    const account = id && (await accounts.find(id, postgres.db));
+    if (!account?.deleteAt || tokenFor(deps, account.id, account.deleteAt) !== token) return undefined;
+    return account;
+  }
+
+  return {
+    graceDays,
+    peek,
+
+    request: (accountId) =>
+      postgres.transaction(async (trx) => {
+        const by: Actor = { kind: 'account', id: accountId };
+        const at = new Date(clock.now().getTime() + graceDays * DAY_MILLISECONDS);
+        await accounts.setDeletion(trx, accountId, at, { by });
+        await deps.verification.end(trx, { accountId });
+        await deps.endAccountState(trx, accountId);
+        await tellOwner(deps, trx, accountId, at);
+        await deps.audit.record(trx, {
+          type: 'account.deletion-requested',
+          actor: by,
+          outcome: 'success',
+          accountId,
+          details: { deleteAt: at.toISOString() },
+        });
+        return at;
+      }),
+
+    keep: (accountId, by, guard) =>
+      postgres.transaction(async (trx) => {
+        if (!(await accounts.setDeletion(trx, accountId, null, { by, guard }))) return;
+        await deps.audit.record(trx, {
+          type: 'account.deletion-cancelled',
+          actor: by,
+          outcome: 'success',
+          accountId,
+        });
+      }),
+
+    async keepByLink(token) {
+      const account = await peek(token);
+      if (account === undefined) return false;
+      await this.keep(account.id, { kind: 'account', id: account.id });
+      return true;
+    },
+
+    jobs: () => [{ name: 'accounts-deletion', everySeconds: 3600, run: (signal) => removeDue(deps, signal) }],
+  };
+}
+
+/**
+ * Kept nowhere: it is made anew from when the account is to go, and so is worth nothing once that was taken back or
+ * asked for again.
+ */
+function tokenFor({ key }: DeletionDeps, id: AccountId, at: Date): string {
+  const proof = keyedHash(key, JSON.stringify(['keep-account', id, at.toISOString()]));
+  return `${id}.${proof.toString('base64url')}`;
+}
+
+async function tellOwner(deps: DeletionDeps, trx: Db, id: AccountId, at: Date): Promise<void> {
+  const account = await deps.accounts.find(id, trx);
+  if (!account?.email) return;
+  await deps.messages.send(trx, {
+    channel: 'mail',
+    template: 'account-deletion',
+    to: account.email,
+    accountId: id,
+    locale: null,
+    values: {
+      at: at.toISOString(),
+      zone: account.zoneinfo,
+      link: `${deps.issuer}${KEEP_PATH}?token=${tokenFor(deps, id, at)}`,
+    },
+  });
+}
+
+/** One that was kept, or became the last administrator, meanwhile stays; the next run looks again. */
+async function removeDue({ accounts, log }: DeletionDeps, signal?: AbortSignal): Promise<void> {
+  const skipped = new Set<AccountId>();
+  for (;;) {
+    const due = (await accounts.dueForDeletion(BATCH + skipped.size)).filter(({ id }) => !skipped.has(id));
+    if (due.length === 0) return;
+    for (const { id, version } of due) {
+      if (signal?.aborted) return;
+      try {
+        await accounts.remove(id, system, { version });
+      } catch (error) {
+        if (!(error instanceof AppError)) throw error;
+        log.warn('an account that is to be deleted stays for now', { accountId: id, reason: error.code });
+        skipped.add(id);
+      }
+    }
+  }
+}
