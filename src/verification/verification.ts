@@ -58,12 +58,14 @@ const DAY_MILLISECONDS = 86_400_000;
 
 /**
  * Counted apart for one recipient and account: anybody may have a mail of the last kinds sent to anybody, and must not use
- * up with it what the owner needs to come in or back.
+ * up with it what the owner needs to come in or back. And whoever is told of a limit there, which counts addresses as they
+ * were typed, learns nothing of those that belong to accounts.
  */
 const APART: readonly (readonly Purpose[])[] = [
   ['recover'],
   ['second-factor'],
-  ['sign-in', 'register', 'enrol-factor', 'change-email', 'change-phone'],
+  ['sign-in'],
+  ['register', 'enrol-factor', 'change-email', 'change-phone'],
 ];
 
 export function createVerification(deps: VerificationDeps): Verification {

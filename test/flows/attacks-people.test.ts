@@ -102,11 +102,33 @@ describe('a stranger who knows the address', () => {
         ...more,
       });
     for (let mail = 0; mail < 20; mail += 1) await ask({});
-    expect((await ask({ purpose: 'sign-in', accountId: account.id })).kind).toBe('limited');
+    expect((await ask({ purpose: 'change-email' })).kind).toBe('limited');
+    expect((await ask({ purpose: 'sign-in', accountId: account.id })).kind).toBe('sent');
     expect((await ask({ purpose: 'second-factor', accountId: account.id })).kind).toBe('sent');
 
     await mailbox.empty();
     await askFor(server, email);
     expect((await mailbox.next(email, 'recover')).link).toBeDefined();
+  });
+
+  it('does not learn from the limit of one page what another knows of an account', async () => {
+    const account = await person();
+    await server.services.accounts.change(account.id, { username: 'quiet-harbour' }, operator);
+    const { codes } = server.services.credentials.factors;
+    for (let code = 0; code < 8; code += 1)
+      await codes.sendToSignIn('quiet-harbour', `binding ${code}`, null);
+
+    const begun = await server.services.verification.begin(undefined, {
+      purpose: 'register',
+      channel: 'mail',
+      to: account.email ?? '',
+      accountId: null,
+      binding: 'of a stranger who guesses whose name it is',
+      code: true,
+      template: 'register-taken',
+      locale: null,
+      values: { signInLink: server.issuer },
+    });
+    expect(begun.kind).toBe('sent');
   });
 });
