@@ -2,6 +2,7 @@
 
 import { accountSamples } from './samples/account.ts';
 import { keySamples } from './samples/keys.ts';
+import { organizationSamples } from './samples/organizations.ts';
 import { outboxSamples } from './samples/outbox.ts';
 import { registrationSamples } from './samples/registration.ts';
 import { logo, longName, type Sample } from './samples/sample.ts';
@@ -244,6 +245,7 @@ export const samples: readonly Sample[] = [
   ...signInSamples,
   ...securitySamples,
   ...keySamples,
+  ...organizationSamples,
   ...outboxSamples,
   { name: 'design', view: 'dev/design', titleKey: null, model: {}, nav: 'security', done: 'saved' },
 ];

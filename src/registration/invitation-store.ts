@@ -89,15 +89,25 @@ export async function findOpen(
   now: Date,
 ): Promise<OpenInvitation | undefined> {
   const [[column, value] = ['id', '']] = Object.entries(by);
+  return open(db, now).where(`i.${column}`, value).first();
+}
+
+const MOST_OPEN = 50;
+
+/** Those for one address, the newest first. */
+export async function listOpen(db: Db, normalized: string, now: Date): Promise<OpenInvitation[]> {
+  return open(db, now).where('i.normalized', normalized).orderBy('i.id', 'desc').limit(MOST_OPEN);
+}
+
+function open(db: Db, now: Date) {
   return db('organization_invitations as i')
     .join('organizations as o', 'o.id', 'i.organization_id')
     .leftJoin('teams as t', 't.id', 'i.team_id')
-    .where(`i.${column}`, value)
     .where('o.status', 'active')
     .whereNull('i.accepted_at')
     .whereNull('i.revoked_at')
     .where('i.expires_at', '>', now)
-    .first(
+    .select(
       'i.id',
       'i.organization_id as organizationId',
       'i.team_id as teamId',
@@ -105,6 +115,7 @@ export async function findOpen(
       't.name as teamName',
       'i.email',
       'i.normalized',
+      'i.expires_at as expiresAt',
     );
 }
 

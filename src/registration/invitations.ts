@@ -35,6 +35,10 @@ export interface Invitations {
   accept(token: string, accountId: AccountId): Promise<boolean>;
   /** By whoever it was sent to. */
   decline(token: string, accountId: AccountId): Promise<boolean>;
+  /** Those that can be accepted by the account, as it proved the address they were sent to. */
+  pendingOf(accountId: AccountId): Promise<readonly OpenInvitation[]>;
+  /** Without the link: whoever proved the address could open it. False: as above. */
+  answer(id: string, answer: 'accept' | 'decline', accountId: AccountId): Promise<boolean>;
 }
 
 export interface InvitationsDeps {
@@ -113,6 +117,28 @@ export function createInvitations(deps: InvitationsDeps): Invitations {
     return true;
   }
 
+  async function acceptFound(found: OpenInvitation | undefined, accountId: AccountId): Promise<boolean> {
+    const normalized = await deps.provedAddress(accountId);
+    if (normalized === undefined || found === undefined) return false;
+    const done = await postgres.transaction((trx) => acceptIn(trx, found.id, { accountId, normalized }));
+    // The membership stands: were this look to fail, the next one in a second brings it.
+    await deps.changes.poll().catch(() => undefined);
+    return done;
+  }
+
+  async function declineFound(found: OpenInvitation | undefined, accountId: AccountId): Promise<boolean> {
+    const normalized = await deps.provedAddress(accountId);
+    if (found === undefined || found.normalized !== normalized) return false;
+    return postgres.transaction(async (trx) => {
+      const change = { revoked_at: clock.now() };
+      const invitation = await store.changeOpen(trx, found.organizationId, found.id, change);
+      if (invitation === undefined) return false;
+      const by: Actor = { kind: 'account', id: accountId };
+      await tell(trx, 'invitation.declined', invitation, by, accountId);
+      return true;
+    });
+  }
+
   return {
     async create(organizationId, { email, teamId = null, locale = null }, by, held) {
       const address = parseEmail(email);
@@ -174,30 +200,20 @@ export function createInvitations(deps: InvitationsDeps): Invitations {
     openById: (id) => store.findOpen(db, { id }, clock.now()),
     acceptIn,
 
-    async accept(token, accountId) {
+    accept: async (token, accountId) =>
+      acceptFound(await store.findOpen(db, { link_hash: hashOf(token) }, clock.now()), accountId),
+    decline: async (token, accountId) =>
+      declineFound(await store.findOpen(db, { link_hash: hashOf(token) }, clock.now()), accountId),
+
+    async pendingOf(accountId) {
       const normalized = await deps.provedAddress(accountId);
-      const invitation = await store.findOpen(db, { link_hash: hashOf(token) }, clock.now());
-      if (normalized === undefined || invitation === undefined) return false;
-      const done = await postgres.transaction((trx) =>
-        acceptIn(trx, invitation.id, { accountId, normalized }),
-      );
-      // The membership stands: were this look to fail, the next one in a second brings it.
-      await deps.changes.poll().catch(() => undefined);
-      return done;
+      return normalized === undefined ? [] : store.listOpen(db, normalized, clock.now());
     },
 
-    async decline(token, accountId) {
-      const normalized = await deps.provedAddress(accountId);
-      const found = await store.findOpen(db, { link_hash: hashOf(token) }, clock.now());
-      if (found === undefined || found.normalized !== normalized) return false;
-      return postgres.transaction(async (trx) => {
-        const change = { revoked_at: clock.now() };
-        const invitation = await store.changeOpen(trx, found.organizationId, found.id, change);
-        if (invitation === undefined) return false;
-        const by: Actor = { kind: 'account', id: accountId };
-        await tell(trx, 'invitation.declined', invitation, by, accountId);
-        return true;
-      });
+    async answer(text, answer, accountId) {
+      const id = parseId('inv', text);
+      const found = id && (await store.findOpen(db, { id }, clock.now()));
+      return answer === 'accept' ? acceptFound(found, accountId) : declineFound(found, accountId);
     },
   };
 }

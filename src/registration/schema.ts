@@ -50,6 +50,7 @@ export interface OpenInvitation {
   readonly teamName: string | null;
   readonly email: string;
   readonly normalized: string;
+  readonly expiresAt: Date;
 }
 
 const futureInstant = z.iso.datetime({ offset: true }).transform((text) => new Date(text));
