@@ -2,9 +2,10 @@
 import { type Access, createAccess } from './access/access.ts';
 import { permissionsOfTeam } from './access/memberships.ts';
 import { createResources, type Resources } from './access/resources.ts';
-import { type Accounts, createAccounts, profileFrom } from './accounts/accounts.ts';
+import { type Account, type Accounts, createAccounts, profileFrom } from './accounts/accounts.ts';
 import { type ApiKeys, createApiKeys } from './api-keys/api-keys.ts';
 import { type Apis, createApis } from './apis/apis.ts';
+import type { Actor } from './audit/audit.ts';
 import { recordRefusedCalls } from './audit/counted.ts';
 import { auditJobs } from './audit/jobs.ts';
 import { type Authzen, createAuthzen } from './authzen/authzen.ts';
@@ -74,8 +75,11 @@ export async function createServices(config: Config, opened: Opened): Promise<Se
   };
   const endOtherState = async (trx: Db, accountId: AccountId, sessionId: string) =>
     ended.state?.endOthers(trx, accountId, sessionId);
+  const emailLeft = async (trx: Db, before: Account, by: Actor) => {
+    await people.recovery.email.left(trx, before, by);
+  };
   const profile = profileFrom(config.profile);
-  const accounts = createAccounts({ postgres, audit, clock, endAccountState, changes, profile });
+  const accounts = createAccounts({ postgres, audit, clock, endAccountState, emailLeft, changes, profile });
   const apis = createApis({ postgres, audit, changes, clock, isUsed: clientsUseApi });
   const signingKeys = createSigningKeys({
     postgres,

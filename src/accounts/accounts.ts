@@ -81,6 +81,8 @@ export interface AccountsDeps {
   clock: Clock;
   /** Ends all that the account has open, inside the transaction it is given; it lives on a higher floor. */
   endAccountState: (trx: Db, accountId: AccountId) => Promise<void>;
+  /** An address is the account's no more, by whomever; in the same transaction. */
+  emailLeft?: (trx: Db, before: Account, by: Actor) => Promise<void>;
   /** Whoever keeps in memory what an account may do hears of its change. */
   changes: Pick<Changes, 'bump' | 'poll'>;
   /** The standard fields alone unless given. */
@@ -202,6 +204,8 @@ async function changeIn(deps: WithProfile, trx: Db, change: AccountChange, act: 
   const fields = { ...wanted.fields, ...phoneAfter(before, wanted), ...(profile && { profile }) };
   await store.updateAccount(trx, id, fields, now);
   await changeIdentifiers(trx, before, wanted, now);
+  const after = await mustFind(trx, id);
+  if (before.email !== null && after.email !== before.email) await deps.emailLeft?.(trx, before, by);
   await deps.audit.record(trx, {
     type: 'account.changed',
     actor: by,
@@ -212,7 +216,7 @@ async function changeIn(deps: WithProfile, trx: Db, change: AccountChange, act: 
       ...(wanted.fields.admin !== undefined && { admin: wanted.fields.admin }),
     },
   });
-  return mustFind(trx, id);
+  return after;
 }
 
 async function changeIdentifiers(trx: Db, before: Account, wanted: ChangedFields, now: Date): Promise<void> {

@@ -22,6 +22,8 @@ export interface EmailChange {
   begin(changer: Changer, input: { email: string; locale: string }): Promise<CodeSent>;
   /** Ends every other link and code under way, and tells the old address how to take it back. */
   confirm(changer: Changer, code: string): Promise<Confirmed>;
+  /** In the transaction of any change: ends what was under way to the address, and tells it when others took it away. */
+  left(trx: Db, before: Account, by: Actor): Promise<void>;
   /** Uses nothing up. */
   peekUndo(token: string): Promise<Undoable | undefined>;
   /**
@@ -63,6 +65,13 @@ export function createEmailChange(deps: EmailChangeDeps): EmailChange {
         if (error instanceof AppError && error.code === 'identifier_taken') return { kind: 'taken' };
         throw error;
       }
+    },
+
+    async left(trx, { id: accountId, email }, actor) {
+      await deps.verification.end(trx, { accountId });
+      if (email === null || (actor.kind === 'account' && actor.id === accountId)) return;
+      const told = { channel: 'mail', template: 'email-changed', to: email, accountId } as const;
+      await deps.messages.send(trx, { ...told, locale: null, values: {} });
     },
 
     async peekUndo(token) {

@@ -132,3 +132,19 @@ describe('a stranger who knows the address', () => {
     expect(begun.kind).toBe('sent');
   });
 });
+
+describe('an administrator who gives an account another address', () => {
+  it('does so before the eyes of the one that it had, where no code works any more', async () => {
+    const account = await person();
+    const { credentials, accounts } = server.services;
+    const email = account.email ?? '';
+    await mailbox.empty();
+    await credentials.factors.codes.sendToSignIn(email, 'of the old mailbox', null);
+    const { code = '' } = await mailbox.next(email, 'sign-in-code');
+
+    await accounts.change(account.id, { email: `new-${email}`, emailVerified: true }, operator);
+    expect((await mailbox.next(email, 'email-changed')).link).toBeUndefined();
+    const proof = { accountId: null, code, binding: 'of the old mailbox', proofs: [] };
+    expect((await credentials.verify('mail-code', proof)).kind).toBe('refused');
+  });
+});
