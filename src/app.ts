@@ -53,6 +53,7 @@ import { registrationRoutes } from './registration/admin-api.ts';
 import { registrationPages } from './registration/pages.ts';
 import { invitationPages } from './registration/self-service-pages.ts';
 import { ACCOUNT_CLIENT_ID, createAccountArea, signUpAt } from './self-service/self-service.ts';
+import { dataPages } from './self-service/data.ts';
 import { selfServicePages } from './self-service/self-service-pages.ts';
 import type { Services } from './services.ts';
 import { sessionRoutes } from './sessions/admin-api.ts';
@@ -225,14 +226,11 @@ function pagesAndRoutes(services: Services): Router {
     ...securityPages({
       ...services,
       interactions: services.oidc.interactions,
-      async mustHaveFactor(accountId) {
-        const { strength, reasons } = await services.assurance.requiredFor(accountId, {});
-        return strength !== '1fa' && reasons.some((reason) => reason !== 'factors');
-      },
     }),
     ...outboxPages(services),
     ...recoveryPages({ ...services, ...services.credentials.passwords }),
     ...reachPages({ ...services, ...services.credentials.passwords }),
+    ...dataPages(services),
     ...deletionPages(services),
     ...registrationPages({ registration: services.registration, signUpAt: signUpAt(config.issuer) }),
     ...invitationPages(services),

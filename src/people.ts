@@ -89,6 +89,10 @@ export function createPeople(deps: PeopleDeps): People {
       issuer: config.issuer,
       settings: { ...config.factors, maximumConsecutiveFailures: config.lockout.maximumConsecutiveFailures },
       forgetDevices: devices.forgetAll,
+      async needsFactor(accountId) {
+        const { strength, reasons } = await assurance.requiredFor(accountId, {});
+        return strength !== '1fa' && reasons.some((reason) => reason !== 'factors');
+      },
     },
     settings: {
       ...config.passwords,

@@ -101,7 +101,7 @@ function overviewRoutes({ credentials: { factors } }: OwnFactorDeps): Route[] {
       summary: 'Remove one of your second factors; with the last one go your recovery codes.',
       params: IdParams,
       reply: { 204: z.void() },
-      errors: ['factor_not_found'],
+      errors: ['factor_not_found', 'factor_needed'],
       run: ({ params, caller }) => factors.remove(personOf(caller), params.id, caller),
     }),
   ];

@@ -233,6 +233,10 @@ export const errors = {
     status: 400,
     sentence: 'This passkey could not be added. Open the page again, and try once more or with another one.',
   },
+  factor_needed: {
+    status: 409,
+    sentence: 'The account needs a second factor, and this is the last one; add another one first.',
+  },
   factor_limit: {
     status: 409,
     sentence: 'The account has as many second factors as are allowed. Remove one first.',

@@ -29,8 +29,8 @@ async function appOf(person: Account, params: Record<string, string> = {}) {
   return { ...signedIn, app, token, call: callsBy(gatehouse, () => ({ clientId: app.client.id, token })) };
 }
 
-const signedInPerson = async () => {
-  const person = await createPerson(gatehouse.services);
+const signedInPerson = async (more: { admin?: boolean } = {}) => {
+  const person = await createPerson(gatehouse.services, more);
   return { person, ...(await appOf(person)) };
 };
 
@@ -129,6 +129,15 @@ describe('what is there', () => {
     expect((await strong('DELETE', `/me/factors/${id}`)).status).toBe(204);
     expect((await strong('DELETE', `/me/factors/${id}`)).body.code).toBe('factor_not_found');
     expect((await strong('GET', '/me/factors/recovery-codes')).body).toEqual({ left: 0, few: true });
+  });
+
+  it('stays when it is the last one of somebody who needs one', async () => {
+    const { person, call } = await signedInPerson({ admin: true });
+    const [factor] = await gatehouse.services.credentials.factors.list(person.id);
+    const refused = await call('DELETE', `/me/factors/${factor?.id}`);
+    expect([refused.status, refused.body.code]).toEqual([409, 'factor_needed']);
+    expect(await gatehouse.services.credentials.factors.list(person.id)).toHaveLength(1);
+    expect(await gatehouse.services.credentials.factors.recoveryCodes.left(person.id)).toBe(10);
   });
 
   it('of somebody else is not there', async () => {

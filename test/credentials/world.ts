@@ -127,6 +127,7 @@ export function createWorld(
       productName: 'Gatehouse',
       issuer: 'https://id.example.com',
       settings: { smsCountries: [], maximumConsecutiveFailures: 100, ...changes.factorSettings },
+      needsFactor: changes.mustHaveFactor ?? (async () => false),
       async forgetDevices(_trx, id) {
         forgotten.push(id);
       },

@@ -30,6 +30,8 @@ export interface FactorDeps {
   /** As authenticator apps show it. */
   productName: string;
   settings: FactorSettings;
+  /** Whether an account has to sign in with a second factor whatever it has set up itself; it lives on a higher floor. */
+  needsFactor: (accountId: AccountId) => Promise<boolean>;
   /** A device that was remembered in place of a factor ends with that factor. */
   forgetDevices: (trx: Db, accountId: AccountId) => Promise<unknown>;
   /** Ends all that the account has open, inside the transaction it is given; it lives on a higher floor. */

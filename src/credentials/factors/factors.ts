@@ -2,6 +2,7 @@
 import type { Actor } from '../../audit/audit.ts';
 import type { AccountId, FactorId } from '../../lib/ids.ts';
 import { parseId } from '../../lib/ids.ts';
+import type { Db } from '../../platform/database/postgres.ts';
 import { failure } from '../../platform/errors.ts';
 import type { AddedFactor, Factor, FactorKind, FactorSummary, Passkeys } from '../schema.ts';
 import { factorName } from './adding.ts';
@@ -22,7 +23,9 @@ export interface Factors {
   passkeys: Passkeys;
   /** Throws factor_not_found, and request_invalid for a name. */
   rename(accountId: AccountId, factorId: string, name: string, by: Actor): Promise<Factor>;
-  /** With the last one go the recovery codes. Throws factor_not_found. */
+  /** Whether it is the last one that works of somebody who needs one. */
+  isKept(accountId: AccountId, factorId: string): Promise<boolean>;
+  /** With the last one go the recovery codes. Throws factor_not_found, and factor_needed for one that is kept. */
   remove(accountId: AccountId, factorId: string, by: Actor): Promise<void>;
   /** For administrators: all factors and recovery codes, and everything that is signed in. */
   resetAll(accountId: AccountId, reason: string | null, by: Actor): Promise<void>;
@@ -45,6 +48,8 @@ export function createFactors(deps: FactorDeps & { totp: Totp; passkeys: Passkey
     passkeys: deps.passkeys,
     rename: async (accountId, factorId, name, by) =>
       rename(deps, { accountId, id: idOf(factorId), by }, name),
+    isKept: async (accountId, factorId) =>
+      (await deps.needsFactor(accountId)) && (await isLast(postgres.db, accountId, idOf(factorId))),
     remove: async (accountId, factorId, by) => remove(deps, { accountId, id: idOf(factorId), by }),
     resetAll: (accountId, reason, by) => resetAll(deps, accountId, reason, by),
   };
@@ -74,12 +79,21 @@ async function rename(deps: FactorDeps, { accountId, id, by }: Act, typed: strin
   });
 }
 
+/** Those that are disabled let nobody in. */
+async function isLast(db: Db, accountId: AccountId, id: FactorId): Promise<boolean> {
+  return (await store.list(db, accountId)).every((one) => one.id === id || one.disabledAt !== null);
+}
+
 async function remove(deps: FactorDeps, { accountId, id, by }: Act): Promise<void> {
+  const needsFactor = await deps.needsFactor(accountId);
   await deps.postgres.transaction(async (trx) => {
     // As when one is added: so of two at a time one sees that it is the last.
     await trx('accounts').where({ id: accountId }).forNoKeyUpdate().first('id');
+    // A sign-in without would only ask for it again, and until then the password alone would be enough to set one up.
+    const isKept = needsFactor && (await isLast(trx, accountId, id));
     const kind = await store.remove(trx, accountId, id);
     if (kind === undefined) throw failure('factor_not_found');
+    if (isKept) throw failure('factor_needed');
     if ((await store.count(trx, accountId)) === 0) await deleteCodes(trx, accountId);
     await endWhatWasBuiltOn(deps, trx, accountId);
     await deps.audit.record(trx, {

@@ -1,7 +1,7 @@
 // One second factor: its name, and its removal, which asks first.
 import { z } from 'zod';
 import type { AccountId } from '../../lib/ids.ts';
-import { failure } from '../../platform/errors.ts';
+import { AppError, failure } from '../../platform/errors.ts';
 import { accountPage, type Page, type PageResult } from '../../platform/http/page.ts';
 import type { Translate } from '../../platform/i18n.ts';
 import type { Factor } from '../schema.ts';
@@ -20,8 +20,7 @@ export function factorPages(deps: SecurityPageDeps): Page[] {
     const list = await factors.list(accountId);
     const factor = list.find((one) => one.id === id);
     if (factor === undefined) throw failure('factor_not_found');
-    const working = list.filter(({ disabledAt }) => disabledAt === null);
-    return { factor, isLast: working.every((one) => one.id === id) };
+    return { factor, isLast: list.every((one) => one.id === id || one.disabledAt !== null) };
   }
 
   async function showName(
@@ -37,11 +36,6 @@ export function factorPages(deps: SecurityPageDeps): Page[] {
       fieldErrors: { name: typed?.error ?? null },
     };
     return securityView('rename', 'security.rename.title', model, { status: typed?.status ?? 200 });
-  }
-
-  /** Whoever must have one adds another first: a sign-in without would only ask for it again. */
-  async function isKept(accountId: AccountId, isLast: boolean): Promise<boolean> {
-    return isLast && (await deps.mustHaveFactor(accountId));
   }
 
   return [
@@ -87,7 +81,7 @@ export function factorPages(deps: SecurityPageDeps): Page[] {
           name: factor.name,
           kind: kindIn(t, factor),
           isLast,
-          isKept: await isKept(accountId, isLast),
+          isKept: await factors.isKept(accountId, id),
         });
       },
     }),
@@ -99,11 +93,13 @@ export function factorPages(deps: SecurityPageDeps): Page[] {
       params: Params,
       async run({ person, params: { id } }) {
         const { accountId } = person;
-        const { isLast } = await found(accountId, id);
-        if (await isKept(accountId, isLast)) {
+        try {
+          await factors.remove(accountId, id, byThemselves(person));
+        } catch (error) {
+          // The page that asks says why, and what to do first.
+          if (!(error instanceof AppError && error.code === 'factor_needed')) throw error;
           return { kind: 'redirect', to: `${SECURITY}/factors/${id}/remove` };
         }
-        await factors.remove(accountId, id, byThemselves(person));
         return { kind: 'redirect', to: `${SECURITY}?done=factor-removed` };
       },
     }),

@@ -14,8 +14,6 @@ export interface SecurityPageDeps {
   readonly credentials: Pick<Credentials, 'factors' | 'hasPassword'>;
   readonly devices: Devices;
   readonly messages: { canSend(channel: 'mail' | 'sms'): boolean };
-  /** Whether the account has to sign in with a second factor whatever it has set up itself. */
-  readonly mustHaveFactor: (accountId: AccountId) => Promise<boolean>;
   /** Counts what was proved in this session; sessions live on a higher floor. */
   readonly interactions: {
     strengthen(
