@@ -176,6 +176,7 @@ export async function createServices(config: Config, opened: Opened): Promise<Se
     metrics,
     accounts,
     assurance: people.assurance,
+    passwords: people.credentials.passwords,
     devices: people.devices,
     organizations,
     access,

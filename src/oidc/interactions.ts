@@ -6,6 +6,7 @@ import type { Apis } from '../apis/apis.ts';
 import type { Assurance, Missing } from '../assurance/assurance.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Client } from '../clients/clients.ts';
+import type { Passwords } from '../credentials/credentials.ts';
 import type { AccountId } from '../lib/ids.ts';
 import type { Proof } from '../lib/strength.ts';
 import type { Config } from '../platform/config/schema.ts';
@@ -99,6 +100,7 @@ export interface InteractionsDeps {
   audit: Audit;
   tokens: Config['tokens'];
   cutoffs: Pick<Cutoffs, 'ofAccount'>;
+  passwords: Pick<Passwords, 'setAt'>;
   assurance: Assurance;
   devices: KnownBrowsers;
 }
@@ -192,12 +194,15 @@ async function detailsOf(
 async function pendingOf(
   interaction: Interaction,
   client: Client,
-  deps: Pick<InteractionsDeps, 'apis' | 'grantable' | 'membershipsOf' | 'assurance' | 'cutoffs' | 'provider'>,
+  deps: Pick<
+    InteractionsDeps,
+    'apis' | 'grantable' | 'membershipsOf' | 'assurance' | 'cutoffs' | 'passwords' | 'provider'
+  >,
 ): Promise<PendingInteraction> {
   const { session, lastSubmission } = interaction;
   const underWay = underWayIn(lastSubmission);
   const signingIn = underWay
-    ? { ...underWay, proofs: await stillCounting(underWay.accountId, underWay.proofs, deps) }
+    ? { ...underWay, proofs: await stillCounting(underWay, deps) }
     : (provedBy(session && (await deps.provider().Session.findByUid(session.uid))) ?? null);
   const params = stringsOf(interaction.params);
   const accountId = interaction.session?.accountId ?? null;

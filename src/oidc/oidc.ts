@@ -41,7 +41,7 @@ import { allowCaching, answerPostAsGet, isProtocolRequest } from './endpoints.ts
 import { createEngineState, type EngineState } from './engine-state.ts';
 import { createEngineEvents } from './events.ts';
 import { createHints } from './hints.ts';
-import { createInteractions, type Interactions } from './interactions.ts';
+import { createInteractions, type Interactions, type InteractionsDeps } from './interactions.ts';
 import { createLogoutSending, type SentLogout } from './logout-sending.ts';
 import { customizeJwt, noteParties, shownNow } from './notes.ts';
 import { createEnginePages } from './pages/pages.ts';
@@ -85,7 +85,7 @@ export interface Oidc {
   jobs(): Job[];
 }
 
-export interface OidcDeps {
+export interface OidcDeps extends Pick<InteractionsDeps, 'passwords'> {
   config: Config;
   postgres: Postgres;
   audit: Audit;

@@ -4,6 +4,7 @@ import type { Actor } from '../audit/audit.ts';
 import type { Credentials, Verification as Verified } from '../credentials/credentials.ts';
 import type { AccountId } from '../lib/ids.ts';
 import type { Db, Postgres } from '../platform/database/postgres.ts';
+import { AppError } from '../platform/errors.ts';
 import type { Verification } from '../verification/verification.ts';
 import type { Changer } from './schema.ts';
 
@@ -31,17 +32,25 @@ export interface PasswordChangeDeps {
 export function createPasswordChange(deps: PasswordChangeDeps): PasswordChange {
   return {
     async change({ accountId, sessionId }, { current, password, endOthers }) {
-      if (await deps.credentials.hasPassword(accountId)) {
-        const proved = await prove(deps, accountId, current ?? '');
-        if (proved.kind !== 'ok') return proved;
+      const proved = (await deps.credentials.hasPassword(accountId))
+        ? await prove(deps, accountId, current ?? '')
+        : undefined;
+      if (proved !== undefined && proved.kind !== 'ok') return proved;
+      try {
+        await deps.postgres.transaction(async (trx) => {
+          const by: Actor = { kind: 'account', id: accountId };
+          // Before the password, which ends them as well: a reset by a link takes its locks in this order.
+          await deps.verification.end(trx, { accountId });
+          const provedAt = proved && { provedAt: new Date(proved.proof.at) };
+          const options = { keepSessions: true, ...provedAt };
+          await deps.credentials.setPassword(accountId, password, by, trx, options);
+          if (endOthers) await deps.endOtherState(trx, accountId, sessionId);
+        });
+      } catch (error) {
+        // Somebody else has replaced it since: the one that was typed is not the present one any more.
+        if (error instanceof AppError && error.code === 'version_conflict') return { kind: 'refused' };
+        throw error;
       }
-      await deps.postgres.transaction(async (trx) => {
-        const by: Actor = { kind: 'account', id: accountId };
-        // Before the password, which ends them as well: a reset by a link takes its locks in this order.
-        await deps.verification.end(trx, { accountId });
-        await deps.credentials.setPassword(accountId, password, by, trx, { keepSessions: true });
-        if (endOthers) await deps.endOtherState(trx, accountId, sessionId);
-      });
       return { kind: 'ok' };
     },
   };

@@ -21,7 +21,7 @@ const earlier = (more: Partial<SigningIn> = {}): SigningIn => ({
 /** Nothing is missing of two proofs. */
 function finish(
   given: { accountId?: string; proof: Proof; prompt: string; before?: SigningIn },
-  world: { notBefore?: Date; remembered?: boolean } = {},
+  world: { notBefore?: Date; passwordSet?: Date; remembered?: boolean } = {},
 ) {
   const required = {
     strength: '2sv',
@@ -37,6 +37,7 @@ function finish(
   const deps = {
     assurance,
     cutoffs: { ofAccount: async () => world.notBefore },
+    passwords: { setAt: async () => world.passwordSet },
     devices: { cookie: { read: () => 'x' }, isRemembered: async () => world.remembered === true },
   } as unknown as FinishingDeps;
   const { accountId = ada, ...rest } = given;
@@ -94,6 +95,18 @@ describe('a proof', () => {
     const underWay = earlier({ isAnew: true });
     const done = await finish({ proof: proof('totp'), prompt: 'second_factor', before: underWay }, world);
     expect(done).toMatchObject({ kind: 'under_way', signingIn: { proofs: [proof('totp')] } });
+  });
+
+  it('by a password that has been replaced since is worth nothing, except in the session that was kept', async () => {
+    const world = { passwordSet: new Date(800_000) };
+    expect(await finish({ proof: proof('password', 700_000), prompt: 'login' }, world)).toEqual({
+      kind: 'worthless',
+    });
+    const underWay = earlier({ isAnew: true });
+    const done = await finish({ proof: proof('totp'), prompt: 'second_factor', before: underWay }, world);
+    expect(done).toMatchObject({ kind: 'under_way', signingIn: { proofs: [proof('totp')] } });
+    const kept = await finish({ proof: proof('totp'), prompt: 'second_factor', before: earlier() }, world);
+    expect(kept).toMatchObject({ kind: 'complete' });
   });
 
   it('of the second of a new password gets the next one', async () => {

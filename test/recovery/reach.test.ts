@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { Account } from '../../src/accounts/accounts.ts';
 import { reachPages } from '../../src/recovery/self-service-pages.ts';
 import type { Shown } from '../support/browser.ts';
+import { addAuthenticator, codeOf } from '../support/factors.ts';
 import { useGatehouse } from '../support/gatehouse.ts';
 import { useMailbox } from '../support/mailbox.ts';
 import { createPerson, password } from '../support/people.ts';
@@ -45,6 +46,33 @@ describe('a new password in place of a known one', () => {
     expect((await browser.open(at('/account'))).url).toBe(at('/account'));
     expect((await other.browser.open(at('/account'))).url).toContain('/interaction/');
     expect(await canSignIn(server, account, newPassword)).toBe(true);
+  });
+
+  it('of two at once is the first one; the second is told that the present one is another', async () => {
+    const account = await person();
+    const change = (next: string) =>
+      server.services.recovery.password.change(
+        { accountId: account.id, sessionId: '' },
+        { current: password, password: next, endOthers: false },
+      );
+    const done = await Promise.all([change(newPassword), change(`${newPassword} again`)]);
+    expect(done.map(({ kind }) => kind).sort()).toEqual(['ok', 'refused']);
+  });
+
+  it('ends a sign-in that has got no further than the old one, also when the others stay', async () => {
+    const account = await person();
+    await addAuthenticator(server.services, account);
+    const underWay = browserOf(server);
+    const login = await underWay.open(at('/account'));
+    const asked = await underWay.submit(login, { identifier: account.email ?? '', password }, '/login');
+    expect(asked.forms.some(({ action }) => action.endsWith('/second-factor'))).toBe(true);
+    await server.services.recovery.password.change(
+      { accountId: account.id, sessionId: '' },
+      { current: password, password: newPassword, endOthers: false },
+    );
+    const after = await underWay.submit(asked, { code: await codeOf(account) }, '/second-factor');
+    expect(after.url).toContain('/interaction/');
+    expect(after.forms.some(({ action }) => action.endsWith('/login'))).toBe(true);
   });
 
   it('leaves the others when that is not asked for', async () => {

@@ -37,6 +37,8 @@ export interface Passwords {
   discard(trx: Db, accountId: AccountId): Promise<void>;
   /** A hash of another system, in the form in which it is kept; docs/import.md lists what is known. */
   readForeign(hash: string): ForeignHash;
+  /** When the present one was set; undefined when there is none. */
+  setAt(accountId: AccountId): Promise<Date | undefined>;
   /** A password as it is, whatever it is: nobody is asked for another one here. */
   hash(password: string): Promise<{ hash: string; short: boolean }>;
   /** Of accounts that are new in this transaction; told with them. */
@@ -65,6 +67,8 @@ export function createPasswords(deps: PasswordsDeps): Passwords {
   const { postgres } = deps;
   return {
     limitsFor: (accountId) => deps.checking.limitsFor(accountId),
+
+    setAt: (accountId) => store.readSetAt(postgres.db, accountId),
 
     async mustChange(accountId) {
       const standing = await store.readStanding(postgres.db, accountId);

@@ -200,6 +200,11 @@ export async function requireChange(db: Db, accountId: AccountId, reason: string
   return (await db('passwords').where({ account_id: accountId }).update({ change_required: reason })) > 0;
 }
 
+export async function readSetAt(db: Db, accountId: AccountId): Promise<Date | undefined> {
+  const row = await db('passwords').where({ account_id: accountId }).first('set_at');
+  return row?.set_at;
+}
+
 export async function readHash(db: Db, accountId: AccountId): Promise<string | undefined> {
   const row = await db('passwords').where({ account_id: accountId }).first('hash');
   return row?.hash;

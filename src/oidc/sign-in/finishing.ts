@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Assurance } from '../../assurance/assurance.ts';
 import type { Client } from '../../clients/clients.ts';
-import type { Devices } from '../../credentials/credentials.ts';
+import type { Devices, Passwords } from '../../credentials/credentials.ts';
 import { parseId } from '../../lib/ids.ts';
 import { type Proof, strengthOf } from '../../lib/strength.ts';
 import type { Cutoffs } from '../cutoffs.ts';
@@ -48,6 +48,7 @@ export type Progress =
 export interface FinishingDeps {
   assurance: Pick<Assurance, 'missing' | 'requiredFor'>;
   cutoffs: Pick<Cutoffs, 'ofAccount'>;
+  passwords: Pick<Passwords, 'setAt'>;
   devices: KnownBrowsers;
 }
 
@@ -60,7 +61,8 @@ export async function afterProof(
 ): Promise<Progress> {
   const { proof, remember } = proved;
   const id = parseId('acc', proved.accountId);
-  const [counted] = id === undefined ? [] : await stillCounting(id, [proof], deps);
+  const [counted] =
+    id === undefined ? [] : await stillCounting({ accountId: id, proofs: [proof], isAnew: true }, deps);
   if (id === undefined || counted === undefined) return { kind: 'worthless' };
   const base = baseOf(proved, situation);
   const proofs = withProof(base?.proofs ?? [], counted);
@@ -112,23 +114,27 @@ async function progressOf(
   const ask = askIn(params, client);
   const { accountId, isAnew } = signingIn;
   // A session that is there has outlived whatever ended others.
-  const proofs = isAnew ? await stillCounting(accountId, signingIn.proofs, deps) : signingIn.proofs;
+  const proofs = isAnew ? await stillCounting(signingIn, deps) : signingIn.proofs;
   const missing = await deps.assurance.missing(accountId, proofs, ask);
   if (missing !== undefined) return { kind: 'under_way', signingIn: { ...signingIn, proofs } };
   const dated = isAnew ? await inTheirSecond(accountId, proofs, deps) : proofs;
   return { kind: 'complete', signingIn: { ...signingIn, proofs: dated } };
 }
 
-type Ended = Pick<FinishingDeps, 'cutoffs'>;
+type Ended = Pick<FinishingDeps, 'cutoffs' | 'passwords'>;
 
-/** Without what was proved before a new password was set, or all of the account was ended. */
+/**
+ * Without what was proved before all of the account was ended, and without a password that is no more: whoever knew it and
+ * has got no further is out, also when its owner kept what was open. In a session that was kept it goes on counting.
+ */
 export async function stillCounting(
-  accountId: string,
-  proofs: readonly Proof[],
-  { cutoffs }: Ended,
+  { accountId, proofs, isAnew }: Pick<SigningIn, 'accountId' | 'proofs' | 'isAnew'>,
+  { cutoffs, passwords }: Ended,
 ): Promise<Proof[]> {
-  const notBefore = (await cutoffs.ofAccount(accountId))?.getTime() ?? 0;
-  return proofs.filter(({ at }) => at >= notBefore);
+  const ended = (await cutoffs.ofAccount(accountId))?.getTime() ?? 0;
+  const passwordSet = (isAnew && (await passwords.setAt(accountId))?.getTime()) || 0;
+  const notBefore = ({ method }: Proof) => (method === 'password' ? Math.max(ended, passwordSet) : ended);
+  return proofs.filter((proof) => proof.at >= notBefore(proof));
 }
 
 /**
@@ -139,7 +145,7 @@ export async function stillCounting(
 async function inTheirSecond(
   accountId: string,
   proofs: readonly Proof[],
-  { cutoffs }: Ended,
+  { cutoffs }: Pick<FinishingDeps, 'cutoffs'>,
 ): Promise<Proof[]> {
   const next = Math.ceil(((await cutoffs.ofAccount(accountId))?.getTime() ?? 0) / 1000) * 1000;
   return proofs.map((proof) => ({ ...proof, at: Math.max(proof.at, next) }));
