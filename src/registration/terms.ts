@@ -10,6 +10,8 @@ export interface Terms {
   isMissing(accountId: AccountId): Promise<boolean>;
   /** Those that hold. Once more is no change. */
   accept(accountId: AccountId, trx?: Db): Promise<void>;
+  /** Which versions this account accepted, the oldest first. */
+  acceptedBy(accountId: AccountId): Promise<{ version: string; acceptedAt: Date }[]>;
 }
 
 export function createTerms(deps: {
@@ -40,6 +42,14 @@ export function createTerms(deps: {
 
   return {
     current,
+    async acceptedBy(accountId) {
+      const rows = await postgres
+        .db('terms_acceptances')
+        .where({ account_id: accountId })
+        .orderBy('accepted_at')
+        .select<{ version: string; accepted_at: Date }[]>('version', 'accepted_at');
+      return rows.map((row) => ({ version: row.version, acceptedAt: row.accepted_at }));
+    },
     async isMissing(accountId) {
       if (current === undefined) return false;
       const accepted = { account_id: accountId, version: current.version };

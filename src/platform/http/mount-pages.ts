@@ -1,4 +1,5 @@
 // The pipeline of pages, the same for every page: limit, path and query, form, cross-site checks, run, render.
+import { Readable } from 'node:stream';
 import type { Router } from '@koa/router';
 import type { Context } from 'koa';
 import type { z } from 'zod';
@@ -9,7 +10,7 @@ import type { Csrf } from './csrf.ts';
 import { parsePart, readForm, readQuery, refuseNullBytes } from './input.ts';
 import { takeFromLimit } from './limit.ts';
 import { keepLook } from './look.ts';
-import type { AccountArea, AccountSection, Page, PageInput, Person } from './page.ts';
+import type { AccountArea, AccountSection, Page, PageInput, PageResult, Person } from './page.ts';
 import type { PageRenderer, PageView } from './render-page.ts';
 import { requestOf } from './request-id.ts';
 import type { Site } from './site.ts';
@@ -69,6 +70,7 @@ function pipeline(page: Page, { readable, sections }: Mounted, deps: PageDeps) {
     const result = await page.run({ params, query, ...form, ...spoken, ...who, carried, ctx });
     if (result.kind === 'redirect') redirect(ctx, result.to, deps.site);
     for (const one of result.kind === 'redirect' ? (result.carry ?? []) : []) deps.carrier.put(ctx, one);
+    if (result.kind === 'download') download(ctx, result);
     if (result.kind !== 'view') return;
     if (person) keepLook(ctx, { theme: person.theme, locale: person.locale ?? undefined }, deps.site);
     const around = person && {
@@ -173,6 +175,15 @@ function redirect(ctx: Context, to: string, site: Site): void {
   // In this order: Koa turns the status to 204 when the body is taken away.
   ctx.body = null;
   ctx.status = 303;
+}
+
+/** What fails before the first part is answered like any failure; afterwards the connection breaks off. */
+function download(ctx: Context, file: Extract<PageResult, { kind: 'download' }>): void {
+  ctx.set('Cache-Control', 'no-store');
+  ctx.status = 200;
+  ctx.type = file.type;
+  ctx.attachment(file.name);
+  ctx.body = Readable.from(file.parts);
 }
 
 /** A path of this site or a full address; anything else is a mistake of ours and fails loudly. */

@@ -18,6 +18,8 @@ export type PageResult =
   | ({ kind: 'view' } & PageView)
   /** Always 303, so that no browser repeats a posted secret elsewhere (RFC 9700 §4.12). A path gets the base path. */
   | { kind: 'redirect'; to: string; carry?: readonly Carried[] }
+  /** A file that the browser saves; its parts are sent as they come. */
+  | { kind: 'download'; name: string; type: string; parts: AsyncIterable<string> }
   /** The step wrote the answer itself. */
   | { kind: 'answered' };
 
