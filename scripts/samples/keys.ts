@@ -1,7 +1,7 @@
 // The pages of one's own API keys in their states.
 import { longName, type Sample } from './sample.ts';
 
-const beginning = 'gth_01kb2m3n4p5q6r7s8t9v0w1x2y_…';
+const beginning = 'gth_01kb2m3n4p5q6r7s8t9v0w1x2y_';
 const good = { kind: 'good', text: 'Works' };
 const entry = {
   name: 'Backup at home',

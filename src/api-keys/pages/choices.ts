@@ -15,17 +15,19 @@ export interface Choice {
 
 export interface ChoiceGroup {
   /** The API; undefined for what belongs to none. */
-  readonly api: Pick<Api, 'name' | 'audience'> | undefined;
+  readonly api: Pick<Api, 'name' | 'audience' | 'system'> | undefined;
   readonly choices: readonly Choice[];
 }
 
 /** `only`: the audiences that the key above is for; null: all. */
 export function choicesIn(
   held: PermissionSet,
-  apis: readonly Pick<Api, 'id' | 'name' | 'audience' | 'permissions'>[],
+  apis: readonly Pick<Api, 'id' | 'name' | 'audience' | 'permissions' | 'system'>[],
   only: readonly string[] | null,
 ): ChoiceGroup[] {
   const ofApis = apis
+    // What programs are mostly for comes before the management of this server.
+    .toSorted((one, other) => Number(one.system) - Number(other.system))
     .filter(({ audience }) => only === null || only.includes(audience))
     .map((api) => ({
       api,

@@ -25,6 +25,9 @@ const id = z.string().max(64).optional().catch(undefined);
 const Query = z.object({ parent: id, in: id });
 const Form = z.record(z.string(), z.string());
 
+/** So many permissions are shown without being asked for. */
+const SHORT = 8;
+
 type Typed = Readonly<Record<string, string>>;
 
 /** For whom, and out of what. */
@@ -149,7 +152,10 @@ async function show(
     addresses: typed.addresses ?? '',
     groups: groups.map(({ api, choices }) => ({
       name: api?.name ?? t('keys.permissions.other'),
-      isOpen: groups.length === 1 || choices.some(({ value }) => picked.includes(value)),
+      isOpen:
+        groups.length === 1 ||
+        (api?.system === false && choices.length <= SHORT) ||
+        choices.some(({ value }) => picked.includes(value)),
       choices: choices.map(({ value, permission, sentence }) => {
         count += 1;
         return {

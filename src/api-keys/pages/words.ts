@@ -16,7 +16,7 @@ export interface Telling extends KeyInput {
 }
 
 /** Its secret begins with it; nothing of the secret itself is known to anybody any more. */
-export const beginningOf = ({ id }: Pick<KnownKey, 'id'>): string => `gth_${id.slice('key_'.length)}_…`;
+export const beginningOf = ({ id }: Pick<KnownKey, 'id'>): string => `gth_${id.slice('key_'.length)}_`;
 
 export function badgeOf(key: ShownKey, { t, now }: Pick<Telling, 't' | 'now'>) {
   const state = stateOf(key, now);
