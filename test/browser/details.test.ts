@@ -56,7 +56,7 @@ describe.skipIf(needs('chromium'))('a browser at a running server', () => {
   it('tells password managers what each field is', async () => {
     const { page, close } = await chromium.open();
     await page.goto(world().authorizeUrl());
-    expect(await page.locator('#identifier').getAttribute('autocomplete')).toBe('username');
+    expect(await page.locator('#identifier').getAttribute('autocomplete')).toBe('username webauthn');
     expect(await page.locator('#password').getAttribute('autocomplete')).toBe('current-password');
     await close();
   });
