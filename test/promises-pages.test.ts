@@ -55,7 +55,7 @@ describe('a new server', () => {
     const { issuer, services } = gatehouse;
     expect(services.config.registration.mode).toBe('closed');
     expect((await createBrowser(issuer).open('/sign-up')).status).toBe(403);
-    const discovery = await (await fetch(`${issuer}/.well-known/openid-configuration`)).json();
+    const discovery = await jsonAt('/.well-known/openid-configuration');
     expect(discovery.prompt_values_supported).not.toContain('create');
     const login = await createBrowser(issuer).open('/account');
     expect(login.html).not.toMatch(/sign-up|register/);
@@ -130,6 +130,16 @@ describe('forms', () => {
     }
   });
 });
+
+interface Published {
+  readonly prompt_values_supported?: readonly string[];
+  readonly keys?: readonly { kid: string }[];
+}
+
+async function jsonAt(path: string): Promise<Published> {
+  const response = await fetch(`${gatehouse.issuer}${path}`);
+  return (await response.json()) as Published;
+}
 
 const all = { limit: 100, cursor: null };
 
@@ -225,7 +235,7 @@ describe('sign-in', () => {
   it('E5 keys rotate, requests are limited, and only https is spoken beyond this machine', async () => {
     const { services, issuer } = gatehouse;
     const published = async (): Promise<string[]> =>
-      (await (await fetch(`${issuer}/jwks`)).json()).keys.map(({ kid }: { kid: string }) => kid);
+      (await jsonAt('/jwks')).keys?.map(({ kid }) => kid) ?? [];
     const before = await published();
     await services.signingKeys.rotate({ force: true }, operator);
     await vi.waitFor(async () => expect(await published()).not.toEqual(before));
