@@ -1,5 +1,5 @@
 // The pages of one's own API keys: what may be chosen, what is shown once, and that nothing gets around the rules of keys.
-import { beforeAll, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type ApiKeys, asOperator } from '../../src/api-keys/api-keys.ts';
 import { type Browser, createBrowser, type Shown } from '../support/browser.ts';
 import { useGatehouse } from '../support/gatehouse.ts';
@@ -71,6 +71,8 @@ describe('the pages of API keys', () => {
   beforeAll(async () => {
     await createApi(server.services, { audience: AUDIENCE });
   });
+
+  afterEach(() => vi.restoreAllMocks());
 
   it('offers one thing to do where there is no key yet', async () => {
     const { browser } = await somebody();
@@ -186,6 +188,26 @@ describe('the pages of API keys', () => {
     const done = await who.browser.submit(sure, {}, '/revoke');
     expect(done.html).toContain('The key works no more.');
     expect([await works(secret), await works(below.secret)]).toEqual([false, false]);
+  });
+
+  it('asks anew who one is before a key is made, gets a new secret or works again, and not to stop one', async () => {
+    const who = await somebody();
+    const { id, secret } = await keyFor(who.person.id);
+    const open = await who.browser.open(`${KEYS}/new`);
+    const rotation = await who.browser.open(`${KEYS}/${id}/rotate`);
+    const now = Date.now();
+    vi.spyOn(Date, 'now').mockImplementation(() => now + 11 * 60_000);
+    const asksAnew = (shown: Shown) =>
+      expect(shown.forms.some(({ action }) => /\/login$/.test(action))).toBe(true);
+    asksAnew(await who.browser.open(`${KEYS}/new`));
+    asksAnew(await who.browser.submit(open, { name: 'X', life: '90', ...boxOf(open, 'notes:read') }, '/new'));
+    asksAnew(await who.browser.submit(rotation, { overlap: '0' }, '/rotate'));
+    expect(await keysOf(who.person.id)).toHaveLength(1);
+    expect(await works(secret)).toBe(true);
+    const off = await who.browser.submit(await who.browser.open(`${KEYS}/${id}`), {}, '/disable');
+    expect(await works(secret)).toBe(false);
+    asksAnew(await who.browser.submit(off, {}, '/enable'));
+    expect(await works(secret)).toBe(false);
   });
 
   it('shows and changes nothing of anybody else', async () => {
