@@ -37,6 +37,13 @@ const guardOf =
   (account) =>
     refuseAdminAccount(account, permissions);
 
+const reach = ['email', 'emailVerified', 'phoneNumber', 'phoneNumberVerified'] as const;
+
+/** One's own are changed with a recent sign-in, on the account pages: this would be the way around it. */
+function refuseOwnReach(body: Readonly<Record<string, unknown>>): void {
+  if (reach.some((name) => body[name] !== undefined)) throw failure('permission_denied');
+}
+
 export interface AccountRouteDeps {
   accounts: Accounts;
   /** Roles live on a higher floor: throws when those of the account let it do what the caller may not. */
@@ -136,6 +143,7 @@ export function accountRoutes({ accounts, access }: AccountRouteDeps): Route[] {
       async run({ params, body, caller, version }) {
         const { id } = await toChange(params.id, caller);
         if (body.admin !== undefined) needAdmin(caller.permissions);
+        if (id === caller.accountId) refuseOwnReach(body);
         refuseOthersFields(body.profile);
         return shown(await accounts.change(id, { ...body, version }, caller, guardOf(caller)));
       },

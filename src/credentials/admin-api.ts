@@ -4,7 +4,7 @@ import { type Account, type Accounts, refuseAdminAccount } from '../accounts/acc
 import { instant } from '../lib/instant.ts';
 import type { Lockout } from '../lockout/lockout.ts';
 import { IdParams } from '../platform/api/pages.ts';
-import { type Route, route } from '../platform/api/route.ts';
+import { type Caller, type Route, route } from '../platform/api/route.ts';
 import { failure } from '../platform/errors.ts';
 import type { Credentials } from './credentials.ts';
 import { FactorsView, factorView } from './factor-view.ts';
@@ -24,6 +24,8 @@ export interface CredentialRouteDeps {
   accounts: Accounts;
   credentials: Credentials;
   lockout: Lockout;
+  /** Roles live on a higher floor: throws when those of the account let it do what the caller may not. */
+  access: { refuseStronger(subject: { kind: 'account'; id: string }, caller: Caller): Promise<void> };
 }
 
 export function credentialRoutes(deps: CredentialRouteDeps): Route[] {
@@ -33,9 +35,17 @@ export function credentialRoutes(deps: CredentialRouteDeps): Route[] {
     return account;
   }
 
+  /** Or whoever may only help others in could help themselves into the account of somebody who may do more. */
+  async function toHelp(id: string, caller: Caller): Promise<Account> {
+    const account = await found(id);
+    refuseAdminAccount(account, caller.permissions);
+    await deps.access.refuseStronger({ kind: 'account', id: account.id }, caller);
+    return account;
+  }
+
   return [
     ...ownFactorRoutes(deps),
-    ...factorRoutes(deps, found),
+    ...factorRoutes(deps, { found, toHelp }),
     route({
       operation: 'getSignInState',
       method: 'GET',
@@ -63,9 +73,8 @@ export function credentialRoutes(deps: CredentialRouteDeps): Route[] {
       reply: { 200: Released },
       errors: ['account_not_found'],
       async run({ params, caller }) {
-        const account = await found(params.id);
-        // Or whoever may only help others in could have the password of an administrator guessed without a pause.
-        refuseAdminAccount(account, caller.permissions);
+        // Or the password of an administrator could be guessed without a pause.
+        const account = await toHelp(params.id, caller);
         return { released: await releaseAccount(deps, account, caller) };
       },
     }),
@@ -85,8 +94,7 @@ export function credentialRoutes(deps: CredentialRouteDeps): Route[] {
       },
       errors: ['account_not_found'],
       async run({ params, body, caller }) {
-        const account = await found(params.id);
-        refuseAdminAccount(account, caller.permissions);
+        const account = await toHelp(params.id, caller);
         const options = { keepSessions: body.keepSessions === true };
         const { passwords } = deps.credentials;
         return { required: await passwords.requireChange(account.id, 'admin', caller, options) };
@@ -112,7 +120,13 @@ export function credentialRoutes(deps: CredentialRouteDeps): Route[] {
 /** Which factors an account has, and their end where a person lost them all. */
 function factorRoutes(
   { credentials: { factors } }: CredentialRouteDeps,
-  found: (id: string) => Promise<Account>,
+  {
+    found,
+    toHelp,
+  }: {
+    found: (id: string) => Promise<Account>;
+    toHelp: (id: string, caller: Caller) => Promise<Account>;
+  },
 ): Route[] {
   return [
     route({
@@ -143,8 +157,7 @@ function factorRoutes(
       reply: { 204: z.void() },
       errors: ['account_not_found'],
       async run({ params, body, caller }) {
-        const account = await found(params.id);
-        refuseAdminAccount(account, caller.permissions);
+        const account = await toHelp(params.id, caller);
         // One's own are changed with a recent sign-in, under /me: this would be the way around it.
         if (account.id === caller.accountId) throw failure('permission_denied');
         await factors.resetAll(account.id, body.reason, caller);
