@@ -1,4 +1,5 @@
 // Accounts whose owners want them gone: days to think it over, ways to keep them, and the end.
+import { timingSafeEqual } from 'node:crypto';
 import type { Account, AccountGuard, Accounts } from '../accounts/accounts.ts';
 import type { Actor, Audit } from '../audit/audit.ts';
 import { type AccountId, parseId } from '../lib/ids.ts';
@@ -51,8 +52,10 @@ export function createDeletion(deps: DeletionDeps): Deletion {
   async function peek(token: string): Promise<Account | undefined> {
     const id = parseId('acc', token.slice(0, token.indexOf('.')));
     const account = id && (await accounts.find(id, postgres.db));
-    if (!account?.deleteAt || tokenFor(deps, account.id, account.deleteAt) !== token) return undefined;
-    return account;
+    if (!account?.deleteAt) return undefined;
+    const expected = Buffer.from(tokenFor(deps, account.id, account.deleteAt));
+    const given = Buffer.from(token);
+    return given.length === expected.length && timingSafeEqual(given, expected) ? account : undefined;
   }
 
   return {
