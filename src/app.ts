@@ -249,16 +249,7 @@ function pagesAndRoutes(services: Services): Router {
     }),
   ];
   const formLimitBytes = config.http.bodyLimitBytes;
-  mountPages(router, pages, {
-    site,
-    limits,
-    csrf,
-    carrier,
-    i18n,
-    renderer,
-    formLimitBytes,
-    account,
-  });
+  mountPages(router, pages, { site, limits, csrf, carrier, i18n, renderer, formLimitBytes, account });
   // A protocol of its own, with a specification of its own: not in the document of the management API.
   const decisions = authzenRoutes({ authzen: services.authzen, issuer: config.issuer });
   mountRoutes(router, [...api.routes, ...decisions, ...keyAuthRoutes(services)], {
