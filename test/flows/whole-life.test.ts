@@ -130,6 +130,42 @@ describe.skipIf(needs('chromium'))('somebody at a browser', () => {
     await tab.close();
   }, 120_000);
 
+  it('a code by text message is a second step, and is spared where a browser was remembered', async () => {
+    const email = 'simon@example.com';
+    const phone = '+436641234567';
+    const account = await gatehouse.services.accounts.create({ email, locale: 'de' }, operator);
+    await gatehouse.services.credentials.setPassword(account.id, password, operator);
+    const [here, there] = [await chromium.open(german), await chromium.open(german)];
+    const at = walker(here, 'text messages, without scripts');
+    await at.go('/account/security');
+    await at.fill({ identifier: email, password });
+    await at.follow('/account/security/codes/sms');
+    await at.fill({ to: 'no number' });
+    expect(await here.page.locator('#to-error').count()).toBe(1);
+    await at.fill({ to: phone });
+    await at.fill({ code: (await mailbox.next(phone)).code ?? '' });
+    expect(await here.page.locator('li code').count()).toBe(10);
+
+    const elsewhere = walker(there, 'remembered, without scripts');
+    await elsewhere.go('/account');
+    await elsewhere.fill({ identifier: email, password });
+    if ((await there.page.locator('#code').count()) === 0) await elsewhere.press('/second-factor/send');
+    await there.page.check('[name=remember]');
+    await elsewhere.fill({ code: (await mailbox.next(phone)).code ?? '' });
+    expect(elsewhere.path()).toBe('/account');
+    await elsewhere.press('/sign-out');
+    await elsewhere.go('/account');
+    await elsewhere.fill({ identifier: email, password });
+    expect(elsewhere.path()).toBe('/account');
+    await elsewhere.go('/account/security');
+    await elsewhere.press('/account/security/browsers');
+    await elsewhere.press('/sign-out');
+    await elsewhere.go('/account');
+    await elsewhere.fill({ identifier: email, password });
+    expect(elsewhere.path()).toContain('/interaction/');
+    for (const tab of [here, there]) await tab.close();
+  }, 120_000);
+
   it('a password may be pasted', async () => {
     const { page, close } = await chromium.open({ permissions: ['clipboard-read', 'clipboard-write'] });
     await page.goto(`${gatehouse.issuer}/account`);
