@@ -84,7 +84,7 @@ const profile = {
   ],
   email: 'ada@example.com',
   phone: null,
-  username: { value: 'ada', error: null },
+  username: 'ada',
   fieldErrors: {},
 };
 
@@ -96,6 +96,7 @@ const verify = { view: 'registration/verify-address', titleKey: 'verify.title' }
 const invited = { view: 'registration/invitation', titleKey: 'invitation.title' };
 const accept = { view: 'self-service/invitation', titleKey: 'invitation.title', nav: 'organizations' };
 const mine = { view: 'self-service/profile', titleKey: 'account.profile.title', nav: 'profile' };
+const choosing = { view: 'self-service/username', titleKey: 'account.username.title', nav: 'profile' };
 const accepting = { action: '/interaction/u1/terms', cancelAction: '/interaction/u1/cancel', client };
 
 export const registrationSamples: readonly Sample[] = [
@@ -126,4 +127,10 @@ export const registrationSamples: readonly Sample[] = [
   { ...accept, name: 'invitation-accept', model: { ...own, invitation, isTheirs: true } },
   { ...accept, name: 'invitation-other', model: { ...own, invitation, isTheirs: false } },
   { ...mine, name: 'profile', model: profile },
+  { ...choosing, name: 'username', model: { username: 'ada', fieldErrors: {} } },
+  {
+    ...choosing,
+    name: 'username-taken',
+    model: { username: 'grace', fieldErrors: { username: 'register.error.usernameTaken' } },
+  },
 ];

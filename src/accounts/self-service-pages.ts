@@ -1,6 +1,5 @@
 // The profile page: what is known about a person, for them to see and to change.
 import { z } from 'zod';
-import { AppError } from '../platform/errors.ts';
 import {
   accountPage,
   type Page,
@@ -10,6 +9,7 @@ import {
 } from '../platform/http/page.ts';
 import type { Accounts, Profile, ProfileField } from './accounts.ts';
 import { messageOf, shownFields, typedFields } from './profile-form.ts';
+import { usernamePages } from './username-page.ts';
 
 export interface ProfilePageDeps {
   readonly accounts: Pick<Accounts, 'find' | 'change' | 'profile'>;
@@ -19,7 +19,7 @@ type Input = Pick<PageInput<unknown, unknown, unknown>, 't' | 'locale'> & { read
 
 interface Shown {
   typed?: Readonly<Record<string, string>>;
-  /** Field or `username` → message key. */
+  /** Field → message key. */
   errors?: Readonly<Record<string, string>>;
   status?: number;
 }
@@ -40,7 +40,6 @@ export function profilePages({ accounts }: ProfilePageDeps): Page[] {
       fields: shownFields(fields, { typed, values, errors }, input),
     }));
     const said = groups.flatMap(({ fields }) => fields.map(({ name, error }) => [name, error]));
-    const username = errors.username === undefined ? null : input.t(errors.username);
     return {
       kind: 'view',
       view: 'self-service/profile',
@@ -51,8 +50,8 @@ export function profilePages({ accounts }: ProfilePageDeps): Page[] {
         groups,
         email: account.email,
         phone: account.phoneNumber,
-        username: { value: typed?.username ?? account.username ?? '', error: username },
-        fieldErrors: { ...Object.fromEntries(said), username },
+        username: account.username,
+        fieldErrors: Object.fromEntries(said),
       },
     };
   }
@@ -63,14 +62,8 @@ export function profilePages({ accounts }: ProfilePageDeps): Page[] {
     const found = Object.entries(mistakes).map(([name, mistake]) => [name, messageOf(mistake)]);
     if (found.length > 0) return show(input, { typed, errors: Object.fromEntries(found), status: 400 });
     const { accountId } = input.person;
-    try {
-      await accounts.change(accountId, changeOf(fields, values, typed), { kind: 'account', id: accountId });
-      return { kind: 'redirect', to: `${PATH}?done=saved` };
-    } catch (error) {
-      const message = error instanceof AppError ? usernameError(error) : undefined;
-      if (message === undefined) throw error;
-      return show(input, { typed, errors: { username: message }, status: 400 });
-    }
+    await accounts.change(accountId, changeOf(fields, values), { kind: 'account', id: accountId });
+    return { kind: 'redirect', to: `${PATH}?done=saved` };
   }
 
   return [
@@ -82,12 +75,15 @@ export function profilePages({ accounts }: ProfilePageDeps): Page[] {
       form: Form,
       run: (input) => save(input, input.typed),
     }),
+    ...usernamePages({ accounts }),
   ];
 }
 
-/** What its owner may change, the language apart: that one is chosen where the pages are. */
+/** What its owner may change here; language and time zone are chosen with the look of the pages. */
 const changeable = (profile: Profile): ProfileField[] =>
-  profile.fields.filter(({ name, changeableBy }) => changeableBy.includes('owner') && name !== 'locale');
+  profile.fields.filter(
+    ({ name, changeableBy }) => changeableBy.includes('owner') && !['locale', 'zoneinfo'].includes(name),
+  );
 
 function groupsOf(profile: Profile): { name: string; fields: ProfileField[] }[] {
   const groupOf = ({ claim, label }: ProfileField) =>
@@ -102,7 +98,6 @@ function groupsOf(profile: Profile): { name: string; fields: ProfileField[] }[] 
 function changeOf(
   fields: readonly ProfileField[],
   values: Readonly<Record<string, string | number | boolean | null>>,
-  typed: Readonly<Record<string, string>>,
 ): Parameters<Accounts['change']>[1] {
   const given = Object.entries(values).map(([name, value]) => ({
     column: fields.find((field) => field.name === name)?.column,
@@ -114,14 +109,5 @@ function changeOf(
   return {
     ...Object.fromEntries(columns),
     profile: Object.fromEntries(extras),
-    username: typed.username?.trim() || null,
   };
-}
-
-function usernameError({ code, details }: AppError): string | undefined {
-  if (code === 'identifier_taken') return 'register.error.usernameTaken';
-  if (code !== 'identifier_invalid') return undefined;
-  return details.fields?.email === undefined
-    ? 'field.error.username'
-    : 'account.profile.error.lastIdentifier';
 }
