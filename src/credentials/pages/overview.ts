@@ -100,7 +100,8 @@ function factorRow(factor: Factor, { t, day }: Telling) {
     icon: icons[kind],
     title: name,
     lines: [
-      kindIn(t, factor),
+      // Most are called what they are.
+      ...[kindIn(t, factor)].filter((named) => named !== name),
       ...(kind === 'sms' || kind === 'mail' ? [String(details.to)] : []),
       `${t('security.factor.added', { date: day(createdAt) })} · ${used}`,
     ],
