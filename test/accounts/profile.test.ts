@@ -161,7 +161,7 @@ describe('a profile', () => {
       address: { street_address: 'Ring 1', locality: 'Wien', country: 'Austria' },
     });
     expect(JSON.stringify(all)).not.toMatch(/tea|late/);
-    expect(Object.keys(await userinfo('openid'))).toEqual(['sub']);
+    expect(Object.keys(Object(await userinfo('openid')))).toEqual(['sub']);
   });
 
   it('is seen and changed by administrators as far as the file says', async () => {

@@ -22,7 +22,7 @@ describe('the registration hook', () => {
   it('is asked with a signature over id, time and body, and without the address itself', async () => {
     const { calls, ask } = hookThat(async () => Response.json({ allow: true }));
     expect(await ask(asked)).toBe(true);
-    const { init } = calls[0] ?? { init: {} };
+    const init: RequestInit = calls[0]?.init ?? {};
     const body = String(init.body);
     const headers = new Headers(init.headers);
     const signed = `${headers.get('webhook-id')}.${headers.get('webhook-timestamp')}.${body}`;
