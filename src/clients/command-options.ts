@@ -25,6 +25,7 @@ const texts = {
   'jwks-uri': 'Where its public keys are.',
   'sector-identifier-uri': 'What its pairwise subjects are derived from.',
   'backchannel-logout-uri': 'Where it is told that a session ended.',
+  'frontchannel-logout-uri': 'What a browser loads, hidden, when it signs out.',
 } as const;
 
 const flags = {
@@ -34,6 +35,7 @@ const flags = {
   'pkce-exempt': 'Need not use PKCE; only for confidential clients that send a nonce.',
   'may-introspect-any': 'May introspect the tokens of every API.',
   'backchannel-logout-session': 'Logout tokens name the session.',
+  'frontchannel-logout-session': 'It needs iss and sid in that address.',
 } as const;
 
 const numbers = {
@@ -141,6 +143,8 @@ export function registrationOf(options: Options) {
     tosUri: text('tos-uri'),
     backchannelLogoutUri: text('backchannel-logout-uri'),
     backchannelLogoutSessionRequired: flag('backchannel-logout-session'),
+    frontchannelLogoutUri: text('frontchannel-logout-uri'),
+    frontchannelLogoutSessionRequired: flag('frontchannel-logout-session'),
     firstParty: flag('first-party'),
     dpopBound: flag('dpop-bound'),
     requirePar: flag('require-par'),

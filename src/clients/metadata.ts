@@ -69,6 +69,8 @@ export function withDefaults(input: Omit<z.output<typeof NewClient>, 'id'>): Reg
     sectorIdentifierUri: null,
     backchannelLogoutUri: null,
     backchannelLogoutSessionRequired: false,
+    frontchannelLogoutUri: null,
+    frontchannelLogoutSessionRequired: false,
     corsOrigins: [],
     dpopBound: false,
     requirePar: false,
@@ -100,7 +102,14 @@ export function allowedOrigins(
 /** What is wrong with a registration, by field; empty when it may stand. */
 export function registrationProblems(client: Registered): Problems {
   const problems: Problems = {};
-  for (const check of [checkGrants, checkRedirects, checkAuthentication, checkSubject, checkFlags]) {
+  for (const check of [
+    checkGrants,
+    checkRedirects,
+    checkAuthentication,
+    checkSubject,
+    checkFrontChannel,
+    checkFlags,
+  ]) {
     for (const [field, problem] of check(client)) problems[field] ??= problem;
   }
   return problems;
@@ -205,6 +214,21 @@ const checkSubject: Check = function* (client) {
     yield ['subjectType', 'pairwise with the device code needs private_key_jwt and jwksUri'];
   if (hosts.size > 0 && client.sectorIdentifierUri === null) {
     yield ['sectorIdentifierUri', 'is needed for pairwise with the device code and redirects'];
+  }
+};
+
+// OpenID Connect Front-Channel Logout 1.0 §2: a page of the app itself, so that it cannot be somebody else's.
+const checkFrontChannel: Check = function* (client) {
+  const { frontchannelLogoutUri: uri } = client;
+  if (uri === null) {
+    if (client.frontchannelLogoutSessionRequired) {
+      yield ['frontchannelLogoutSessionRequired', 'needs frontchannelLogoutUri'];
+    }
+    return;
+  }
+  const origin = URL.parse(uri)?.origin;
+  if (!client.redirectUris.some((own) => URL.parse(own)?.origin === origin)) {
+    yield ['frontchannelLogoutUri', 'must have the scheme, host and port of a redirect URI'];
   }
 };
 

@@ -47,6 +47,9 @@ export interface Client {
   sectorIdentifierUri: string | null;
   backchannelLogoutUri: string | null;
   backchannelLogoutSessionRequired: boolean;
+  /** What a browser loads, hidden, when it signs out. */
+  frontchannelLogoutUri: string | null;
+  frontchannelLogoutSessionRequired: boolean;
   corsOrigins: string[];
   dpopBound: boolean;
   requirePar: boolean;
@@ -133,6 +136,12 @@ const fields = {
   sectorIdentifierUri: webAddress.nullable(),
   backchannelLogoutUri: webAddress.nullable(),
   backchannelLogoutSessionRequired: z.boolean(),
+  frontchannelLogoutUri: webAddress
+    .nullable()
+    .describe('What a browser loads, hidden, when it signs out; of the origin of a redirect URI.'),
+  frontchannelLogoutSessionRequired: z
+    .boolean()
+    .describe('Whether it needs iss and sid in that address; they are always there.'),
   corsOrigins: z.array(checked(originProblem)).max(100),
   dpopBound: z.boolean(),
   requirePar: z.boolean(),
@@ -201,6 +210,8 @@ export const ClientView = z
     sectorIdentifierUri: z.string().nullable(),
     backchannelLogoutUri: z.string().nullable(),
     backchannelLogoutSessionRequired: z.boolean(),
+    frontchannelLogoutUri: z.string().nullable(),
+    frontchannelLogoutSessionRequired: z.boolean(),
     corsOrigins: z.array(z.string()),
     dpopBound: z.boolean(),
     requirePar: z.boolean(),

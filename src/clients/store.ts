@@ -26,6 +26,8 @@ const { columns, rowOf, recordOf } = mapping<Client>({
   sectorIdentifierUri: 'plain',
   backchannelLogoutUri: 'plain',
   backchannelLogoutSessionRequired: 'plain',
+  frontchannelLogoutUri: 'plain',
+  frontchannelLogoutSessionRequired: 'plain',
   corsOrigins: 'plain',
   dpopBound: 'plain',
   requirePar: 'plain',

@@ -16,6 +16,12 @@ const FAILED_MILLISECONDS = 30_000;
 export function createClientSource(deps: { clients: Clients }): ClientSource {
   const records = new WeakMap<EngineClient, Client>();
 
+  function record(client: EngineClient): Client {
+    const found = records.get(client);
+    if (!found) throw new Error('an engine client did not come from the client source');
+    return found;
+  }
+
   return {
     attach(provider) {
       const built = new WeakMap<KnownClient, Promise<EngineClient>>();
@@ -46,6 +52,16 @@ export function createClientSource(deps: { clients: Clients }): ClientSource {
       };
 
       Object.defineProperty(provider.Client, 'find', { value: find });
+      // ID tokens name the session for front-channel logout, too; the engine knows of back-channel logout alone.
+      Object.defineProperty(provider.Client.prototype, 'includeSid', {
+        value(this: EngineClient) {
+          const { backchannelLogoutUri, frontchannelLogoutUri, ...client } = record(this);
+          return (
+            (backchannelLogoutUri !== null && client.backchannelLogoutSessionRequired) ||
+            (frontchannelLogoutUri !== null && client.frontchannelLogoutSessionRequired)
+          );
+        },
+      });
       // Secrets are stored as keyed hashes and several may be active, so the engine's comparison of two strings cannot serve.
       Object.defineProperty(provider.Client.prototype, 'compareClientSecret', {
         value(this: EngineClient, presented: string) {
@@ -54,11 +70,7 @@ export function createClientSource(deps: { clients: Clients }): ClientSource {
       });
     },
 
-    registered(client) {
-      const record = records.get(client);
-      if (!record) throw new Error('an engine client did not come from the client source');
-      return record;
-    },
+    registered: record,
   };
 }
 

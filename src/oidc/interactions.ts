@@ -19,6 +19,7 @@ import { chooseFor } from './consent/grant-organization.ts';
 import { addTo, grantLifetimeSeconds } from './consent/grants.ts';
 import type { Membership } from './consent/organizations.ts';
 import type { Cutoffs } from './cutoffs.ts';
+import { framesOf } from './pages/front-channel.ts';
 import { askIn } from './sign-in/asked-strength.ts';
 import { createFinish, type StepOutcome } from './sign-in/finish.ts';
 import { type KnownBrowsers, stillCounting } from './sign-in/finishing.ts';
@@ -85,8 +86,8 @@ export interface Interactions {
   activeHere(request: IncomingMessage, response: ServerResponse): Promise<SignedIn | undefined>;
   /** Signs one of them out; nothing when it is not signed in here. */
   signOut(request: IncomingMessage, response: ServerResponse, sessionId: string): Promise<void>;
-  /** The same apart from any request of an app. */
-  leave(request: IncomingMessage, response: ServerResponse, sessionId: string): Promise<void>;
+  /** The same apart from any request of an app; the addresses by which the browser tells apps of it (front-channel logout). */
+  leave(request: IncomingMessage, response: ServerResponse, sessionId: string): Promise<readonly string[]>;
 }
 
 export interface InteractionsDeps {
@@ -173,7 +174,8 @@ export function createInteractions(deps: InteractionsDeps): Interactions {
     },
 
     async leave(request, response, id) {
-      await browser.signOut(request, response, id);
+      const one = await browser.signOut(request, response, id);
+      return one === undefined ? [] : framesOf(one.session, deps);
     },
   };
 }

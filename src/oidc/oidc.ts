@@ -44,8 +44,8 @@ import { createHints } from './hints.ts';
 import { createInteractions, type Interactions, type InteractionsDeps } from './interactions.ts';
 import { createLogoutSending, type SentLogout } from './logout-sending.ts';
 import { customizeJwt, noteParties, shownNow } from './notes.ts';
+import { drawAnew } from './pages/drawing.ts';
 import { createEnginePages } from './pages/pages.ts';
-import { drawPassingOn } from './pages/passing-on.ts';
 import { type EngineDeps, engineConfiguration, routes, subjectOf } from './settings.ts';
 import type { KnownBrowsers } from './sign-in/finishing.ts';
 import { createEntitlements } from './tokens/entitlements.ts';
@@ -256,7 +256,7 @@ export function createOidc(deps: OidcDeps): Oidc {
       if (ctx.path === `${routes.end_session}/confirm`) await browser.goBack(ctx.req, ctx.res, shownNow(ctx));
       noteParties(ctx);
       allowCaching(ctx, config.signingKeys.publishDelaySeconds);
-      drawPassingOn(ctx, deps.renderer);
+      await drawAnew(ctx, { renderer: deps.renderer, clientSource, provider });
       await events.settled(ctx);
       if (isDatabaseUnavailable(events.failureOf(ctx)))
         throw failure('database_unavailable', { retryAfterSeconds: 5 });

@@ -100,7 +100,13 @@ export function engineConfiguration(deps: EngineDeps, keys: ExternalSigningKey[]
       dPoPSigningAlgValues: ['ES256', 'EdDSA', 'Ed25519'],
     },
     acrValues: [...strengths],
-    discovery: { ui_locales_supported: [...deps.locales], prompt_values_supported: promptValues(config) },
+    discovery: {
+      ui_locales_supported: [...deps.locales],
+      prompt_values_supported: promptValues(config),
+      // The engine has no such feature: pages/front-channel.ts.
+      frontchannel_logout_supported: true,
+      frontchannel_logout_session_supported: true,
+    },
     cookies: cookies(secure, serverSecrets.get('cookie')),
     // RFC 9700 §2.1.1, OAuth 2.1 §4.1.1: PKCE for everyone. A confidential client that is exempted must send a nonce.
     pkce: {

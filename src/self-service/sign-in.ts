@@ -4,13 +4,14 @@ import { z } from 'zod';
 import type { Interactions } from '../oidc/oidc.ts';
 import { failure } from '../platform/errors.ts';
 import { type AccountArea, accountPage, type Page, page } from '../platform/http/page.ts';
+import { afterSignOut } from '../sessions/sessions.ts';
 
 export const ACCOUNT_CLIENT_ID = 'gatehouse-account';
 /** The only address that its requests are answered at. */
 export const SIGNED_IN_PATH = '/account/signed-in';
 
 const HOME = '/account';
-const OWN = [SIGNED_IN_PATH, '/account/sign-in', '/account/sign-out'];
+const OWN = [SIGNED_IN_PATH, '/account/signed-out', '/account/sign-in', '/account/sign-out'];
 
 /** Where a sign-in leads: a page of the account area, whatever somebody wrote into the link. */
 export function wayBack(text: string | undefined): string {
@@ -81,8 +82,7 @@ export function signInPages(deps: {
       path: '/account/sign-out',
       limit: 'page',
       async run({ person, ctx }) {
-        await deps.interactions.leave(ctx.req, ctx.res, person.sessionId);
-        return { kind: 'redirect', to: '/end-session/success' };
+        return afterSignOut(await deps.interactions.leave(ctx.req, ctx.res, person.sessionId));
       },
     }),
   ];

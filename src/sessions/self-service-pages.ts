@@ -9,6 +9,7 @@ import { failure } from '../platform/errors.ts';
 import { accountPage, type Page, type PageResult, type Person } from '../platform/http/page.ts';
 import type { Translate } from '../platform/i18n.ts';
 import type { BrowserSession, Sessions } from './sessions.ts';
+import { afterSignOut, signedOutPage } from './signed-out.ts';
 
 export interface SessionPageDeps {
   sessions: Pick<Sessions, 'list' | 'find' | 'end' | 'endOthers' | 'endAll'>;
@@ -21,15 +22,13 @@ export interface SessionPageDeps {
 const SESSIONS = '/account/sessions';
 /** Where one shuts out whoever else was in the account (src/self-service). */
 const NOT_ME = '/account/activity/not-me';
-/** Where a browser is led that is signed in no more. */
-const SIGNED_OUT = '/end-session/success';
 const PAGE = 50;
 
 const cursor = z.string().max(200).optional().catch(undefined);
 const OneSession = z.object({ session: z.string().min(1).max(64) });
 
 export function sessionPages(deps: SessionPageDeps): Page[] {
-  return [listPage(deps), endPage(deps), othersPage(deps), ...allPages(deps)];
+  return [listPage(deps), endPage(deps), othersPage(deps), ...allPages(deps), signedOutPage()];
 }
 
 function listPage(deps: SessionPageDeps): Page {
@@ -70,8 +69,7 @@ function endPage(deps: SessionPageDeps): Page {
       // Also for one that there is, but not of this person.
       if (session?.accountId !== person.accountId) throw failure('session_not_found');
       if (session.id === person.sessionId) {
-        await deps.interactions.leave(ctx.req, ctx.res, session.id);
-        return { kind: 'redirect', to: SIGNED_OUT };
+        return afterSignOut(await deps.interactions.leave(ctx.req, ctx.res, session.id));
       }
       await deps.sessions.end(session.id, byThemselves(person));
       return { kind: 'redirect', to: `${SESSIONS}?done=session-ended` };
@@ -108,9 +106,9 @@ function allPages({ sessions, interactions }: SessionPageDeps): Page[] {
       limit: 'page',
       sensitive: true,
       async run({ person, ctx }) {
-        await interactions.leave(ctx.req, ctx.res, person.sessionId);
+        const frames = await interactions.leave(ctx.req, ctx.res, person.sessionId);
         await sessions.endAll({ accountId: person.accountId }, byThemselves(person));
-        return { kind: 'redirect', to: SIGNED_OUT };
+        return afterSignOut(frames);
       },
     }),
   ];

@@ -18,6 +18,7 @@ import type { DeliveryFilter, EndedCounts, LogoutDelivery } from './schema.ts';
 
 export type { BrowserSession, EndScope, Grant } from '../oidc/oidc.ts';
 export type { DeliveryFilter, DeliveryState, EndedCounts, LogoutDelivery } from './schema.ts';
+export { afterSignOut } from './signed-out.ts';
 
 export interface Sessions {
   /** Throws request_invalid for a cursor that is not of this list; so do the other lists. */

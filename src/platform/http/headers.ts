@@ -17,9 +17,13 @@ export function securityHeaders(site: Site): Middleware {
 }
 
 /** The headers of a page of ours. `formAction`: where a form on it may lead besides this site (see formActionSource). */
-export function pageHeaders(ctx: Context, formAction: readonly string[] = []): void {
+export function pageHeaders(
+  ctx: Context,
+  formAction: readonly string[] = [],
+  frames: readonly string[] = [],
+): void {
   const { res } = ctx;
-  res.setHeader('Content-Security-Policy', contentSecurityPolicy(nonceOf(ctx), formAction));
+  res.setHeader('Content-Security-Policy', contentSecurityPolicy(nonceOf(ctx), formAction, frames));
   res.setHeader('X-Frame-Options', 'DENY');
   res.setHeader('Cross-Origin-Opener-Policy', 'same-origin');
   res.setHeader('Permissions-Policy', PERMISSIONS);
@@ -32,15 +36,22 @@ export function pageHeaders(ctx: Context, formAction: readonly string[] = []): v
 const PERMISSIONS =
   'camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=(), browsing-topics=()';
 
-export function contentSecurityPolicy(nonce: string, formAction: readonly string[]): string {
-  const targets = formAction.map(formActionSource).filter((source) => source !== undefined);
+export function contentSecurityPolicy(
+  nonce: string,
+  formAction: readonly string[],
+  frames: readonly string[] = [],
+): string {
+  const sourcesOf = (addresses: readonly string[]) => [
+    ...new Set(addresses.map(formActionSource).filter((source) => source !== undefined)),
+  ];
   return [
     "default-src 'none'",
     `style-src 'self' 'nonce-${nonce}'`,
     `script-src 'nonce-${nonce}'`,
     "img-src 'self' data: https:",
     "font-src 'self'",
-    ["form-action 'self'", ...new Set(targets)].join(' '),
+    ["form-action 'self'", ...sourcesOf(formAction)].join(' '),
+    ...(frames.length === 0 ? [] : [['frame-src', ...sourcesOf(frames)].join(' ')]),
     "frame-ancestors 'none'",
     "base-uri 'none'",
   ].join('; ');

@@ -21,6 +21,8 @@ export interface PageView {
   /** Redirect URIs or origins that a form on this page may lead to, besides this site. */
   formAction?: readonly string[];
   headers?: Readonly<Record<string, string>>;
+  /** Addresses that frames of this page show. */
+  frames?: readonly string[];
   /** When the page knows better than the browser, e.g. from the `ui_locales` of a stored sign-in. */
   locale?: string;
   /** Made once for each language: the same for everybody, and without a form or a nonce of its own. */
@@ -95,7 +97,7 @@ export function createPageRenderer(deps: PageRendererDeps): PageRenderer {
           layout: page.frame === undefined ? 'layouts/page' : 'layouts/account',
           keptAs: page.fixed && locale,
         });
-    pageHeaders(ctx, page.formAction);
+    pageHeaders(ctx, page.formAction, page.frames);
     ctx.res.setHeader('Content-Language', locale);
     ctx.res.setHeader('Vary', 'Accept-Language, Cookie');
     for (const [name, value] of Object.entries(page.headers ?? {})) ctx.res.setHeader(name, value);
