@@ -192,7 +192,8 @@ export function createApp(services: Services): App {
 
 function pagesAndRoutes(services: Services): Router {
   const { config, site, limits, csrf, carrier, i18n, renderer, gateway } = services;
-  const account = createAccountArea({ ...services, interactions: services.oidc.interactions });
+  const { interactions } = services.oidc;
+  const account = createAccountArea({ ...services, interactions });
   const router = new Router();
   const { version } = packageFile;
   const api = documented(managementRoutes(services), {
@@ -205,7 +206,7 @@ function pagesAndRoutes(services: Services): Router {
     docsPage({ document: api.document, version, issuer: config.issuer }),
     ...interactionPages({
       ...services,
-      interactions: services.oidc.interactions,
+      interactions,
       tokens: config.tokens,
       rememberedDays: services.devices.rememberedDays,
       passwordChange: services.recovery.password,
@@ -221,11 +222,11 @@ function pagesAndRoutes(services: Services): Router {
       ...services,
       issuer: config.issuer,
       area: account,
-      interactions: services.oidc.interactions,
+      interactions,
     }),
     ...securityPages({
       ...services,
-      interactions: services.oidc.interactions,
+      interactions,
     }),
     ...outboxPages(services),
     ...recoveryPages({ ...services, ...services.credentials.passwords }),
@@ -237,7 +238,7 @@ function pagesAndRoutes(services: Services): Router {
     ...profilePages(services),
     ...sessionPages({
       ...services,
-      interactions: services.oidc.interactions,
+      interactions,
       ownClientId: ACCOUNT_CLIENT_ID,
     }),
     ...keyPages({ ...services, ownClientId: ACCOUNT_CLIENT_ID }),
