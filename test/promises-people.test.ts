@@ -8,7 +8,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { browserOf, linkFor, setBy } from './recovery/world.ts';
 import { useGatehouse } from './support/gatehouse.ts';
 import { useMailbox } from './support/mailbox.ts';
-import { operator, password } from './support/people.ts';
+import { createPerson, operator, password, signInAt } from './support/people.ts';
 
 const LEAKED = 'four owls beneath a bridge';
 const folder = mkdtempSync(join(tmpdir(), 'gatehouse-leaked-'));
@@ -20,8 +20,41 @@ const gatehouse = useGatehouse({
   settings: { LIMIT_RECOVERY_PER_MINUTE: '10000', PASSWORD_BREACH_FILE: leaked },
 });
 const mailbox = useMailbox(gatehouse);
+const page = { limit: 100, cursor: null };
 
 describe('people', () => {
+  it('B6 sessions with device info; read, touch, end one, end all; by oneself and by administrators', async () => {
+    const { services, issuer } = gatehouse;
+    const person = await createPerson(services);
+    const open = async () => {
+      const browser = browserOf(gatehouse);
+      browser.headers['user-agent'] = 'Mozilla/5.0 (Windows NT 10.0; rv:140.0) Gecko/20100101 Firefox/140.0';
+      await signInAt(`${issuer}/account`, person, browser);
+      return browser;
+    };
+    const [here, other, third] = [await open(), await open(), await open()];
+    const all = async () => (await services.sessions.list({ accountId: person.id }, page)).items;
+    const signedIn = async (browser: typeof here) =>
+      (await browser.open('/account')).url.endsWith('/account');
+
+    const shown = await here.open('/account/sessions');
+    expect(shown.html).toContain('Firefox on Windows');
+    expect(await all()).toMatchObject(
+      Array(3).fill({ address: '127.0.0.1', clientIds: ['gatehouse-account'] }),
+    );
+    await gatehouse.database.db('oidc_sessions').update({ address: '192.0.2.1', seen_at: new Date(0) });
+    expect(await signedIn(here)).toBe(true);
+    const touched = (await all()).filter(({ seenAt }) => seenAt.getTime() > 0);
+    expect(touched).toMatchObject([{ address: '127.0.0.1' }]);
+
+    const [gone] = (await all()).filter(({ id }) => id !== touched[0]?.id);
+    await services.sessions.end(gone?.id ?? '', operator);
+    expect([await signedIn(other), await signedIn(third)].toSorted()).toEqual([false, true]);
+    await here.submit(await here.open('/account/sessions/all'), {}, '/all');
+    expect(await all()).toEqual([]);
+    expect(await signedIn(here)).toBe(false);
+  });
+
   it('C4 mail: a link for a forgotten password, codes, notices of what changed; files in development', async () => {
     const { services, issuer } = gatehouse;
     const email = 'grace@example.com';

@@ -13,8 +13,9 @@ const Frames = z.array(z.url()).catch([]);
 
 export function afterSignOut(frames: readonly string[]): PageResult {
   const kept = frames.filter((_, index) => JSON.stringify(frames.slice(0, index + 1)).length < LONGEST);
-  const value = kept.length === 0 ? null : JSON.stringify(kept);
-  return { kind: 'redirect', to: SIGNED_OUT, carry: [{ name: NAME, value, seconds: SECONDS }] };
+  if (kept.length === 0) return { kind: 'redirect', to: '/end-session/success' };
+  const carry = [{ name: NAME, value: JSON.stringify(kept), seconds: SECONDS }];
+  return { kind: 'redirect', to: SIGNED_OUT, carry };
 }
 
 export function signedOutPage(): Page {
