@@ -8,7 +8,8 @@ export default defineConfig({
     pool: 'forks',
     // Nothing in src keeps state of its own, so files share what was imported: a third of the time.
     isolate: false,
-    maxWorkers: 2,
+    // One more than cores of a small machine: many tests wait for timers and other processes.
+    maxWorkers: 3,
     testTimeout: 30_000,
     hookTimeout: 30_000,
     teardownTimeout: 30_000,
