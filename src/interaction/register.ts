@@ -4,7 +4,7 @@ import { type Accounts, shownFields, typedFields } from '../accounts/accounts.ts
 import { type Page, type PageInput, type PageResult, page } from '../platform/http/page.ts';
 import { waitInWords } from '../platform/http/render-page.ts';
 import type { Begun, Finished, Registration, Standing } from '../registration/registration.ts';
-import { INVITATION, REGISTRATION_CODE } from '../registration/schema.ts';
+import { INVITATION, REGISTERING, REGISTERING_SECONDS, REGISTRATION_CODE } from '../registration/schema.ts';
 import { boundToInteraction, type Step, type StepDeps, uidParams, withStep } from './step.ts';
 
 export interface RegisterDeps extends StepDeps {
@@ -154,7 +154,10 @@ async function begin(
     challenge: form.challenge,
     isRobot: form.homepage !== '',
   });
-  if (begun.kind === 'sent') return { kind: 'redirect', to: step.path('register') };
+  if (begun.kind === 'sent') {
+    const carried = { name: REGISTERING, value: step.pending.uid, seconds: REGISTERING_SECONDS };
+    return { kind: 'redirect', to: step.path('register'), carry: [carried] };
+  }
   if (begun.kind === 'limited') {
     const { retryAfterSeconds } = begun;
     return showBegin(step, deps, input, {

@@ -3,7 +3,7 @@
 import { z } from 'zod';
 import { type Page, type PageInput, type PageResult, page } from '../platform/http/page.ts';
 import type { Registration } from './registration.ts';
-import { INVITATION, REGISTRATION_CODE } from './schema.ts';
+import { INVITATION, REGISTERING, REGISTRATION_CODE } from './schema.ts';
 
 const VERIFICATION = 'verify-address';
 
@@ -74,7 +74,7 @@ function signUpPages({ registration, signUpAt }: RegistrationPageDeps): Page[] {
 function verifyPages({ registration }: RegistrationPageDeps): Page[] {
   const show = (
     { t }: AnyInput,
-    state: 'ask' | 'done' | 'over',
+    state: 'ask' | 'done' | 'elsewhere' | 'over',
     email: string | null,
     status = 200,
   ): PageResult => ({
@@ -85,6 +85,8 @@ function verifyPages({ registration }: RegistrationPageDeps): Page[] {
     headers: { 'Referrer-Policy': 'no-referrer' },
     model: { state, email },
   });
+  const peek = ({ carried }: Pick<PageInput<unknown, unknown, unknown>, 'carried'>) =>
+    registration.peekLink(carried(VERIFICATION) ?? '', carried(REGISTERING));
 
   return [
     page({
@@ -98,8 +100,9 @@ function verifyPages({ registration }: RegistrationPageDeps): Page[] {
           return { kind: 'redirect', to: '/verify-address', carry: carried };
         }
         // Looking uses nothing up: programs that open the links of mails before people do must not.
-        const email = await registration.peekLink(input.carried(VERIFICATION) ?? '');
-        return email === undefined ? show(input, 'over', null, 410) : show(input, 'ask', email);
+        const found = await peek(input);
+        if (found === undefined) return show(input, 'over', null, 410);
+        return found.isHere ? show(input, 'ask', found.email) : show(input, 'elsewhere', null);
       },
     }),
     page({
@@ -107,8 +110,11 @@ function verifyPages({ registration }: RegistrationPageDeps): Page[] {
       path: '/verify-address',
       limit: 'sign-in',
       async run(input) {
-        const proved = await registration.proveByLink(input.carried(VERIFICATION) ?? '');
-        return proved ? show(input, 'done', null) : show(input, 'over', null, 410);
+        const token = input.carried(VERIFICATION) ?? '';
+        if (await registration.proveByLink(token, input.carried(REGISTERING))) {
+          return show(input, 'done', null);
+        }
+        return (await peek(input)) ? show(input, 'elsewhere', null, 403) : show(input, 'over', null, 410);
       },
     }),
   ];

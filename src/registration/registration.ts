@@ -3,7 +3,7 @@ import type { Accounts } from '../accounts/accounts.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Credentials } from '../credentials/credentials.ts';
 import { parseEmail } from '../lib/identifiers.ts';
-import { newId, parseId } from '../lib/ids.ts';
+import { newId, parseId, type RegistrationId } from '../lib/ids.ts';
 import type { Messages } from '../messages/messages.ts';
 import type { Organizations } from '../organizations/organizations.ts';
 import type { Changes } from '../platform/changes.ts';
@@ -18,7 +18,15 @@ import { createFinish } from './finish.ts';
 import { createHook, type HookSettings } from './hook.ts';
 import { comparedAddress, createInvitations, type Invitations } from './invitations.ts';
 import { registrationJobs } from './jobs.ts';
-import type { Beginning, Begun, Finished, Particulars, RegistrationMode, Standing } from './schema.ts';
+import {
+  type Beginning,
+  type Begun,
+  type Finished,
+  type Particulars,
+  REGISTERING_SECONDS,
+  type RegistrationMode,
+  type Standing,
+} from './schema.ts';
 import * as store from './store.ts';
 import { createTerms, type Terms } from './terms.ts';
 
@@ -37,10 +45,16 @@ export interface Registration {
   /** undefined before it began, and after it was finished. */
   standing(binding: string): Promise<Standing | undefined>;
   prove(binding: string, code: string): Promise<'ok' | 'wrong' | 'expired'>;
-  /** The address that the link of a mail is about; nothing is used up. */
-  peekLink(token: string): Promise<string | undefined>;
-  /** Whoever began, in whatever browser, can go on. */
-  proveByLink(token: string): Promise<boolean>;
+  /**
+   * The address that the link of a mail is about, and whether it was begun as `binding`; nothing is used up. Anybody may begin
+   * with the address of somebody else, so a link proves nothing where it was not begun.
+   */
+  peekLink(
+    token: string,
+    binding: string | undefined,
+  ): Promise<{ email: string; isHere: boolean } | undefined>;
+  /** False: it is over, or was begun elsewhere; there it is not used up. */
+  proveByLink(token: string, binding: string | undefined): Promise<boolean>;
   finish(binding: string, particulars: Particulars): Promise<Finished>;
   jobs(): Job[];
 }
@@ -64,7 +78,7 @@ export interface RegistrationDeps {
   request: typeof fetch;
 }
 
-const LIFE_MILLISECONDS = 3_600_000;
+const LIFE_MILLISECONDS = REGISTERING_SECONDS * 1000;
 
 export function createRegistration(deps: RegistrationDeps): Registration {
   const { postgres, clock, accounts, verification, settings } = deps;
@@ -104,6 +118,13 @@ export function createRegistration(deps: RegistrationDeps): Registration {
   ) {
     const normalized = parseEmail(used.to)?.normalized ?? '';
     return store.prove(trx, which, normalized, clock.now());
+  }
+
+  async function peekLink(token: string, binding: string | undefined) {
+    const link = await verification.peekLink({ purpose: 'register', token });
+    if (link === undefined) return undefined;
+    const begun = binding === undefined ? undefined : await standingOf(binding);
+    return { email: link.to, isHere: begun !== undefined && begun.id === idOf(link) };
   }
 
   return {
@@ -155,19 +176,25 @@ export function createRegistration(deps: RegistrationDeps): Registration {
         return (await proved(trx, guessed.used, { binding: bindingOf(binding) })) ? 'ok' : 'expired';
       }),
 
-    async peekLink(token) {
-      return (await verification.peekLink({ purpose: 'register', token }))?.to;
-    },
+    peekLink,
 
-    proveByLink: (token) =>
-      postgres.transaction(async (trx) => {
+    async proveByLink(token, binding) {
+      if (binding === undefined || !(await peekLink(token, binding))?.isHere) return false;
+      return postgres.transaction(async (trx) => {
         const used = await verification.useLink(trx, { purpose: 'register', token });
-        const id = parseId('reg', String(used?.details.registrationId));
-        return used !== undefined && id !== undefined && proved(trx, used, { id });
-      }),
+        const id = used && idOf(used);
+        return (
+          used !== undefined && id !== undefined && proved(trx, used, { id, binding: bindingOf(binding) })
+        );
+      });
+    },
 
     finish: createFinish({ ...deps, bindingOf, codes, invitations, terms }),
 
     jobs: () => registrationJobs({ db, clock }),
   };
+}
+
+function idOf({ details }: Used): RegistrationId | undefined {
+  return parseId('reg', String(details.registrationId));
 }

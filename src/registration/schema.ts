@@ -15,6 +15,9 @@ import type { Proof } from '../lib/strength.ts';
 /** Under which names a browser carries what the link of a mail or of another site brought. */
 export const INVITATION = 'invitation';
 export const REGISTRATION_CODE = 'registration-code';
+/** And the registration that was begun in it: a link proves an address to that browser alone. */
+export const REGISTERING = 'registering';
+export const REGISTERING_SECONDS = 3600;
 
 export type RegistrationMode = 'closed' | 'open' | 'code' | 'invitation';
 

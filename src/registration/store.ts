@@ -58,7 +58,7 @@ export async function findStanding(db: Db, binding: Buffer, now: Date): Promise<
 /** The address is theirs: of this very registration, and not of another address that it was begun with before. */
 export async function prove(
   trx: Db,
-  which: { binding: Buffer } | { id: RegistrationId },
+  which: { binding: Buffer; id?: RegistrationId },
   normalized: string,
   now: Date,
 ): Promise<boolean> {

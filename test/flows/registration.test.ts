@@ -108,24 +108,43 @@ describe('making an account', () => {
     expect(done.url.includes('code=') || done.html.includes('consent')).toBe(true);
   });
 
-  it('is proved by the link of the mail in any browser, by a button and not by looking', async () => {
+  it('is proved by the link of the mail in the browser that began, by a button and not by looking', async () => {
     const email = fresh();
     const { browser, page } = await startAt();
     await browser.submit(page, { email }, '/register');
     const { link = '' } = await mailbox.next(email, 'register');
-    const elsewhere = createBrowser(gatehouse.issuer);
     const scanner = createBrowser(gatehouse.issuer);
     await scanner.open(link);
     await scanner.open(link);
-    const asked = await elsewhere.open(link);
+    const asked = await browser.open(link);
     expect(asked.url).not.toContain('token');
     expect(asked.html).toContain(email);
     expect((await browser.open(`${page.url}/register`)).html).toContain('Look into your mailbox');
-    const done = await elsewhere.submit(asked, {});
+    const done = await browser.submit(asked, {});
     expect(done.html).toContain('Go back to the window');
-    expect((await elsewhere.open(link)).status).toBe(410);
+    expect((await browser.open(link)).status).toBe(410);
     const form = await browser.open(`${page.url}/register`);
     expect(form.html).toContain('Almost done');
+  });
+
+  it('is not proved to who began with the address of somebody else, whatever its owner presses', async () => {
+    const email = fresh();
+    const stranger = await startAt();
+    await stranger.browser.submit(stranger.page, { email }, '/register');
+    const { link = '' } = await mailbox.next(email, 'register');
+    const own = fresh();
+    const { browser: owner, page } = await startAt();
+    await owner.submit(page, { email: own }, '/register');
+    const button = await owner.open((await mailbox.next(own, 'register')).link ?? '');
+    const shown = await owner.open(link);
+    expect(shown.html).toContain('Go back to the browser in which you began');
+    expect(shown.html).not.toContain('/verify-address');
+    // The button of their own registration, pressed when the browser carries the link of the stranger's.
+    const pressed = await owner.submit(button, {}, '/verify-address');
+    expect(pressed.status).toBe(403);
+    expect(pressed.html).toContain('Go back to the browser in which you began');
+    const waiting = await stranger.browser.open(`${stranger.page.url}/register`);
+    expect(waiting.html).toContain('Look into your mailbox');
   });
 
   it('makes one account of two finishes at once', async () => {

@@ -22,8 +22,23 @@ it('is proved by no code and no link of another address that it was begun with b
   await registration.begin({ binding: 'two', email: 'yours@example.com', locale: 'en' });
   expect(await registration.prove('two', mail.code ?? '')).not.toBe('ok');
   const token = new URL(mail.link ?? '').searchParams.get('token') ?? '';
-  expect(await registration.proveByLink(token)).toBe(false);
+  expect(await registration.proveByLink(token, 'two')).toBe(false);
   expect((await registration.standing('two'))?.isProved).toBe(false);
+});
+
+it('is proved by its link where it was begun and nowhere else, and used up only there', async () => {
+  const { registration } = gatehouse.services;
+  await registration.begin({ binding: 'theirs', email: 'victim@example.com', locale: 'en' });
+  const { link } = await mailbox.next('victim@example.com', 'register');
+  await registration.begin({ binding: 'other', email: 'other@example.com', locale: 'en' });
+  const token = new URL(link ?? '').searchParams.get('token') ?? '';
+  for (const binding of [undefined, 'nobody', 'other']) {
+    expect(await registration.peekLink(token, binding)).toMatchObject({ isHere: false });
+    expect(await registration.proveByLink(token, binding)).toBe(false);
+  }
+  expect((await registration.standing('theirs'))?.isProved).toBe(false);
+  expect(await registration.proveByLink(token, 'theirs')).toBe(true);
+  expect((await registration.standing('theirs'))?.isProved).toBe(true);
 });
 
 it('belongs to one sign-in: another one is not proved by its code', async () => {
