@@ -121,6 +121,11 @@ describe('floors', () => {
   it('imports only files that exist', () => {
     expect(said(edges.filter(({ to }) => to.endsWith('.ts') && !byPath.has(to)))).toEqual([]);
   });
+
+  it('names no file of the sources but in imports, which the build rewrites', () => {
+    const unnamed = files.filter(({ code }) => /new URL\(\s*['"`][^'"`]*\.ts['"`]/.test(code));
+    expect(unnamed.map(({ path }) => path)).toEqual([]);
+  });
 });
 
 describe('doors', () => {

@@ -1,6 +1,10 @@
 // bcrypt beside the main thread: one worker, started at the first hash that needs it.
+import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import type { BcryptAnswer, BcryptQuestion } from './bcrypt-worker.ts';
+
+/** As this file is called: `.ts` in the sources, `.js` in what is built of them. */
+const WORKER = new URL(`./bcrypt-worker${extname(import.meta.filename)}`, import.meta.url);
 
 interface Asked {
   resolve(matches: boolean): void;
@@ -14,7 +18,7 @@ export function createBcrypt(): (password: string, hash: string) => Promise<bool
   let last = 0;
 
   function start(): Worker {
-    const started = new Worker(new URL('./bcrypt-worker.ts', import.meta.url));
+    const started = new Worker(WORKER);
     started.on('message', ({ id, matches }: BcryptAnswer) => {
       asked.get(id)?.resolve(matches);
       asked.delete(id);
