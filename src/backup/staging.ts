@@ -98,8 +98,10 @@ async function copyTables(inside: CopyConnection, source: CopySource, onTable: O
   const present = new Set((await listTables(inside)).map(({ name }) => name));
   const ours = source.header.tables.filter(({ name }) => present.has(name));
   await makePartitions(inside, ours);
-  // What migrations put into new tables comes with the copy.
-  if (ours.length > 0) await inside.query(`truncate ${ours.map(({ name }) => quoted(name)).join(', ')}`);
+  // What migrations put into new tables comes with the copy. The schema is new: tables that are left out but refer to
+  // others hold nothing either.
+  const names = ours.map(({ name }) => quoted(name)).join(', ');
+  if (ours.length > 0) await inside.query(`truncate ${names} cascade`);
   const tables: CopiedTable[] = [];
   const foreign: string[] = [];
   for await (const table of source.tables()) {
