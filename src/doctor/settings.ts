@@ -85,6 +85,17 @@ const weakSettings: readonly WeakSetting[] = [
       'Remove it, unless clients inside your network need sign-out notices and you register every client yourself.',
   },
   {
+    id: 'setting-sms',
+    title: 'Strangers cannot have text messages sent to every country',
+    when: ({ messages, registration, factors }) =>
+      messages.smsWebhookUrl !== undefined &&
+      registration.mode === 'open' &&
+      factors.smsCountries.length === 0,
+    finding:
+      'Anybody may make an account, SMS are sent, and SMS_COUNTRIES is empty: expensive numbers can be called at your cost.',
+    remedy: 'Set SMS_COUNTRIES to the countries that your people live in.',
+  },
+  {
     id: 'setting-metrics',
     title: 'Metrics are not for everybody',
     when: ({ metrics }) => metrics.port !== null && !isPrivateHost(metrics.host),

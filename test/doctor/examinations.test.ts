@@ -24,6 +24,10 @@ const database = (change: Partial<DatabaseFacts>): Facts => ({
   ...healthy,
   database: { ...healthy.database, ...change },
 });
+const SMS = {
+  SMS_WEBHOOK_URL: 'https://sms.example.com/',
+  SMS_WEBHOOK_SECRET: `whsec_${Buffer.alloc(32, 1).toString('base64')}`,
+};
 const configured = (settings: Record<string, string>): Facts => ({
   ...healthy,
   config: healthyConfig(settings),
@@ -155,6 +159,13 @@ const red: Record<string, readonly (readonly [string, Facts, Status])[]> = {
     ['sessions live for a year', configured({ SESSION_ABSOLUTE_SECONDS: '31536000' }), 'warning'],
   ],
   'setting-private-network': [['it is open', configured({ OUTGOING_PRIVATE_NETWORK: 'allow' }), 'warning']],
+  'setting-sms': [
+    [
+      'anybody may register, and every country gets SMS',
+      configured({ ...SMS, REGISTRATION: 'open' }),
+      'warning',
+    ],
+  ],
   'setting-metrics': [
     ['everybody can read them', configured({ METRICS_PORT: '9464', METRICS_HOST: '0.0.0.0' }), 'warning'],
   ],
@@ -249,4 +260,12 @@ describe('B10: the checklist of fifteen points', () => {
     expect(statusOf(healthy, 7)).toBe('not_measured');
     expect(statusOf(healthy, 15)).toBe('not_measured');
   });
+});
+
+it.each([
+  ['only some countries get SMS', { ...SMS, REGISTRATION: 'open', SMS_COUNTRIES: 'AT' }],
+  ['nobody may register', SMS],
+  ['no SMS are sent', { REGISTRATION: 'open' }],
+])('the doctor has nothing against SMS where %s', (_what, settings) => {
+  expect(verdictOf(configured(settings), 'setting-sms').status).toBe('ok');
 });
