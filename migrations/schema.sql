@@ -690,6 +690,8 @@ create table organization_invitations (
   expires_at timestamp with time zone not null,
   accepted_at timestamp with time zone,
   revoked_at timestamp with time zone,
+  sent_at timestamp with time zone,
+  sent_count integer not null default 1,
   constraint organization_invitations_pkey PRIMARY KEY (id),
   constraint organization_invitations_link_hash_key UNIQUE (link_hash),
   constraint organization_invitations_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES organizations(id) ON DELETE CASCADE,

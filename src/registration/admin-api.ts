@@ -90,7 +90,7 @@ function invitationRoutes({ invitations }: Registration): Route[] {
       params: OrganizationParams,
       body: NewInvitation,
       reply: { 201: InvitationView },
-      errors: ['organization_not_found', 'team_not_found', 'identifier_invalid'],
+      errors: ['organization_not_found', 'team_not_found', 'identifier_invalid', 'invitations_limited'],
       async run({ params, body, caller }) {
         return answer(
           201,
@@ -122,7 +122,7 @@ function invitationRoutes({ invitations }: Registration): Route[] {
       params: InvitationParams,
       body: Resending,
       reply: { 200: InvitationView },
-      errors: ['invitation_not_found', 'invitation_ended'],
+      errors: ['invitation_not_found', 'invitation_ended', 'invitations_limited'],
       run: ({ params, body, caller }) =>
         invitations.resend(params.organizationId, params.invitationId, caller, body?.locale),
     }),

@@ -71,15 +71,54 @@ export async function changeOpen(
   trx: Db,
   organizationId: OrganizationId,
   id: InvitationId,
-  change: { revoked_at: Date } | { link_hash: Buffer; expires_at: Date },
+  change: { revoked_at: Date } | { link_hash: Buffer; expires_at: Date; sent_at: Date },
 ): Promise<Invitation | undefined> {
   const [row] = await ofOrganization(trx, organizationId)
     .where({ id })
     .whereNull('accepted_at')
     .whereNull('revoked_at')
-    .update(change)
+    .update('sent_at' in change ? { ...change, sent_count: countedFrom(trx, change.sent_at) } : change)
     .returning(columns);
   return row && recordOf(row);
+}
+
+const DAY_MILLISECONDS = 86_400_000;
+const dayBefore = (at: Date) => new Date(at.getTime() - DAY_MILLISECONDS);
+
+/** Counts anew once the last one is a day old: never fewer than were sent in a day. */
+function countedFrom(trx: Db, now: Date) {
+  const isCounted = 'coalesce(sent_at, created_at) > ?';
+  return trx.raw(`case when ${isCounted} then sent_count + 1 else 1 end`, [dayBefore(now)]);
+}
+
+/**
+ * Seconds until one more may be sent, when those of the last day, this one included, are too many. Whoever sends at the same
+ * time to the same address or for the same organization waits here.
+ */
+export async function waitAfter(
+  trx: Db,
+  { organizationId, normalized }: { organizationId: OrganizationId; normalized: string },
+  most: { toAddress: number; ofOrganization: number },
+  now: Date,
+): Promise<number | undefined> {
+  await trx.raw(
+    `select pg_advisory_xact_lock(hashtextextended('invitations:' || key, 0))
+     from unnest(cast(? as text[])) as key order by hashtextextended(key, 0)`,
+    [[normalized, organizationId]],
+  );
+  const { rows } = await trx.raw<{ rows: { oldest: Date | null }[] }>(
+    `select min(oldest) as oldest from (
+       select sum(sent_count) as sent, min(coalesce(sent_at, created_at)) as oldest, cast(:toAddress as int) as most
+         from organization_invitations where normalized = :normalized and coalesce(sent_at, created_at) > :since
+       union all
+       select sum(sent_count), min(coalesce(sent_at, created_at)), cast(:ofOrganization as int)
+         from organization_invitations where organization_id = :organizationId and coalesce(sent_at, created_at) > :since
+     ) as counted where sent > most`,
+    { ...most, normalized, organizationId, since: dayBefore(now) },
+  );
+  const oldest = rows[0]?.oldest;
+  if (!oldest) return undefined;
+  return Math.max(1, Math.ceil((oldest.getTime() - dayBefore(now).getTime()) / 1000));
 }
 
 /** As long as it can be accepted: its organization is active, and its team is there. */

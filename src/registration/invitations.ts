@@ -18,13 +18,13 @@ import type { Invitation, NewInvitation, OpenInvitation } from './schema.ts';
 export interface Invitations {
   /**
    * Ends earlier ones of this address there. `held`: what whoever asks may hand out. Throws organization_not_found,
-   * team_not_found, identifier_invalid and permission_denied.
+   * team_not_found, identifier_invalid, invitations_limited and permission_denied.
    */
   create(organizationId: string, input: NewInvitation, by: Actor, held?: HandingOut): Promise<Invitation>;
   list(organizationId: string, page: PageRequest): Promise<Page<Invitation>>;
   /** Throws invitation_not_found, and invitation_ended for one that was accepted. */
   revoke(organizationId: string, id: string, by: Actor): Promise<Invitation>;
-  /** With a new link, and a new week. Throws as revoke does. */
+  /** With a new link, and a new week. Throws as revoke does, and invitations_limited. */
   resend(organizationId: string, id: string, by: Actor, locale?: string): Promise<Invitation>;
   /** By the token of its link, as long as it can be accepted. */
   open(token: string): Promise<OpenInvitation | undefined>;
@@ -55,6 +55,8 @@ export interface InvitationsDeps {
 }
 
 const LIFE_MILLISECONDS = 7 * 86_400_000;
+/** Mails in a day, however many organizations somebody makes, or addresses they write to. */
+const MOST = { toAddress: 5, ofOrganization: 500 };
 
 export function createInvitations(deps: InvitationsDeps): Invitations {
   const { postgres, clock } = deps;
@@ -63,6 +65,10 @@ export function createInvitations(deps: InvitationsDeps): Invitations {
 
   /** A new token, and the mail that brings it; nothing else ever holds it. */
   async function send(trx: Db, invitation: Invitation, token: string, locale: string | null): Promise<void> {
+    const { organizationId, email } = invitation;
+    const of = { organizationId, normalized: normalizeIdentifier(email) ?? email };
+    const retryAfterSeconds = await store.waitAfter(trx, of, MOST, clock.now());
+    if (retryAfterSeconds !== undefined) throw failure('invitations_limited', { retryAfterSeconds });
     await deps.messages.send(trx, {
       channel: 'mail',
       template: 'invitation',
@@ -189,7 +195,7 @@ export function createInvitations(deps: InvitationsDeps): Invitations {
       postgres.transaction(async (trx) => {
         const token = randomToken();
         const expiresAt = new Date(clock.now().getTime() + LIFE_MILLISECONDS);
-        const change = { link_hash: hashOf(token), expires_at: expiresAt };
+        const change = { link_hash: hashOf(token), expires_at: expiresAt, sent_at: clock.now() };
         const invitation = await changed(trx, organizationId, id, change);
         await send(trx, invitation, token, locale ?? null);
         await tell(trx, 'invitation.resent', invitation, by);

@@ -154,6 +154,11 @@ export const errors = {
     status: 403,
     sentence: 'The access token or API key does not hold the permission this needs.',
   },
+  password_sign_in_needed: {
+    status: 403,
+    sentence:
+      'A sign-in by a mail code alone sets up no second factor. Sign in with the password, or a passkey, and try it again.',
+  },
   insufficient_user_authentication: {
     status: 401,
     sentence:
@@ -301,6 +306,11 @@ export const errors = {
   },
 
   invitation_not_found: { status: 404, sentence: 'There is no such invitation in this organization.' },
+  invitations_limited: {
+    status: 429,
+    sentence:
+      'As many invitations were sent to this address, or by this organization, as are allowed in a day. Please wait before you send another one.',
+  },
   invitation_ended: {
     status: 409,
     sentence: 'This invitation was accepted, taken back or is too old. Make a new one.',
