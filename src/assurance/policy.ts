@@ -4,6 +4,7 @@ import type { FactorKind, FactorSummary } from '../credentials/schema.ts';
 import { leastSeconds } from '../lib/session-life.ts';
 import {
   isAtLeast,
+  isMoreThanMailbox,
   isStrength,
   type Method,
   type Proof,
@@ -140,16 +141,16 @@ const METHOD_OF: Readonly<Record<FactorKind, Method>> = {
 };
 
 /**
- * A mailbox alone sets up nothing: it would make of one factor what counts as two. Nor does whoever has a factor already
- * and has not shown it, be it one that too many wrong codes have disabled; nor whoever finds a browser open (OWASP ASVS
+ * A mailbox alone sets up nothing. Nor does whoever has a factor already and has not shown it, be it one that too many wrong codes have disabled; nor whoever finds a browser open (OWASP ASVS
  * 7.5.1).
  */
 function maySetUp({ factors }: AccountFacts, proofs: readonly Proof[], now: Date): boolean {
   if (!proofs.some(({ at }) => now.getTime() - at < RECENT_SECONDS * 1000)) return false;
   const has = (...methods: readonly Method[]) => proofs.some(({ method }) => methods.includes(method));
-  if (has('passkey')) return true;
-  if (!has('password')) return false;
-  return factors.kinds.length === 0 || has('totp', 'sms-code', 'mail-code', 'recovery-code');
+  if (!isMoreThanMailbox(proofs)) return false;
+  return (
+    has('passkey') || factors.kinds.length === 0 || has('totp', 'sms-code', 'mail-code', 'recovery-code')
+  );
 }
 
 function kindsThatHelp(

@@ -1,6 +1,7 @@
 // /api/v1/accounts/…/sign-in and lockouts: what stands against a person's sign-in, and its release.
 import { z } from 'zod';
 import { type Account, type Accounts, refuseAdminAccount } from '../accounts/accounts.ts';
+import type { Clients } from '../clients/clients.ts';
 import { instant } from '../lib/instant.ts';
 import type { Lockout } from '../lockout/lockout.ts';
 import { IdParams } from '../platform/api/pages.ts';
@@ -24,6 +25,7 @@ export interface CredentialRouteDeps {
   accounts: Accounts;
   credentials: Credentials;
   lockout: Lockout;
+  clients: Pick<Clients, 'known'>;
   /** Roles live on a higher floor: throws when those of the account let it do what the caller may not. */
   access: { refuseStronger(subject: { kind: 'account'; id: string }, caller: Caller): Promise<void> };
 }

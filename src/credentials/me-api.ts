@@ -1,5 +1,6 @@
 // /api/v1/me/factors: the second factors of whoever asks, set up, renamed and removed over JSON.
 import { z } from 'zod';
+import type { Clients } from '../clients/clients.ts';
 import { type AccountId, parseId } from '../lib/ids.ts';
 import { IdParams } from '../platform/api/pages.ts';
 import { answer, type Caller, type Route, route } from '../platform/api/route.ts';
@@ -7,6 +8,7 @@ import { failure } from '../platform/errors.ts';
 import type { Credentials } from './credentials.ts';
 import { FactorsView, FactorView, factorView } from './factor-view.ts';
 import { FEW_RECOVERY_CODES } from './factors/recovery-codes.ts';
+import { refuseMailboxAlone } from './may-set-up.ts';
 import type { AddedFactor, Sent } from './schema.ts';
 
 const name = z.string().max(1000).describe('What its owner calls it.');
@@ -37,8 +39,14 @@ const RecoveryCodesLeft = z.object({
   few: z.boolean().describe('It is time to renew them.'),
 });
 
-const adding = ['code_wrong', 'request_invalid', 'factor_exists', 'factor_limit'] as const;
-const sending = ['codes_limited', 'factor_exists', 'channel_unavailable'] as const;
+const adding = [
+  'password_sign_in_needed',
+  'code_wrong',
+  'request_invalid',
+  'factor_exists',
+  'factor_limit',
+] as const;
+const sending = ['password_sign_in_needed', 'codes_limited', 'factor_exists', 'channel_unavailable'] as const;
 
 /** Of everybody, and only when the person is there. */
 const changing = { permission: 'own-factors:update', limit: 'admin-write', sensitive: true } as const;
@@ -46,6 +54,7 @@ const reading = { permission: 'own-factors:read', limit: 'admin-read' } as const
 
 export interface OwnFactorDeps {
   credentials: Pick<Credentials, 'factors'>;
+  clients: Pick<Clients, 'known'>;
 }
 
 export function ownFactorRoutes(deps: OwnFactorDeps): Route[] {
@@ -59,13 +68,32 @@ function personOf({ accountId }: Caller): AccountId {
   return id;
 }
 
+/** A consent must not be a way into the account for good: only apps of the operator change its factors. */
+const changerIn =
+  ({ clients }: OwnFactorDeps) =>
+  async (caller: Caller): Promise<AccountId> => {
+    const known = await clients.known(caller.clientId);
+    if (known?.client.firstParty !== true) throw failure('permission_denied');
+    return personOf(caller);
+  };
+
+const adderIn =
+  (deps: OwnFactorDeps) =>
+  async (caller: Caller): Promise<AccountId> => {
+    const id = await changerIn(deps)(caller);
+    refuseMailboxAlone(caller.signedIn ?? { amr: [] });
+    return id;
+  };
+
 const added = ({ recoveryCodes, ...factor }: AddedFactor) =>
   answer(201, {
     ...factorView(factor),
     recoveryCodes: recoveryCodes === null ? null : [...recoveryCodes],
   });
 
-function overviewRoutes({ credentials: { factors } }: OwnFactorDeps): Route[] {
+function overviewRoutes(deps: OwnFactorDeps): Route[] {
+  const { factors } = deps.credentials;
+  const changerOf = changerIn(deps);
   return [
     route({
       ...reading,
@@ -91,7 +119,7 @@ function overviewRoutes({ credentials: { factors } }: OwnFactorDeps): Route[] {
       reply: { 200: FactorView },
       errors: ['factor_not_found'],
       run: async ({ params, body, caller }) =>
-        factorView(await factors.rename(personOf(caller), params.id, body.name, caller)),
+        factorView(await factors.rename(await changerOf(caller), params.id, body.name, caller)),
     }),
     route({
       ...changing,
@@ -102,12 +130,14 @@ function overviewRoutes({ credentials: { factors } }: OwnFactorDeps): Route[] {
       params: IdParams,
       reply: { 204: z.void() },
       errors: ['factor_not_found', 'factor_needed'],
-      run: ({ params, caller }) => factors.remove(personOf(caller), params.id, caller),
+      run: async ({ params, caller }) => factors.remove(await changerOf(caller), params.id, caller),
     }),
   ];
 }
 
-function totpRoutes({ credentials: { factors } }: OwnFactorDeps): Route[] {
+function totpRoutes(deps: OwnFactorDeps): Route[] {
+  const { factors } = deps.credentials;
+  const adderOf = adderIn(deps);
   return [
     route({
       ...changing,
@@ -116,8 +146,9 @@ function totpRoutes({ credentials: { factors } }: OwnFactorDeps): Route[] {
       path: '/me/factors/totp',
       summary: 'Begin to set up an authenticator app; nothing is changed until its first code is verified.',
       reply: { 200: SetUp },
+      errors: ['password_sign_in_needed'],
       async run({ caller }) {
-        const { svg, ...setUp } = await factors.totp.begin(personOf(caller));
+        const { svg, ...setUp } = await factors.totp.begin(await adderOf(caller));
         return { ...setUp, qrCode: `data:image/svg+xml;base64,${Buffer.from(svg).toString('base64')}` };
       },
     }),
@@ -130,7 +161,7 @@ function totpRoutes({ credentials: { factors } }: OwnFactorDeps): Route[] {
       body: z.object({ enrolment: z.string().max(2000), code, name }),
       reply: { 201: Added },
       errors: [...adding, 'enrolment_expired'],
-      run: async ({ body, caller }) => added(await factors.totp.confirm(personOf(caller), body, caller)),
+      run: async ({ body, caller }) => added(await factors.totp.confirm(await adderOf(caller), body, caller)),
     }),
   ];
 }
@@ -138,9 +169,11 @@ function totpRoutes({ credentials: { factors } }: OwnFactorDeps): Route[] {
 /** A code belongs to the application that asked for it. */
 const bindingOf = ({ clientId }: Caller) => `api:${clientId}`;
 
-function sentCodeRoutes({ credentials: { factors } }: OwnFactorDeps): Route[] {
+function sentCodeRoutes(deps: OwnFactorDeps): Route[] {
+  const { factors } = deps.credentials;
+  const adderOf = adderIn(deps);
   const send = async (caller: Caller, channel: 'sms' | 'mail', to: string | undefined) =>
-    sentView(await factors.codes.begin(personOf(caller), { channel, to }, bindingOf(caller), null));
+    sentView(await factors.codes.begin(await adderOf(caller), { channel, to }, bindingOf(caller), null));
   const verify = (channel: 'sms' | 'mail', operation: string) =>
     route({
       ...changing,
@@ -153,7 +186,7 @@ function sentCodeRoutes({ credentials: { factors } }: OwnFactorDeps): Route[] {
       errors: [...adding, 'code_expired'],
       run: async ({ body, caller }) => {
         const input = { ...body, channel, binding: bindingOf(caller) };
-        return added(await factors.codes.confirm(personOf(caller), input, caller));
+        return added(await factors.codes.confirm(await adderOf(caller), input, caller));
       },
     });
   return [
@@ -191,7 +224,9 @@ function sentView(sent: Sent) {
   return { to: sent.to, expiresAt: sent.expiresAt.toISOString() };
 }
 
-function recoveryCodeRoutes({ credentials: { factors } }: OwnFactorDeps): Route[] {
+function recoveryCodeRoutes(deps: OwnFactorDeps): Route[] {
+  const { factors } = deps.credentials;
+  const changerOf = changerIn(deps);
   return [
     route({
       ...reading,
@@ -213,7 +248,7 @@ function recoveryCodeRoutes({ credentials: { factors } }: OwnFactorDeps): Route[
       summary: 'Get ten new recovery codes; those so far work no more.',
       reply: { 201: RecoveryCodes },
       run: async ({ caller }) =>
-        answer(201, { codes: await factors.recoveryCodes.renew(personOf(caller), caller) }),
+        answer(201, { codes: await factors.recoveryCodes.renew(await changerOf(caller), caller) }),
     }),
   ];
 }

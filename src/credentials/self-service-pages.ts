@@ -1,5 +1,6 @@
 // /account/security: where people look after the ways in which they prove who they are.
 import type { Page } from '../platform/http/page.ts';
+import { behindMoreThanMailbox } from './may-set-up.ts';
 import { authenticatorPages } from './pages/authenticator.ts';
 import { factorPages } from './pages/factor.ts';
 import type { SecurityPageDeps } from './pages/frame.ts';
@@ -11,9 +12,9 @@ import { sentCodePages } from './pages/sent-codes.ts';
 export function securityPages(deps: SecurityPageDeps): Page[] {
   return [
     ...overviewPages(deps),
-    ...authenticatorPages(deps),
-    ...passkeyPages(deps),
-    ...sentCodePages(deps),
+    ...[...authenticatorPages(deps), ...passkeyPages(deps), ...sentCodePages(deps)].map(
+      behindMoreThanMailbox,
+    ),
     ...factorPages(deps),
     ...recoveryCodePages(deps),
   ];

@@ -42,6 +42,11 @@ export function strongest(wanted: readonly Strength[]): Strength {
   return strengths[most] ?? '1fa';
 }
 
+/** A mailbox alone sets up no factor: it would make of one factor what counts as two. */
+export function isMoreThanMailbox(proofs: readonly Pick<Proof, 'method'>[]): boolean {
+  return proofs.some(({ method }) => method === 'password' || method === 'passkey');
+}
+
 /** What proves something alone. A passkey that asked nobody for a PIN is only a second factor. */
 export function strengthOf(proofs: readonly Pick<Proof, 'method' | 'userVerified'>[]): Strength | undefined {
   const has = (method: Method) => proofs.some((proof) => proof.method === method);

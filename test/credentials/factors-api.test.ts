@@ -17,9 +17,13 @@ const OWN = ['own-factors:read', 'own-factors:update'];
 const NOBODY = { clientId: '', token: '' };
 
 /** An application that a person signed in to, which looks after their factors. */
-async function appOf(person: Account, params: Record<string, string> = {}) {
+async function appOf(
+  person: Account,
+  params: Record<string, string> = {},
+  { firstParty }: { firstParty: boolean } = { firstParty: true },
+) {
   const audience = `${gatehouse.issuer}/api`;
-  const app = await relyingParty(gatehouse, { apis: [{ audience, permissions: OWN }] });
+  const app = await relyingParty(gatehouse, { firstParty, apis: [{ audience, permissions: OWN }] });
   const signedIn = await app.signIn(person, {
     resource: audience,
     scope: `openid ${OWN.join(' ')}`,
@@ -158,7 +162,7 @@ describe('what is there', () => {
 /** Signs in anew with password and code, as WWW-Authenticate says. */
 async function stepUp(person: Account, secret: string) {
   const audience = `${gatehouse.issuer}/api`;
-  const app = await relyingParty(gatehouse, { apis: [{ audience, permissions: OWN }] });
+  const app = await relyingParty(gatehouse, { firstParty: true, apis: [{ audience, permissions: OWN }] });
   const begun = await app.begin({ resource: audience, scope: `openid ${OWN.join(' ')}`, acr_values: 'mfa' });
   const browser = createBrowser(new URL(gatehouse.issuer).origin);
   let page = await browser.open(begun.url);
@@ -169,19 +173,32 @@ async function stepUp(person: Account, secret: string) {
   return callsBy(gatehouse, () => ({ clientId: app.client.id, token: tokens.access_token }));
 }
 
-describe('a change needs a person who signed in lately', () => {
-  const changes = [
-    ['POST', '/me/factors/totp', undefined],
-    ['POST', '/me/factors/totp/verify', { enrolment: 'x', code: '1', name: 'x' }],
-    ['POST', '/me/factors/sms', { phoneNumber: '+43 660 1234567' }],
-    ['POST', '/me/factors/sms/verify', { code: '1', name: 'x' }],
-    ['POST', '/me/factors/mail', {}],
-    ['POST', '/me/factors/mail/verify', { code: '1', name: 'x' }],
-    ['POST', '/me/factors/recovery-codes', undefined],
-    ['PATCH', '/me/factors/fac_00000000000000000000000000', { name: 'x' }],
-    ['DELETE', '/me/factors/fac_00000000000000000000000000', undefined],
-  ] as const;
+const changes = [
+  ['POST', '/me/factors/totp', undefined],
+  ['POST', '/me/factors/totp/verify', { enrolment: 'x', code: '1', name: 'x' }],
+  ['POST', '/me/factors/sms', { phoneNumber: '+43 660 1234567' }],
+  ['POST', '/me/factors/sms/verify', { code: '1', name: 'x' }],
+  ['POST', '/me/factors/mail', {}],
+  ['POST', '/me/factors/mail/verify', { code: '1', name: 'x' }],
+  ['POST', '/me/factors/recovery-codes', undefined],
+  ['PATCH', '/me/factors/fac_00000000000000000000000000', { name: 'x' }],
+  ['DELETE', '/me/factors/fac_00000000000000000000000000', undefined],
+] as const;
 
+describe('an application of somebody else', () => {
+  it('may look at factors by consent, and changes none', async () => {
+    const person = await createPerson(gatehouse.services);
+    const { call } = await appOf(person, {}, { firstParty: false });
+    expect((await call('GET', '/me/factors')).status).toBe(200);
+    for (const [method, path, body] of changes) {
+      const reply = await call(method, path, { body });
+      expect([method, path, reply.status, reply.body.code]).toEqual([method, path, 403, 'permission_denied']);
+    }
+    expect(await mailbox.waiting(person.email ?? '')).toEqual([]);
+  });
+});
+
+describe('a change needs a person who signed in lately', () => {
   it('not with a sign-in of eleven minutes ago, which may still look', async () => {
     const { call, token } = await signedInPerson();
     expect(token.split('.')).toHaveLength(3);

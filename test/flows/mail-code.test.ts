@@ -6,7 +6,9 @@ import type { Shown } from '../support/browser.ts';
 import { addAuthenticator, codeOf } from '../support/factors.ts';
 import { useGatehouse } from '../support/gatehouse.ts';
 import { useMailbox } from '../support/mailbox.ts';
-import { createPerson, operator } from '../support/people.ts';
+import { callsBy } from '../support/management.ts';
+import { createPerson, operator, password } from '../support/people.ts';
+import { relyingParty } from './relying-party.ts';
 
 const server = useGatehouse({
   settings: {
@@ -111,3 +113,62 @@ describe('a code by mail', () => {
 function withoutUid(words: string): string {
   return words.replace(/\/interaction\/[^/"]+/g, '/interaction/…');
 }
+
+describe('a sign-in by a code by mail alone', () => {
+  it('sets up no second factor on the account pages, and one with the password does', async () => {
+    const account = await person();
+    const { browser, page } = await ask(account.email ?? '');
+    await type(browser, page, await nextCode(account));
+    const security = `${server.issuer}/account/security`;
+    for (const path of ['passkeys', 'authenticator', 'codes/mail']) {
+      const refused = await browser.open(`${security}/${path}`);
+      expect([path, refused.status]).toEqual([path, 403]);
+      expect(refused.html).toContain('sign in with your password');
+    }
+    const overview = await browser.open(security);
+    expect(overview.status).toBe(200);
+    const [form] = overview.forms;
+    for (const [path, fields] of [
+      ['passkeys', { response: '{}', name: 'x' }],
+      ['authenticator', { enrolment: 'x', code: '123456', name: 'x' }],
+      ['codes/mail', { to: account.email ?? '' }],
+    ] as const) {
+      const action = `${security}/${path}`;
+      const forged = {
+        ...overview,
+        forms: [{ ...form, action, method: 'post', fields: form?.fields ?? {} }],
+      };
+      const refused = await browser.submit(forged, fields);
+      expect([path, refused.status]).toEqual([path, 403]);
+      expect(refused.html).toContain('sign in with your password');
+    }
+    expect(await mailbox.waiting(account.email ?? '')).toEqual([]);
+
+    const known = await person();
+    const other = browserOf(server);
+    const login = await other.open(`${security}/authenticator`);
+    const shown = await other.submit(login, { identifier: known.email ?? '', password }, '/login');
+    expect([shown.status, shown.url]).toEqual([200, `${security}/authenticator`]);
+  });
+
+  it('sets up none over JSON either', async () => {
+    const account = await person();
+    const audience = `${server.issuer}/api`;
+    const scope = 'own-factors:update';
+    const app = await relyingParty(server, {
+      firstParty: true,
+      apis: [{ audience, permissions: [scope] }],
+    });
+    const begun = await app.begin({ resource: audience, scope: `openid ${scope}` });
+    const browser = browserOf(server);
+    const login = await browser.open(begun.url);
+    const href = /href="([^"]*\/mail-code)"/.exec(login.html)?.[1] ?? '';
+    const form = await browser.open(new URL(href, server.issuer).href);
+    const sent = await browser.submit(form, { identifier: account.email ?? '' }, '/mail-code');
+    const landed = await type(browser, sent, await nextCode(account));
+    const tokens = await app.finish(landed.url, begun, { resource: audience });
+    const call = callsBy(server, () => ({ clientId: app.client.id, token: tokens.access_token }));
+    const refused = await call('POST', '/me/factors/totp');
+    expect([refused.status, refused.body.code]).toEqual([403, 'password_sign_in_needed']);
+  });
+});
