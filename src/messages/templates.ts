@@ -54,6 +54,7 @@ const table = {
   'password-recovered': { values: notice, view: 'notice' },
   'password-disabled': { values: notice, view: 'notice' },
   'address-changed': { values: notice, view: 'notice' },
+  'address-restored': { values: notice, view: 'notice' },
   'phone-changed': { values: notice, view: 'notice' },
   'phone-removed': { values: notice, view: 'notice' },
   'api-key-created': { values: { ...notice, name: 'nightly export' }, view: 'notice' },

@@ -50,6 +50,9 @@ export const noticesByEvent = {
   'password.recovered': always('password-recovered'),
   'password.disabled': always('password-disabled'),
   'account.email-changed': always('address-changed'),
+  // Where it was not restored, the address of now is not that of whoever tried.
+  'account.email-restored': ({ outcome }) =>
+    outcome === 'success' ? { template: 'address-restored' } : undefined,
   'account.deletion-cancelled': always('account-kept'),
   'account.exported': always('account-exported'),
   'account.protected': always('account-protected'),

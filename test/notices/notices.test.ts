@@ -140,3 +140,12 @@ describe('a notice', () => {
     );
   });
 });
+
+it('an address that took back its change is told; one that could not learns nothing of whose it is now', async () => {
+  const owner = await somebody();
+  await happens(owner.id, { type: 'account.email-restored', outcome: 'failure', reason: 'address_taken' });
+  await quiet();
+  expect(await mailbox.waiting(owner.email)).toEqual([]);
+  await happens(owner.id, { type: 'account.email-restored' });
+  expect((await mailbox.next(owner.email, 'address-restored')).text).toContain('was taken back');
+});
