@@ -44,9 +44,19 @@ const next = () => {
   return count;
 };
 const account = async () => ({ id: (await createPerson(gatehouse.services)).id });
+const leaving = async () => {
+  const { id } = await createPerson(gatehouse.services);
+  await gatehouse.services.deletion.request(id);
+  return { id };
+};
 const suspended = async () => {
   const { id } = await createPerson(gatehouse.services);
   await gatehouse.services.accounts.suspend(id, null, operator);
+  return { id };
+};
+const toDelete = async () => {
+  const { id } = await createPerson(gatehouse.services);
+  await gatehouse.services.deletion.request(id);
   return { id };
 };
 const locked = async () => {
@@ -223,7 +233,7 @@ const examples: Record<string, () => Promise<Example>> = {
   deleteAccount: async () => ({ params: await account() }),
   suspendAccount: async () => ({ params: await account(), body: { reason: 'left' } }),
   reinstateAccount: async () => ({ params: await suspended() }),
-  keepAccount: async () => ({ params: await account() }),
+  keepAccount: async () => ({ params: await toDelete() }),
   getSignInState: async () => ({ params: await locked() }),
   releaseAccount: async () => ({ params: await locked() }),
   resetPassword: async () => ({ params: await account(), body: { endNow: true } }),
