@@ -267,5 +267,5 @@ it.each([
   ['nobody may register', SMS],
   ['no SMS are sent', { REGISTRATION: 'open' }],
 ])('the doctor has nothing against SMS where %s', (_what, settings) => {
-  expect(verdictOf(configured(settings), 'setting-sms').status).toBe('ok');
+  expect(verdictOf(configured(settings), 'setting-sms')?.status).toBe('ok');
 });
