@@ -44,11 +44,6 @@ const next = () => {
   return count;
 };
 const account = async () => ({ id: (await createPerson(gatehouse.services)).id });
-const leaving = async () => {
-  const { id } = await createPerson(gatehouse.services);
-  await gatehouse.services.deletion.request(id);
-  return { id };
-};
 const suspended = async () => {
   const { id } = await createPerson(gatehouse.services);
   await gatehouse.services.accounts.suspend(id, null, operator);
