@@ -157,7 +157,7 @@ describe('answers to the client', () => {
     });
   });
 
-  it.each(['token', 'id_token', 'code id_token', 'none', 'code token'])(
+  it.each(['token', 'id_token', 'code id_token', 'code token'])(
     'refuses response_type=%s',
     async (response_type) => {
       const app = await relyingParty(gatehouse);
@@ -166,6 +166,13 @@ describe('answers to the client', () => {
       expect(shown.url).toMatch(/error=(unsupported_response_type|unauthorized_client)/);
     },
   );
+
+  it('keeps response_type=none to the account pages', async () => {
+    const app = await relyingParty(gatehouse);
+    const shown = await open((await app.begin({ response_type: 'none' })).url);
+
+    expect(shown.url).toContain('error=invalid_request&error_description=requested+response_type');
+  });
 
   it.each(['client_id', 'redirect_uri', 'scope', 'state', 'code_challenge', 'response_type'])(
     'refuses a request that repeats %s',
