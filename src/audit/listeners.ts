@@ -29,6 +29,8 @@ interface Subscription {
   running: Promise<void> | undefined;
   again: boolean;
   wakeTimer: NodeJS.Timeout | undefined;
+  /** Said in the log once, until it is served again. */
+  unserved: boolean;
 }
 
 const POLL_MILLISECONDS = 1000;
@@ -94,9 +96,13 @@ export function createListeners(deps: { db: Db; clock: Clock; log: Log }): Liste
         subscription.again = false;
         more = await deliverOnce(subscription);
       }
+      subscription.unserved = false;
     } catch (error) {
       // The database is away: the next poll tries again.
-      log.warn('an audit listener could not be served', { listener: subscription.listener.name, error });
+      const { name } = subscription.listener;
+      if (!subscription.unserved)
+        log.warn('an audit listener could not be served', { listener: name, error });
+      subscription.unserved = true;
     } finally {
       subscription.running = undefined;
     }
@@ -121,7 +127,14 @@ export function createListeners(deps: { db: Db; clock: Clock; log: Log }): Liste
         throw new Error(`there is an audit listener '${listener.name}' already`);
       }
       const since = deps.clock.now();
-      subscriptions.push({ listener, since, running: undefined, again: false, wakeTimer: undefined });
+      subscriptions.push({
+        listener,
+        since,
+        running: undefined,
+        again: false,
+        wakeTimer: undefined,
+        unserved: false,
+      });
     },
     wake(type) {
       if (timer === undefined) return;
