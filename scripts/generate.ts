@@ -57,7 +57,7 @@ function withMap(readme: string): string {
     .map(([folder, { floor, is }]) => [String(floor), `\`${folder}/\``, is]);
   const top = [
     'top',
-    '`main.ts`, `start.ts`, `open-services.ts`, `app.ts`, `pages.ts`, `foundations.ts`, `services.ts`, `own-registrations.ts`, `cli.ts`, `workers.ts`, `worker.ts`',
+    '`main.ts`, `start.ts`, `open-services.ts`, `app.ts`, `pages.ts`, `foundations.ts`, `people.ts`, `services.ts`, `own-registrations.ts`, `cli.ts`, `workers.ts`, `worker.ts`',
     'The entry and the start of one process, the HTTP application, everything built once in floor order, the command line, several processes at one port.',
   ];
   const map = table(['Floor', 'Folder', 'Is'], [top, ...rows]);
