@@ -33,6 +33,8 @@ beforeAll(async () => {
     for values from ('2019-03-01T00:00:00Z') to ('2019-04-01T00:00:00Z')`);
   await db.raw(`insert into audit_events (id, occurred_at, type, outcome, actor_kind)
     values ('evt_old', '2019-03-05T00:00:00Z', 'account.created', 'success', 'system')`);
+  // Listeners of the ledger write down how far they are; here nothing may change after the copy.
+  await gatehouse.services.audit.stop();
   path = join(folder(), 'a.backup');
   await source().write(path);
 });
