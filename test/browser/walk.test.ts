@@ -28,22 +28,10 @@ const variants: Variant[] = [
     options: { ...desk, colorScheme: 'light', locale: 'en-GB' },
   },
   {
-    name: 'phone-dark-de-script',
-    language: 'de',
-    byApp: false,
-    options: { ...phone, colorScheme: 'dark', locale: 'de-AT' },
-  },
-  {
-    name: 'phone-light-en-noscript',
-    language: 'en',
-    byApp: true,
-    options: { ...phone, colorScheme: 'light', locale: 'de-DE', javaScriptEnabled: false },
-  },
-  {
-    name: 'desk-dark-de-noscript',
+    name: 'phone-dark-de-noscript',
     language: 'de',
     byApp: true,
-    options: { ...desk, colorScheme: 'dark', locale: 'en-US', javaScriptEnabled: false },
+    options: { ...phone, colorScheme: 'dark', locale: 'en-US', javaScriptEnabled: false },
   },
 ];
 
