@@ -46,6 +46,7 @@ describe('an issuer with a path', () => {
     const login = await browser.open(begun.url);
     expect(login.forms.map((form) => new URL(form.action).pathname)).toEqual([
       expect.stringMatching(/^\/auth\/interaction\/[^/]+\/login$/),
+      expect.stringMatching(/^\/auth\/interaction\/[^/]+\/passkey$/),
       expect.stringMatching(/^\/auth\/interaction\/[^/]+\/cancel$/),
     ]);
     const consent = await browser.submit(login, { identifier: person.email ?? '', password }, '/login');
