@@ -61,8 +61,9 @@ describe.skipIf(!available && process.env.CI !== 'true')('the hosted pages in a 
       const seen = new Set<string>();
       for (const { name, view } of samples) {
         await page.goto(`${origin}/${name}?${locale}`);
-        // Each state in one scheme, and each view in the other: contrast is computed in contrast.test.ts.
-        if (locale === 'de' || !seen.has(view)) expect(await faults(page), name).toEqual([]);
+        // Each state in one scheme: contrast is computed in contrast.test.ts.
+        const first = !seen.has(view);
+        if (first === (locale === 'en')) expect(await faults(page), name).toEqual([]);
         seen.add(view);
         expect(await page.evaluate('document.documentElement.scrollWidth - innerWidth'), name).toBe(0);
       }
