@@ -21,17 +21,23 @@ const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 export async function openOutput(path: string, force: boolean): Promise<Output> {
   if (!force && existsSync(path)) throw fileExists(path);
   const draft = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}.part`);
-  const file = await open(draft, 'wx', 0o600).catch((error: unknown) => {
-    throw new UsageMistake(`The file ${path} cannot be written: ${codeOf(error)}.`);
-  });
-  const stream = file.createWriteStream({ flush: true });
-  // Ctrl-C ends the writing like any other error, so that half a file of everybody's addresses does not stay behind.
-  stream.on('error', () => {});
-  const interrupt = () => stream.destroy(new Interrupted());
+  // Ctrl-C ends the writing like any other error, so that half a file of everybody's addresses does not stay behind. It is
+  // listened to before there is a file.
+  const interruption = new AbortController();
+  const interrupt = () => interruption.abort(new Interrupted());
   for (const signal of SIGNALS) process.once(signal, interrupt);
   const listenNoMore = () => {
     for (const signal of SIGNALS) process.off(signal, interrupt);
   };
+  const file = await open(draft, 'wx', 0o600).catch((error: unknown) => {
+    listenNoMore();
+    throw new UsageMistake(`The file ${path} cannot be written: ${codeOf(error)}.`);
+  });
+  const stream = file.createWriteStream({ flush: true });
+  stream.on('error', () => {});
+  const end = () => stream.destroy(new Interrupted());
+  if (interruption.signal.aborted) end();
+  else interruption.signal.addEventListener('abort', end, { once: true });
   return {
     stream,
     async discard() {

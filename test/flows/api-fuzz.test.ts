@@ -15,7 +15,7 @@ import { type Operation, type Plan, plansFor, type World } from './api-fuzz-plan
 import { organizationOf } from './crossing-world.ts';
 
 const seed = Number(process.env.FUZZ_SEED ?? 20_261_122);
-const seconds = Number(process.env.FUZZ_SECONDS ?? 20);
+const seconds = Number(process.env.FUZZ_SECONDS ?? 10);
 /** How many routes share the things that were made for them, before new ones are made. */
 const ROUTES_PER_WORLD = 6;
 const SLOW_MILLISECONDS = 1000;
