@@ -13,7 +13,7 @@ import { backupOn, masterKey, relationsOf, sumsOf } from './world.ts';
 const source = useDatabase();
 const target = useDatabase({ empty: true });
 const folder = useFolders();
-const ROWS = 200_000;
+const ROWS = 100_000;
 // Node with everything loaded takes 120, the rows 140 once: whoever gathers them in memory does not stay under it.
 const MOST_MEGABYTES = 280;
 

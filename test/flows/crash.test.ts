@@ -13,8 +13,8 @@ import { createApi, createPerson } from '../support/people.ts';
 import { type Acknowledged, exchange, refresh, startBusyLogins } from './busy-logins.ts';
 import { type RelyingParty, relyingParty } from './relying-party.ts';
 
-const LOOPS = 12;
-const KILLS = 3;
+const LOOPS = 8;
+const KILLS = 2;
 
 const offline = { scope: 'openid offline_access', prompt: 'consent' };
 const started: ServerProcess[] = [];
