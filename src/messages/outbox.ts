@@ -3,6 +3,7 @@
 import type { Audit } from '../audit/audit.ts';
 import { pauseSeconds } from '../lib/sending/pauses.ts';
 import type { Postgres } from '../platform/database/postgres.ts';
+import { createPoller } from '../platform/jobs/poller.ts';
 import type { Log } from '../platform/telemetry/log.ts';
 import type { Channel } from './schema.ts';
 import type { Sent } from './senders/sender.ts';
@@ -28,7 +29,6 @@ export interface OutboxDeps {
   emptied: (id: string) => Buffer;
 }
 
-const POLL_MILLISECONDS = 1000;
 /** For many messages of one moment to be one look. */
 const WAKE_MILLISECONDS = 5;
 const PARALLEL = 16;
@@ -36,9 +36,7 @@ const PARALLEL = 16;
 export function createOutbox(deps: OutboxDeps): Outbox {
   const { postgres, log } = deps;
   const underWay = new Set<Promise<void>>();
-  let poll: NodeJS.Timeout | undefined;
-  let waking: NodeJS.Timeout | undefined;
-  let looking: Promise<void> | undefined;
+  const poller = createPoller({ wakeMilliseconds: WAKE_MILLISECONDS, look });
   let unreadable = false;
 
   async function look(): Promise<void> {
@@ -61,42 +59,16 @@ export function createOutbox(deps: OutboxDeps): Outbox {
       )
       .finally(() => {
         underWay.delete(attempt);
-        wake();
+        poller.wake();
       });
     underWay.add(attempt);
   }
 
-  function lookNow(): void {
-    if (poll === undefined) return;
-    if (looking !== undefined) {
-      wake();
-      return;
-    }
-    looking = look().finally(() => {
-      looking = undefined;
-    });
-  }
-
-  function wake(): void {
-    if (poll === undefined) return;
-    waking ??= setTimeout(() => {
-      waking = undefined;
-      lookNow();
-    }, WAKE_MILLISECONDS);
-  }
-
   return {
-    wake,
-    start() {
-      poll ??= setInterval(lookNow, POLL_MILLISECONDS);
-      lookNow();
-    },
+    wake: poller.wake,
+    start: poller.start,
     async stop() {
-      clearInterval(poll);
-      clearTimeout(waking);
-      poll = undefined;
-      waking = undefined;
-      await looking;
+      await poller.stop();
       await Promise.all(underWay);
     },
   };

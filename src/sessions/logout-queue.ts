@@ -4,6 +4,7 @@ import type { Audit } from '../audit/audit.ts';
 import { pauseSeconds } from '../lib/sending/pauses.ts';
 import type { SentLogout } from '../oidc/oidc.ts';
 import type { Postgres } from '../platform/database/postgres.ts';
+import { createPoller } from '../platform/jobs/poller.ts';
 import type { Log } from '../platform/telemetry/log.ts';
 import * as store from './logout-store.ts';
 
@@ -23,7 +24,6 @@ export interface LogoutQueueDeps {
   send: (notice: store.Notice) => Promise<SentLogout>;
 }
 
-const POLL_MILLISECONDS = 1000;
 /** Long enough for the transaction that wrote the notice to end, and for many ended attempts to cause one look. */
 const WAKE_MILLISECONDS = 25;
 const PARALLEL = 32;
@@ -35,9 +35,7 @@ export function createLogoutQueue(deps: LogoutQueueDeps): LogoutQueue {
   const underWay = new Map<string, Promise<void>>();
   const perClient = new Map<string, number>();
   const failing = new Set<string>();
-  let poll: NodeJS.Timeout | undefined;
-  let waking: NodeJS.Timeout | undefined;
-  let looking: Promise<void> | undefined;
+  const poller = createPoller({ wakeMilliseconds: WAKE_MILLISECONDS, look });
   let unreadable = false;
 
   const limitOf = (clientId: string) => (failing.has(clientId) ? 1 : PARALLEL_PER_CLIENT);
@@ -73,41 +71,16 @@ export function createLogoutQueue(deps: LogoutQueueDeps): LogoutQueue {
         const left = (perClient.get(clientId) ?? 1) - 1;
         if (left === 0) perClient.delete(clientId);
         else perClient.set(clientId, left);
-        wake();
+        poller.wake();
       });
     underWay.set(id, attempt);
   }
 
-  function lookNow(): void {
-    if (poll === undefined) return;
-    if (looking !== undefined) {
-      wake();
-      return;
-    }
-    looking = look().finally(() => {
-      looking = undefined;
-    });
-  }
-
-  function wake(): void {
-    if (poll === undefined) return;
-    waking ??= setTimeout(() => {
-      waking = undefined;
-      lookNow();
-    }, WAKE_MILLISECONDS);
-  }
-
   return {
-    wake,
-    start() {
-      poll ??= setInterval(lookNow, POLL_MILLISECONDS);
-      lookNow();
-    },
+    wake: poller.wake,
+    start: poller.start,
     async stop() {
-      clearInterval(poll);
-      clearTimeout(waking);
-      poll = undefined;
-      await looking;
+      await poller.stop();
       await Promise.all(underWay.values());
     },
   };
