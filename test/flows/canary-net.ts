@@ -35,7 +35,9 @@ export function spreadNet(): CanaryNet {
   };
   const plantAll = (fields: Iterable<readonly [string, unknown]>) => {
     for (const [name, value] of fields) {
-      if (FIELDS.has(name) && typeof value === 'string') plant(name, value);
+      // The account pages name the page to come back to; whatever an app says there is a secret.
+      const isPath = name === 'state' && /^\/account(?:\/|$)/.test(String(value));
+      if (FIELDS.has(name) && typeof value === 'string' && !isPath) plant(name, value);
       if (name === 'user_code' && typeof value === 'string') plant(name, value.replaceAll('-', ''));
     }
   };

@@ -1,7 +1,8 @@
 // Where a secret could leak to besides log, database and answers: metrics, traces, Redis, and what `ps` shows.
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, connect } from 'node:net';
 import { Redis } from 'ioredis';
 import { afterAll } from 'vitest';
 
@@ -38,11 +39,15 @@ export interface RedisTap {
 
 export async function tapRedis(url: string): Promise<RedisTap> {
   const client = new Redis(url);
-  const monitor = await client.monitor();
+  const { hostname, port } = new URL(url);
+  // By hand: a client library reads the first command of somebody else as the answer to its own.
+  const monitor = connect(Number(port), hostname);
   const seen: string[] = [];
-  monitor.on('monitor', (_time: string, command: string[]) => seen.push(command.join(' ')));
+  monitor.setEncoding('latin1').on('data', (text: string) => seen.push(text));
+  monitor.write('MONITOR\r\n');
+  await once(monitor, 'data');
   return {
-    commands: () => seen.join('\n'),
+    commands: () => seen.join(''),
     async dump() {
       const entries: string[] = [];
       for await (const keys of client.scanStream({ count: 500 })) {
@@ -51,7 +56,7 @@ export async function tapRedis(url: string): Promise<RedisTap> {
       return entries.join('');
     },
     end() {
-      monitor.disconnect();
+      monitor.destroy();
       client.disconnect();
     },
   };

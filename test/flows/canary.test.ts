@@ -5,16 +5,19 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { serverSecretNames } from '../../src/platform/secrets/server-secrets.ts';
 import { useCluster } from '../support/cluster.ts';
+import { useFolders } from '../support/folder.ts';
 import { freePort } from '../support/gatehouse.ts';
 import { useRedis } from '../support/redis.ts';
 import { needs } from '../support/tools.ts';
 import { walkEveryFlow } from './canary-flows.ts';
 import { type CanaryNet, findIn, spreadNet, withBytesReadable } from './canary-net.ts';
+import { walkAsPerson } from './canary-people.ts';
 import { type RedisTap, receiveTraces, shownByPs, tapRedis } from './canary-sinks.ts';
 
 const masterKey = randomBytes(32);
 const metricsPort = await freePort();
 const receiver = await receiveTraces();
+const folder = useFolders();
 const withRedis = !needs('redis-server');
 const redis = useRedis();
 const cluster = useCluster({
@@ -24,6 +27,8 @@ const cluster = useCluster({
     LOG_FORMAT: 'json',
     MASTER_KEY: masterKey.toString('base64'),
     METRICS_PORT: String(metricsPort),
+    DATA_DIRECTORY: folder(),
+    REGISTRATION: 'code',
     OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint,
     ...(withRedis ? { REDIS_URL: redis.url } : {}),
   },
@@ -48,6 +53,7 @@ beforeAll(async () => {
   plantServerSecrets();
   const tap: RedisTap | undefined = withRedis ? await tapRedis(redis.url) : undefined;
   await walkEveryFlow({ cluster, plant: net().plant });
+  await walkAsPerson({ cluster, plant: net().plant });
   await delay(1_500);
   const [server] = cluster.processes;
   caught.metrics = await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text();
@@ -74,7 +80,8 @@ describe('a canary', () => {
       'interaction uid',
       'DPoP proof',
     ];
-    for (const kind of [...expected, ...own, 'DPoP jti', 'server secret', 'private key']) {
+    const people = ['authenticator secret', 'recovery code', 'registration code', 'mailed link'];
+    for (const kind of [...expected, ...own, ...people, 'DPoP jti', 'server secret', 'private key']) {
       expect(kinds).toContain(kind);
     }
   });
@@ -86,7 +93,15 @@ describe('a canary', () => {
   });
 
   it('is in no table of the database', () => {
-    for (const table of ['oidc_tokens', 'oidc_sessions', 'audit_events', 'signing_keys', 'server_secrets']) {
+    for (const table of [
+      'oidc_tokens',
+      'oidc_sessions',
+      'audit_events',
+      'signing_keys',
+      'server_secrets',
+      'factors',
+      'messages',
+    ]) {
       expect(caught.dump).toContain(`\n${table}: (`);
     }
     expect(found(withBytesReadable(caught.dump))).toEqual([]);
@@ -101,6 +116,8 @@ describe('a canary', () => {
       '/userinfo',
       '/introspect',
       '/device',
+      '/recover/password',
+      '/account/security/authenticator',
     ]) {
       expect(lines.filter((line) => JSON.parse(line).route === route).length, route).toBeGreaterThan(0);
     }
@@ -132,7 +149,7 @@ describe('a canary', () => {
   it('is in no refusal and no redirect, except where the protocol wants it', () => {
     // Forms that are shown again carry their own fields; redirects carry code and state to the app.
     const expected =
-      /^(?:state|code|_csrf|xsrf|user_code|setup_link|interaction uid|request_uri|nonce|password as a name|cookie .*)$/;
+      /^(?:state|code|_csrf|xsrf|user_code|setup_link|interaction uid|request_uri|nonce|password as a name|registration code|cookie .*)$/;
     const echoed = net().answers.flatMap(({ request, status, location, text }) =>
       found(`${location}\n${text}`)
         .filter((finding) => !expected.test(finding.kind))
