@@ -60,7 +60,7 @@ export interface Accounts {
     only?: { version?: number | undefined; guard?: AccountGuard },
   ): Promise<void>;
   /** When it is to be removed; null: it stays. False when it was to stay anyway. Throws last_admin. */
-  setDeletion(trx: Db, id: AccountId, at: Date | null, act: Pick<Act, 'by' | 'guard'>): Promise<boolean>;
+  setDeletion(trx: Db, id: AccountId, at: Date | null, act: Deleting): Promise<boolean>;
   /** Those whose time has come. */
   dueForDeletion(limit: number): Promise<{ id: AccountId; version: number }[]>;
   hasAny(db?: Db): Promise<boolean>;
@@ -151,8 +151,8 @@ export function createAccounts(given: AccountsDeps): Accounts {
       return commit(act, (trx) => removeIn(deps, trx, act));
     },
     async setDeletion(trx, id, at, act) {
-      await (at === null ? hold : holdButOneAdmin)(trx, { id, ...act });
-      return store.setDeletion(trx, id, at, deps.clock.now());
+      await (at === null ? hold : holdButOneAdmin)(trx, { id, by: act.by, guard: act.guard });
+      return store.setDeletion(trx, id, at, { now: deps.clock.now(), was: act.was });
     },
     dueForDeletion: (limit) => store.dueForDeletion(postgres.db, deps.clock.now(), limit),
     hasAny: (db = postgres.db) => store.anyAccount(db),
@@ -183,6 +183,9 @@ async function createIn(deps: WithProfile, trx: Db, input: NewAccount, by: Actor
 }
 
 type WithProfile = AccountsDeps & { profile: Profile };
+
+/** `was`: only when it is to be deleted at that very time. */
+type Deleting = Pick<Act, 'by' | 'guard'> & { was?: Date | undefined };
 
 /** What is done to which account, by whom, and what must hold of it then. */
 interface Act {

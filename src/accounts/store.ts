@@ -182,10 +182,16 @@ export async function deleteAccount(db: Db, id: AccountId): Promise<boolean> {
 }
 
 /** False when it was to stay anyway. */
-export async function setDeletion(db: Db, id: AccountId, at: Date | null, now: Date): Promise<boolean> {
+export async function setDeletion(
+  db: Db,
+  id: AccountId,
+  at: Date | null,
+  { now, was }: { now: Date; was?: Date | undefined },
+): Promise<boolean> {
   const change = { delete_at: at, version: db.raw('version + 1'), updated_at: now };
   const query = db('accounts').where({ id }).update(change);
   if (at === null) query.whereNotNull('delete_at');
+  if (was !== undefined) query.where('delete_at', was);
   return (await query) > 0;
 }
 

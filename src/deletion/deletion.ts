@@ -80,26 +80,37 @@ export function createDeletion(deps: DeletionDeps): Deletion {
         return at;
       }),
 
-    keep: (accountId, by, guard) =>
-      postgres.transaction(async (trx) => {
-        if (!(await accounts.setDeletion(trx, accountId, null, { by, guard }))) return;
-        await deps.audit.record(trx, {
-          type: 'account.deletion-cancelled',
-          actor: by,
-          outcome: 'success',
-          accountId,
-        });
-      }),
+    async keep(accountId, by, guard) {
+      await keep(deps, accountId, { by, guard });
+    },
 
     async keepByLink(token) {
       const account = await peek(token);
-      if (account === undefined) return false;
-      await this.keep(account.id, { kind: 'account', id: account.id });
-      return true;
+      if (!account?.deleteAt) return false;
+      const { id, deleteAt } = account;
+      return keep(deps, id, { by: { kind: 'account', id }, was: deleteAt });
     },
 
     jobs: () => [{ name: 'accounts-deletion', everySeconds: 3600, run: (signal) => removeDue(deps, signal) }],
   };
+}
+
+/** False when it was not to be deleted, or (`was`) not at that time. */
+async function keep(
+  { postgres, accounts, audit }: DeletionDeps,
+  accountId: AccountId,
+  act: { by: Actor; guard?: AccountGuard | undefined; was?: Date },
+): Promise<boolean> {
+  return postgres.transaction(async (trx) => {
+    if (!(await accounts.setDeletion(trx, accountId, null, act))) return false;
+    await audit.record(trx, {
+      type: 'account.deletion-cancelled',
+      actor: act.by,
+      outcome: 'success',
+      accountId,
+    });
+    return true;
+  });
 }
 
 /**

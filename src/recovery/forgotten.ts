@@ -71,12 +71,7 @@ export function createForgotten(deps: ForgottenDeps): Forgotten {
       if (found === undefined) return undefined;
       const { account } = found;
       const done = await deps.postgres.transaction((trx) => setAnew(deps, trx, { account, token, password }));
-      if (!done) return undefined;
-      // Whoever opened the link reads the address that it was sent to.
-      if (account.email !== null && !account.emailVerified) {
-        await deps.accounts.change(account.id, { emailVerified: true }, by(account.id));
-      }
-      return account;
+      return done ? account : undefined;
     },
 
     start: (account, input, actor) =>
@@ -153,6 +148,11 @@ async function setAnew(
   await deps.credentials.setPassword(id, password, by(id), trx, { byMail: true });
   // Also when it is the first one: sessions may be there by another way.
   await deps.endAccountState(trx, id);
+  // Whoever opened the link reads the address that it was sent to; it may have been replaced in this very moment.
+  const now = await deps.accounts.find(id, trx);
+  if (now?.email && !now.emailVerified && isStillTheirs(now, used.to)) {
+    await deps.accounts.change(id, { emailVerified: true }, by(id), undefined, trx);
+  }
   await deps.audit.record(trx, {
     type: 'password.recovered',
     actor: by(id),
