@@ -5,6 +5,7 @@ import { leastSeconds } from '../lib/session-life.ts';
 import {
   isAtLeast,
   isMoreThanMailbox,
+  isRecent,
   isStrength,
   type Method,
   type Proof,
@@ -14,9 +15,6 @@ import {
   strongest,
 } from '../lib/strength.ts';
 import type { AccountFacts, Ask, Missing, ObstacleName, Reason, Requirement } from './schema.ts';
-
-/** So long after a sign-in a factor can be set up without another one; as on the account pages. */
-const RECENT_SECONDS = 10 * 60;
 
 export interface PolicySettings {
   /** Of every sign-in on this server. */
@@ -145,7 +143,7 @@ const METHOD_OF: Readonly<Record<FactorKind, Method>> = {
  * 7.5.1).
  */
 function maySetUp({ factors }: AccountFacts, proofs: readonly Proof[], now: Date): boolean {
-  if (!proofs.some(({ at }) => now.getTime() - at < RECENT_SECONDS * 1000)) return false;
+  if (!proofs.some(({ at }) => isRecent(at, now))) return false;
   const has = (...methods: readonly Method[]) => proofs.some(({ method }) => methods.includes(method));
   if (!isMoreThanMailbox(proofs)) return false;
   return (

@@ -7,9 +7,8 @@ import { answer, type Caller, type Route, route } from '../platform/api/route.ts
 import { failure } from '../platform/errors.ts';
 import type { Credentials } from './credentials.ts';
 import { FactorsView, FactorView, factorView } from './factor-view.ts';
-import { FEW_RECOVERY_CODES } from './factors/recovery-codes.ts';
 import { refuseMailboxAlone } from './may-set-up.ts';
-import type { AddedFactor, Sent } from './schema.ts';
+import { type AddedFactor, FEW_RECOVERY_CODES, type Sent } from './schema.ts';
 
 const name = z.string().max(1000).describe('What its owner calls it.');
 const code = z.string().max(1000).describe('As typed: spaces do not matter.');

@@ -54,6 +54,9 @@ export type Verification =
   | { kind: 'locked'; retryAfterSeconds: number }
   | { kind: 'busy'; retryAfterSeconds: number };
 
+/** Fewer recovery codes than this are few: time to renew them. */
+export const FEW_RECOVERY_CODES = 3;
+
 export const factorKinds = ['totp', 'passkey', 'sms', 'mail'] as const;
 export type FactorKind = (typeof factorKinds)[number];
 

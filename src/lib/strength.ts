@@ -100,3 +100,10 @@ export function toldOf(proofs: readonly Proof[]): { amr: string[]; acr?: Strengt
   const acr = strengthOf(proofs);
   return { amr: amrOf(proofs), ...(acr !== undefined && { acr }) };
 }
+
+/** So long after a proof, what is sensitive asks for no new one (OWASP ASVS 7.5.1). */
+export const RECENT_SECONDS = 10 * 60;
+
+export function isRecent(at: Date | number, now: Date | number): boolean {
+  return Number(now) - Number(at) < RECENT_SECONDS * 1000;
+}

@@ -1,11 +1,9 @@
 // The account area: who is signed in here, whether they proved it lately, and the way to do so and back.
 import type { Assurance } from '../assurance/assurance.ts';
+import { isRecent } from '../lib/strength.ts';
 import type { Interactions } from '../oidc/oidc.ts';
 import type { AccountArea } from '../platform/http/page.ts';
 import { sections } from './sections.ts';
-
-/** So long after a sign-in what is sensitive needs no new one. */
-export const RECENT_SECONDS = 10 * 60;
 
 export interface AccountAreaDeps {
   interactions: Pick<Interactions, 'activeHere'>;
@@ -35,7 +33,7 @@ export function createAccountArea(deps: AccountAreaDeps): AccountArea {
         theme: account.appearance,
       };
     },
-    isRecent: (person) => Date.now() - person.authenticatedAt.getTime() < RECENT_SECONDS * 1000,
+    isRecent: ({ authenticatedAt }) => isRecent(authenticatedAt, Date.now()),
     signInAt: (back, { again }) =>
       `/account/sign-in?${new URLSearchParams({ back, ...(again && { again: '1' }) })}`,
   };

@@ -1,6 +1,6 @@
 // What about an account wants its owner's attention: a table of conditions, each with the page where it is taken care of. Pure.
 import type { Account } from '../accounts/accounts.ts';
-import type { FactorSummary } from '../credentials/schema.ts';
+import { type FactorSummary, FEW_RECOVERY_CODES } from '../credentials/schema.ts';
 
 export interface AccountFacts {
   readonly account: Account;
@@ -18,9 +18,6 @@ export interface Attention {
   readonly href: string;
   isDue(facts: AccountFacts): boolean;
 }
-
-/** So many recovery codes are few. */
-const FEW_CODES = 3;
 
 /** In the order in which they are shown. */
 export const attentions: readonly Attention[] = [
@@ -51,7 +48,7 @@ export const attentions: readonly Attention[] = [
     icon: 'key',
     href: '/account/security/recovery-codes',
     isDue: ({ factors: { recoveryCodesLeft: left, ...factors } }) =>
-      hasFactor(factors) && left > 0 && left < FEW_CODES,
+      hasFactor(factors) && left > 0 && left < FEW_RECOVERY_CODES,
   },
   {
     name: 'emailUnverified',

@@ -13,8 +13,6 @@ export interface RecoveryCodes {
 }
 
 export const RECOVERY_CODES = 10;
-/** Fewer than this are told on the account page. */
-export const FEW_RECOVERY_CODES = 3;
 /** 120 bits: twenty-four digits of five. Guessing is out of the question (NIST SP 800-63B §3.1.2.2 asks for 64 bits). */
 const BYTES = 15;
 /** Crockford's base 32: read aloud and copied by hand, no digit is taken for another. */

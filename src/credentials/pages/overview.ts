@@ -5,8 +5,7 @@ import { browserOf } from '../../lib/people/user-agent.ts';
 import { accountPage, type Page } from '../../platform/http/page.ts';
 import type { Translate } from '../../platform/i18n.ts';
 import type { Device } from '../devices/devices.ts';
-import { FEW_RECOVERY_CODES } from '../factors/recovery-codes.ts';
-import type { Factor } from '../schema.ts';
+import { type Factor, FEW_RECOVERY_CODES } from '../schema.ts';
 import { byThemselves, icons, SECURITY, type SecurityPageDeps, securityView } from './frame.ts';
 
 /** After these it is offered to end what is signed in elsewhere. */
