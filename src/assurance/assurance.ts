@@ -10,7 +10,7 @@ import { forgetSetByMail, readFacts } from './facts.ts';
 import { isMet, missingProof, type PolicySettings, requirementOf, youngEnough } from './policy.ts';
 import type { AccountFacts, Ask, Missing, Obstacle, Requirement } from './schema.ts';
 
-export { isUnmeetable } from './policy.ts';
+export { isUnmeetable, toldFor } from './policy.ts';
 export {
   type Ask,
   type Missing,

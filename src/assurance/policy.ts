@@ -62,6 +62,15 @@ export function isUnmeetable(ask: Ask): boolean {
   return ask.essentialAcr !== undefined && !ask.essentialAcr.some(isStrength);
 }
 
+/**
+ * The word for this strength: the best of those that were asked for and that it satisfies, or else its own. An essential
+ * claim must be answered with one of its values (§5.5.1.1), and whoever asked by `acr_values` compares words, too.
+ */
+export function toldFor(strength: Strength, { essentialAcr, acrValues }: Ask): Strength {
+  const words = essentialAcr ?? acrValues ?? [];
+  return strengths.findLast((one) => words.includes(one) && isAtLeast(strength, one)) ?? strength;
+}
+
 export function isMet(proofs: readonly Proof[], required: Requirement): boolean {
   const strength = strengthOf(proofs);
   if (isAtLeast(strength, required.strength)) return true;

@@ -47,6 +47,7 @@ import { customizeJwt, noteParties, shownNow } from './notes.ts';
 import { drawAnew } from './pages/drawing.ts';
 import { createEnginePages } from './pages/pages.ts';
 import { type EngineDeps, engineConfiguration, routes, subjectOf } from './settings.ts';
+import { tellAsAsked } from './sign-in/asked-strength.ts';
 import type { KnownBrowsers } from './sign-in/finishing.ts';
 import { createEntitlements } from './tokens/entitlements.ts';
 import type { Tokens } from './tokens/inspect.ts';
@@ -159,10 +160,8 @@ export function createOidc(deps: OidcDeps): Oidc {
   });
   const provider = () => engine.current.provider;
   const browser = createBrowserAccounts({
+    ...deps,
     provider,
-    accounts,
-    postgres: deps.postgres,
-    audit: deps.audit,
     ends: state,
     sealing,
     seal: createSeal(serverSecrets.get('state')),
@@ -226,6 +225,7 @@ export function createOidc(deps: OidcDeps): Oidc {
     provider.proxy = true;
     clientSource.attach(provider);
     keepOrganization(provider);
+    tellAsAsked(provider);
     logout.attach(provider);
     makeReplayDetectionAtomic(provider, store);
     events.attach(provider);

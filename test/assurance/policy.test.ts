@@ -1,6 +1,6 @@
 // The one policy, row by row: what is required of whom, and what is missing from what was proved.
 import { describe, expect, it } from 'vitest';
-import { isUnmeetable, missingProof, requirementOf } from '../../src/assurance/policy.ts';
+import { isUnmeetable, missingProof, requirementOf, toldFor } from '../../src/assurance/policy.ts';
 import type { AccountFacts, Ask } from '../../src/assurance/schema.ts';
 import type { FactorKind } from '../../src/credentials/schema.ts';
 import { type Method, type Proof, type Strength, strengths } from '../../src/lib/strength.ts';
@@ -102,6 +102,27 @@ describe('the strength that is required', () => {
     expect(isUnmeetable({ essentialAcr: ['urn:gold'] })).toBe(true);
     expect(isUnmeetable({ essentialAcr: ['urn:gold', '2sv'] })).toBe(false);
     expect(isUnmeetable({ acrValues: ['urn:gold'] })).toBe(false);
+  });
+});
+
+describe('the strength that is told', () => {
+  it.each<[proved: Strength, ask: Ask, told: Strength]>([
+    ['phr', {}, 'phr'],
+    ['phr', { acrValues: ['mfa'] }, 'mfa'],
+    ['mfa', { acrValues: ['1fa', '2sv', 'phr'] }, '2sv'],
+    ['mfa', { acrValues: ['phr'] }, 'mfa'],
+    ['phr', { essentialAcr: ['2sv'], acrValues: ['mfa'] }, '2sv'],
+    ['phr', { essentialAcr: ['urn:gold', 'mfa'] }, 'mfa'],
+  ])('of %s asked by %j is %s', (proved, ask, told) => {
+    expect(toldFor(proved, ask)).toBe(told);
+  });
+
+  it('is never more than was proved', () => {
+    for (const proved of strengths)
+      for (const asked of strengths)
+        expect(
+          strengths.indexOf(toldFor(proved, { acrValues: [asked], essentialAcr: [asked] })),
+        ).toBeLessThanOrEqual(strengths.indexOf(proved));
   });
 });
 

@@ -105,14 +105,33 @@ describe('acr, amr and auth_time', () => {
     expect(acr_values_supported).toEqual(['1fa', '2sv', 'mfa', 'phr']);
   });
 
-  it('of a request that asks for less stay those of the session', async () => {
-    const { app, person, ask } = await world();
+  it.each([
+    ['acr_values', { acr_values: '1fa 2sv phr' }, '2sv'],
+    ['acr_values that are all too much to say', { acr_values: 'urn:gold' }, 'mfa'],
+    ['an essential claim', { claims: essential({ value: '1fa' }) }, '1fa'],
+    ['an essential claim of several values', { claims: essential({ values: ['1fa', '2sv'] }) }, '2sv'],
+    ['both', { acr_values: 'mfa', claims: essential({ values: ['2sv'] }) }, '2sv'],
+  ])('say the best of what was asked for and is true: %s', async (_how, params, word) => {
+    const { app, person, audience, ask } = await world();
     await addAuthenticator(gatehouse.services, person);
     const { browser } = await app.signIn(person, ask);
-    const begun = await app.begin({ ...ask, acr_values: '1fa' });
+    const begun = await app.begin({ ...ask, ...params });
     const { landed } = await signInAt(begun.url, person, browser);
-    expect((await app.finish(landed.url, begun, { resource: ask.resource })).claims()).toMatchObject({
-      acr: 'mfa',
+    const tokens = await app.finish(landed.url, begun, { resource: audience });
+    const refreshed = await oauth.refreshTokenGrant(app.config, tokens.refresh_token ?? '', {
+      resource: audience,
     });
+
+    const same = { acr: word, amr: ['pwd', 'otp', 'mfa'] };
+    expect([tokens.claims(), refreshed.claims()]).toMatchObject([same, same]);
+    for (const token of [tokens.access_token, refreshed.access_token])
+      expect(await oauth.tokenIntrospection(app.config, token)).toMatchObject(same);
+
+    const after = await app.signIn(person, ask, browser);
+    expect(after.tokens.claims()).toMatchObject({ acr: 'mfa' });
   });
 });
+
+function essential(asked: { value: string } | { values: string[] }): string {
+  return JSON.stringify({ id_token: { acr: { essential: true, ...asked } } });
+}

@@ -1,11 +1,28 @@
 // How sure a sign-in an authorization request asks for: of its client, its `acr_values` and its essential `acr` claim.
-import type { Ask } from '../../assurance/assurance.ts';
+import type { KoaContextWithOIDC, Provider } from 'oidc-provider';
+import { type Ask, toldFor } from '../../assurance/assurance.ts';
 import type { Client } from '../../clients/clients.ts';
+import { isStrength } from '../../lib/strength.ts';
 
-export function askIn(params: Readonly<Record<string, unknown>>, client: Client): Ask {
+type Params = Readonly<Record<string, unknown>>;
+
+export function askIn(params: Params, client: Client): Ask {
+  return { client, ...wordsAskedIn(params) };
+}
+
+/** What the engine writes into codes, and from there into every token: the session's strength in the words of the request. */
+export function tellAsAsked(provider: Provider): void {
+  Object.defineProperty(provider.OIDCContext.prototype, 'acr', {
+    get(this: KoaContextWithOIDC['oidc']) {
+      const acr = this.session?.acr;
+      return isStrength(acr) ? toldFor(acr, wordsAskedIn(this.params ?? {})) : acr;
+    },
+  });
+}
+
+function wordsAskedIn(params: Params): Pick<Ask, 'acrValues' | 'essentialAcr'> {
   const { acr_values: acrValues } = params;
   return {
-    client,
     acrValues: typeof acrValues === 'string' ? wordsIn(acrValues) : undefined,
     essentialAcr: essentialIn(params.claims),
   };
