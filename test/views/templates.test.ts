@@ -41,7 +41,7 @@ const withModel = (sample: Sample, poison: string): Sample => ({
 describe.each(samples.map((sample) => [sample.name, sample] as const))('%s', (_name, sample) => {
   it.each(['en', 'de'])('renders in %s with one heading and one main part', (locale) => {
     const html = renderSample(preview, sample, { locale });
-    expect(html).toContain(`<html lang="${locale}" dir="ltr">`);
+    expect(html).toContain(`<html lang="${locale}" dir="ltr" id="page">`);
     expect(html.match(/<h1>/g)).toHaveLength(1);
     expect(html.match(/<main /g)).toHaveLength(1);
     const named = sample.titleKey !== null;
