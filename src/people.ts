@@ -125,6 +125,7 @@ export function createPeople(deps: PeopleDeps): People {
     obstacles: [
       mustChangePassword(credentials),
       { name: 'accept_terms', isMissing: registration.terms.isMissing },
+      mustCompleteProfile(deps.accounts),
     ],
     settings: {
       strength: config.signIn.strength,
@@ -173,6 +174,18 @@ function mustChangePassword({ passwords }: Credentials): Obstacle {
     isMissing: async (accountId, proofs) =>
       proofs.some(({ method }) => method === 'password') &&
       (await passwords.mustChange(accountId)) !== undefined,
+  };
+}
+
+/** What became required after the account was made, or was not known to whoever made it. */
+function mustCompleteProfile({ profile, find }: Accounts): Obstacle {
+  return {
+    name: 'complete_profile',
+    async isMissing(accountId) {
+      if (!profile.asksAnything) return false;
+      const account = await find(accountId);
+      return account !== undefined && profile.missingFrom(account).length > 0;
+    },
   };
 }
 

@@ -92,12 +92,15 @@ const register = { view: 'interaction/register', titleKey: 'register.title' };
 const sent = { view: 'interaction/register-code', titleKey: 'register.title' };
 const last = { view: 'interaction/register-account', titleKey: 'register.title' };
 const terms = { view: 'interaction/terms', titleKey: 'terms.title' };
+const completing = { view: 'interaction/complete-profile', titleKey: 'completeProfile.title' };
 const verify = { view: 'registration/verify-address', titleKey: 'verify.title' };
 const invited = { view: 'registration/invitation', titleKey: 'invitation.title' };
 const accept = { view: 'self-service/invitation', titleKey: 'invitation.title', nav: 'organizations' };
 const mine = { view: 'self-service/profile', titleKey: 'account.profile.title', nav: 'profile' };
 const choosing = { view: 'self-service/username', titleKey: 'account.username.title', nav: 'profile' };
 const accepting = { action: '/interaction/u1/terms', cancelAction: '/interaction/u1/cancel', client };
+const lacking = { action: '/interaction/u1/profile', cancelAction: '/interaction/u1/cancel', client };
+const plain = { ...field, value: '', error: null };
 
 export const registrationSamples: readonly Sample[] = [
   { ...register, name: 'register', model: begin },
@@ -119,6 +122,12 @@ export const registrationSamples: readonly Sample[] = [
     ...terms,
     name: 'terms',
     model: { ...accepting, termsUrl: 'https://example.com/terms', fieldErrors: {} },
+  },
+  { ...completing, name: 'complete-profile', model: { ...lacking, failed: false, fields: [plain] } },
+  {
+    ...completing,
+    name: 'complete-profile-errors',
+    model: { ...lacking, failed: true, fields: [field, department] },
   },
   { ...verify, name: 'verify-address', model: { state: 'ask', email: 'ada@example.com' } },
   { ...verify, name: 'verify-address-done', model: { state: 'done', email: null } },

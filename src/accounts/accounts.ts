@@ -25,7 +25,7 @@ export { refuseAdminAccount } from './admin-only.ts';
 export { type AccountBulk, type Candidate, createAccountBulk } from './bulk.ts';
 export { createProfile, type Profile, type ProfileField, sentenceOf } from './profile.ts';
 export { profileFrom } from './profile-file.ts';
-export { shownFields, typedFields } from './profile-form.ts';
+export { changeOf, mistakesIn, shownFields, typedFields } from './profile-form.ts';
 export type {
   Account,
   AccountChange,

@@ -1,5 +1,7 @@
 // Fields of a profile as a form shows them, and what is typed into it as the profile takes it. Pure.
-import type { ProfileField, ProfileMistake, ProfileValues } from './profile-kinds.ts';
+import type { CheckedProfile } from './profile.ts';
+import type { ProfileColumn, ProfileField, ProfileMistake, ProfileValues } from './profile-kinds.ts';
+import type { AccountChange } from './schema.ts';
 
 const PREFIX = 'field_';
 
@@ -63,7 +65,40 @@ export function typedFields(
   return Object.fromEntries(fields.map(({ name }) => [name, typed[formName(name)] ?? '']));
 }
 
-export const messageOf = (mistake: ProfileMistake): string => `profile.error.${mistake}`;
+/** Message keys by field: what is wrong with what was typed into the form of these fields. */
+export function mistakesIn(
+  fields: readonly ProfileField[],
+  { mistakes, values }: CheckedProfile,
+): Record<string, string> {
+  const wrong = Object.entries(mistakes).map(([name, mistake]) => [name, messageOf(mistake)]);
+  const missing = fields
+    .filter(
+      ({ name, registration }) =>
+        registration === 'required' && mistakes[name] === undefined && (values[name] ?? null) === null,
+    )
+    .map(({ name }) => [name, messageOf('required')]);
+  return Object.fromEntries([...wrong, ...missing]);
+}
+
+const messageOf = (mistake: ProfileMistake): string => `profile.error.${mistake}`;
+
+/** A change of the account: what has a column of its own, and what lies in its profile. */
+export function changeOf(
+  fields: readonly ProfileField[],
+  values: CheckedProfile['values'],
+): Pick<AccountChange, ProfileColumn | 'profile'> {
+  const given = Object.entries(values).map(([name, value]) => ({
+    column: fields.find((field) => field.name === name)?.column,
+    name,
+    value,
+  }));
+  const columns = given.flatMap(({ column, value }) => (column === undefined ? [] : [[column, value]]));
+  const extras = given.flatMap(({ column, name, value }) => (column === undefined ? [[name, value]] : []));
+  return {
+    ...Object.fromEntries(columns),
+    profile: Object.fromEntries(extras),
+  };
+}
 
 function optionsOf({ kind, choices }: ProfileField, { locale, t }: Language) {
   const none = { value: '', label: t('profile.choose') };

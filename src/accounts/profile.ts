@@ -37,6 +37,10 @@ export interface Profile {
   extrasOf(account: Pick<Account, 'profile'>, party: ProfileParty): ProfileValues;
   /** `by`: a field that is not theirs to change is a mistake. */
   check(given: Readonly<Record<string, unknown>>, by?: ProfileParty): CheckedProfile;
+  /** Whether anything is required of owners. */
+  readonly asksAnything: boolean;
+  /** Required of its owner, theirs to fill in, and empty. */
+  missingFrom(account: Account): readonly ProfileField[];
   /** What apps are told, by claim. */
   claimsOf(account: Account): Readonly<Record<string, unknown>>;
   /** The names of the claims under each scope. */
@@ -48,6 +52,9 @@ export function createProfile(own: readonly ProfileField[] = []): Profile {
     ...standardFields.map((field) => own.find(({ name }) => name === field.name) ?? field),
     ...own.filter(({ name }) => standardFields.every((field) => field.name !== name)),
   ];
+  const required = fields.filter(
+    ({ registration, changeableBy }) => registration === 'required' && changeableBy.includes('owner'),
+  );
   const byName = new Map(fields.map((field) => [field.name, field]));
   const visible = (name: string, party?: ProfileParty) =>
     party === undefined || byName.get(name)?.visibleTo.includes(party) === true;
@@ -78,6 +85,8 @@ export function createProfile(own: readonly ProfileField[] = []): Profile {
         ),
       };
     },
+    asksAnything: required.length > 0,
+    missingFrom: (account) => required.filter((field) => valueIn(account, field) === undefined),
     claimsOf: (account) => claimsIn(fields, account),
     claimsUnder: (scope) => [
       ...new Set(fields.flatMap(({ claim }) => (claim?.scope === scope ? [claim.name] : []))),

@@ -8,7 +8,7 @@ import {
   type Person,
 } from '../platform/http/page.ts';
 import type { Accounts, Profile, ProfileField } from './accounts.ts';
-import { messageOf, shownFields, typedFields } from './profile-form.ts';
+import { changeOf, mistakesIn, shownFields, typedFields } from './profile-form.ts';
 import { usernamePages } from './username-page.ts';
 
 export interface ProfilePageDeps {
@@ -58,11 +58,11 @@ export function profilePages({ accounts }: ProfilePageDeps): Page[] {
 
   async function save(input: Input, typed: Readonly<Record<string, string>>): Promise<PageResult> {
     const fields = changeable(profile);
-    const { values, mistakes } = profile.check(typedFields(fields, typed), 'owner');
-    const found = Object.entries(mistakes).map(([name, mistake]) => [name, messageOf(mistake)]);
-    if (found.length > 0) return show(input, { typed, errors: Object.fromEntries(found), status: 400 });
+    const checked = profile.check(typedFields(fields, typed), 'owner');
+    const errors = mistakesIn(fields, checked);
+    if (Object.keys(errors).length > 0) return show(input, { typed, errors, status: 400 });
     const { accountId } = input.person;
-    await accounts.change(accountId, changeOf(fields, values), { kind: 'account', id: accountId });
+    await accounts.change(accountId, changeOf(fields, checked.values), { kind: 'account', id: accountId });
     return { kind: 'redirect', to: `${PATH}?done=saved` };
   }
 
@@ -93,21 +93,4 @@ function groupsOf(profile: Profile): { name: string; fields: ProfileField[] }[] 
     const fields = grouped.get(name);
     return fields === undefined ? [] : [{ name, fields }];
   });
-}
-
-function changeOf(
-  fields: readonly ProfileField[],
-  values: Readonly<Record<string, string | number | boolean | null>>,
-): Parameters<Accounts['change']>[1] {
-  const given = Object.entries(values).map(([name, value]) => ({
-    column: fields.find((field) => field.name === name)?.column,
-    name,
-    value,
-  }));
-  const columns = given.flatMap(({ column, value }) => (column === undefined ? [] : [[column, value]]));
-  const extras = given.flatMap(({ column, name, value }) => (column === undefined ? [[name, value]] : []));
-  return {
-    ...Object.fromEntries(columns),
-    profile: Object.fromEntries(extras),
-  };
 }

@@ -78,7 +78,9 @@ export async function withStep(
 
 /** What the page was to ask is asked no more: the engine says what is next. */
 export async function goOn(step: Step): Promise<PageResult> {
-  const isAsked = ['second_factor', 'enrol_factor', 'change_password'].includes(step.pending.prompt);
+  const isAsked = ['second_factor', 'enrol_factor', 'change_password', 'complete_profile'].includes(
+    step.pending.prompt,
+  );
   return isAsked ? step.finish({ kind: 'cleared' }) : { kind: 'redirect', to: step.path() };
 }
 

@@ -5,6 +5,7 @@ import type { Interactions } from '../oidc/oidc.ts';
 import { failure } from '../platform/errors.ts';
 import { type Page, type PageInput, type PageResult, page } from '../platform/http/page.ts';
 import { type ChangePasswordDeps, changePasswordPages, showChangePassword } from './change-password.ts';
+import { completeProfilePages, showCompleteProfile } from './complete-profile.ts';
 import { type ConsentDeps, consentPages, showConsent } from './consent.ts';
 import { enrolFactorPages, showEnrolFactor } from './enrol-factor.ts';
 import { loginPages, type SignInOffers, showLogin } from './login.ts';
@@ -41,6 +42,7 @@ export function interactionPages(deps: InteractionDeps): Page[] {
     create: (step, input) => showRegister(step, deps, input),
     login: (step) => showLogin(step, deps),
     accept_terms: (step) => showTerms(step, deps),
+    complete_profile: (step) => showCompleteProfile(step, deps),
     second_factor: (step) => showSecondFactor(step, deps),
     enrol_factor: (step) => showEnrolFactor(step, deps),
     change_password: (step) => showChangePassword(step, deps),
@@ -80,6 +82,7 @@ export function interactionPages(deps: InteractionDeps): Page[] {
     ...loginPages(deps),
     ...registerPages(deps),
     ...termsPages(deps),
+    ...completeProfilePages(deps),
     // Wherever a passkey was asked for, what is wrong with it is said there.
     ...passkeyPages(deps, (step, { error, ...refusal }) =>
       step.pending.prompt === 'second_factor'

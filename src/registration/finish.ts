@@ -1,5 +1,5 @@
 // The end of a registration: the account with everything it needs, in one commit; or nothing, and why.
-import type { Account, Accounts } from '../accounts/accounts.ts';
+import { type Account, type Accounts, mistakesIn } from '../accounts/accounts.ts';
 import type { Actor, Audit } from '../audit/audit.ts';
 import type { Credentials } from '../credentials/credentials.ts';
 import type { Messages } from '../messages/messages.ts';
@@ -130,16 +130,8 @@ async function endTaken(deps: FinishDeps, binding: string, locale: string): Prom
 
 function fieldProblems({ accounts, terms }: FinishDeps, given: Particulars): Record<string, string> {
   const { profile } = accounts;
-  const { mistakes, values } = profile.check(given.profile, 'owner');
-  const missing = profile.fields.filter(
-    ({ name, registration }) =>
-      registration === 'required' && mistakes[name] === undefined && (values[name] ?? null) === null,
-  );
   return {
-    ...Object.fromEntries(
-      Object.entries(mistakes).map(([name, mistake]) => [name, `profile.error.${mistake}`]),
-    ),
-    ...Object.fromEntries(missing.map(({ name }) => [name, 'profile.error.required'])),
+    ...mistakesIn(profile.fields, profile.check(given.profile, 'owner')),
     ...(terms.current && !given.acceptsTerms && { terms: 'register.error.terms' }),
   };
 }

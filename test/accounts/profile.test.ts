@@ -7,9 +7,11 @@ import { profileFrom } from '../../src/accounts/accounts.ts';
 import { checkValue } from '../../src/accounts/profile-kinds.ts';
 import { ConfigMistakes } from '../../src/platform/config/load.ts';
 import { relyingParty } from '../flows/relying-party.ts';
+import { createBrowser, type Shown } from '../support/browser.ts';
+import { addAuthenticator, codeOf } from '../support/factors.ts';
 import { useGatehouse } from '../support/gatehouse.ts';
 import { callsBy, type Machine, machine } from '../support/management.ts';
-import { createPerson, operator } from '../support/people.ts';
+import { createPerson, operator, password, signInAt } from '../support/people.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'gatehouse-profile-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -198,6 +200,83 @@ describe('a profile', () => {
           'profile.given_name': expect.stringContaining('givenName'),
         },
       },
+    });
+  });
+
+  describe('that lacks what is required', () => {
+    async function lacking(input: { admin?: boolean } = {}) {
+      const person = await createPerson(gatehouse.services, input);
+      const app = await relyingParty(gatehouse, { firstParty: true });
+      const begun = await app.begin();
+      const { browser, landed: page } = await signInAt(begun.url, person);
+      const now = async () => gatehouse.services.accounts.find(person.id);
+      return { person, app, begun, browser, page, now };
+    }
+    const sessionsOf = async ({ id }: { id: string }) =>
+      (await gatehouse.services.postgres.db('oidc_sessions').where({ account_id: id })).length;
+
+    it('is asked for at the sign-in, before anything comes of it, with what is wrong beside the field', async () => {
+      const { person, app, begun, browser, page, now } = await lacking();
+      expect(page.html).toContain('A few more details');
+      // Only what is missing and theirs to fill in.
+      expect(page.html.match(/name="field_\w+"/g)).toEqual(['name="field_given_name"']);
+      expect(await sessionsOf(person)).toBe(0);
+      const empty = await browser.submit(page, { field_given_name: ' ' }, '/profile');
+      expect([empty.status, empty.html.includes('id="field_given_name-error"')]).toEqual([400, true]);
+      const evil = await browser.submit(empty, { field_given_name: 'A\u202eda' }, '/profile');
+      expect(evil.html).toContain('turn the direction of writing');
+      browser.headers['accept-language'] = 'de';
+      const german = await browser.submit(evil, { field_given_name: '' }, '/profile');
+      expect(german.html).toContain('Noch ein paar Angaben');
+      const more = { field_grade: '9', field_nickname: 'Al', field_remarks: 'x', grade: '9' };
+      const done = await browser.submit(german, { field_given_name: 'Ada', ...more }, '/profile');
+      await app.finish(done.url, begun);
+      expect(await now()).toMatchObject({ givenName: 'Ada', profile: {} });
+      const again = await app.begin();
+      expect((await browser.open(again.url)).url).toContain('code=');
+    });
+
+    it('is no way around a second factor, nor around the password', async () => {
+      const person = await createPerson(gatehouse.services);
+      await addAuthenticator(gatehouse.services, person);
+      const app = await relyingParty(gatehouse, { firstParty: true });
+      const browser = createBrowser(gatehouse.issuer);
+      const login = await browser.open((await app.begin()).url);
+      const jump = (page: Shown) => {
+        const action = page.url.replace(/(\/interaction\/[^/]+).*/, '$1/profile');
+        const [form] = page.forms;
+        if (form === undefined) throw new Error('a page with a form is needed');
+        return browser.submit({ ...page, forms: [{ ...form, action }] }, { field_given_name: 'Eve' }, action);
+      };
+      expect((await jump(login)).html).toContain('name="password"');
+      const first = await browser.submit(login, { identifier: person.email ?? '', password }, '/login');
+      const still = await jump(first);
+      expect(still.html).toContain('/second-factor"');
+      expect((await gatehouse.services.accounts.find(person.id))?.givenName).toBeNull();
+      const second = await browser.submit(still, { code: await codeOf(person) }, '/second-factor');
+      expect(second.html).toContain('A few more details');
+      expect(await sessionsOf(person)).toBe(0);
+    });
+
+    it('is asked of a session, too, that goes on afterwards; silently nothing is given out', async () => {
+      const { person, app, browser, page } = await lacking();
+      await browser.submit(page, { field_given_name: 'Ada' }, '/profile');
+      await gatehouse.services.accounts.change(person.id, { givenName: null }, operator);
+      const silent = await browser.open((await app.begin({ prompt: 'none' })).url);
+      expect(silent.url).toContain('error=interaction_required');
+      const asked = await browser.open((await app.begin()).url);
+      const done = await browser.submit(asked, { field_given_name: 'Ada' }, '/profile');
+      expect(done.url).toContain('code=');
+      expect(await sessionsOf(person)).toBe(1);
+    });
+
+    it('cannot be emptied by its owner', async () => {
+      const { browser, page, now } = await lacking();
+      await browser.submit(page, { field_given_name: 'Ada' }, '/profile');
+      const mine = await browser.open('/account/profile');
+      const emptied = await browser.submit(mine, { field_given_name: '' }, '/account/profile');
+      expect(emptied.status).toBe(400);
+      expect((await now())?.givenName).toBe('Ada');
     });
   });
 });
