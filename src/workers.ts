@@ -37,12 +37,11 @@ async function look(pool: WorkerPool, config: Config, log: Log, signal: AbortSig
   });
   const { host } = config.metrics;
   let metrics: MetricsListener | undefined;
-  let ready = false;
-  // Listened for from the start, for without a listener it ends the process.
-  process.on('SIGHUP', () => ready && void pool.roll());
+  const started = pool.start();
+  // Listened for from the start, for without a listener it ends the process; one that comes early is not forgotten.
+  process.on('SIGHUP', () => void started.then(pool.roll, () => {}));
   try {
-    const port = await pool.start();
-    ready = true;
+    const port = await started;
     if (config.metrics.port !== null) {
       metrics = await metricsListener({
         metrics: aggregatedMetrics(pool),

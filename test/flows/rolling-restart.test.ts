@@ -37,6 +37,8 @@ beforeAll(async () => {
     SHUTDOWN_GRACE_SECONDS: '2',
   };
   world.node = await spawnServer(world.environment);
+  // The earliest that anybody can ask for it: the second worker may still be on its way.
+  world.node.child.kill('SIGHUP');
   const config = testConfig(world.environment);
   world.services = await createServices(config, { postgres: database.postgres, log: silentLog });
 }, 60_000);
@@ -75,8 +77,7 @@ it('serves every request through two rolling restarts and a rotation of keys', {
     () => metadata(seen),
   ];
   const busy = callers.map((call) => repeat(load, seen, call));
-  await delay(500);
-  await roll(node, 1);
+  await rolled(node, 1);
   const rotated = command('signing-keys', 'rotate', '--force');
   await roll(node, 2);
   await rotated;
@@ -94,11 +95,15 @@ it('serves every request through two rolling restarts and a rotation of keys', {
 async function roll(node: ServerProcess, times: number): Promise<void> {
   const before = await workersOf(node);
   node.child.kill('SIGHUP');
-  const done = () => node.output().match(/Rolling restart done/g)?.length ?? 0;
-  await expect.poll(done, { timeout: 90_000, interval: 50 }).toBe(times);
+  await rolled(node, times);
   const after = await workersOf(node);
   expect(after).toHaveLength(2);
   expect(after.filter((pid) => before.includes(pid))).toEqual([]);
+}
+
+async function rolled(node: ServerProcess, times: number): Promise<void> {
+  const done = () => node.output().match(/Rolling restart done/g)?.length ?? 0;
+  await expect.poll(done, { timeout: 90_000, interval: 50 }).toBe(times);
 }
 
 async function workersOf(node: ServerProcess): Promise<string[]> {
