@@ -11,6 +11,7 @@ import { openSource } from '../src/imports/imports.ts';
 import { openServices } from '../src/open-services.ts';
 import { loadConfig } from '../src/platform/config/load.ts';
 import { withOrigin } from '../src/platform/origin.ts';
+import { postgresProcess } from './postgres-process.ts';
 
 const RECORDS = Number(process.argv[2] ?? 200_000);
 const BCRYPT = '$2b$10$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy';
@@ -49,14 +50,20 @@ try {
         most = Math.max(most, process.memoryUsage.rss());
       },
     };
+    const postgres = await postgresProcess(services.postgres.db);
+    const postgresBefore = postgres.cpuMilliseconds();
     const before = process.cpuUsage();
     const origin = { requestId: 'bench', address: null, userAgent: 'bench' };
     const summary = await withOrigin(origin, () => services.imports.run(input, by));
     const { user, system } = process.cpuUsage(before);
+    const postgresMicroseconds = ((postgres.cpuMilliseconds() - postgresBefore) * 1000) / summary.created;
     const { size } = await stat(file);
     const perSecond = summary.created / summary.seconds;
     const cpuMicroseconds = (user + system) / summary.created;
-    if (url !== undefined) console.log(JSON.stringify({ perSecond, cpuMicroseconds, megabytes: most / 1e6 }));
+    if (url !== undefined)
+      console.log(
+        JSON.stringify({ perSecond, cpuMicroseconds, postgresMicroseconds, megabytes: most / 1e6 }),
+      );
     const [load = 0] = loadavg();
     const text = `<!-- Written by bench/import.ts -->
 # Import
@@ -68,6 +75,7 @@ try {
 | Seconds | ${summary.seconds} |
 | Accounts per second | ${Math.round(perSecond).toLocaleString('en')} |
 | Processor time of the process, microseconds per account | ${Math.round(cpuMicroseconds)} |
+| Processor time of PostgreSQL, microseconds per account | ${Math.round(postgresMicroseconds)} |
 | Most memory of the process, MB | ${(most / 1e6).toFixed(0)} |
 
 Node ${process.version}, ${availableParallelism()} cores with a load of ${load.toFixed(1)} on them, embedded PostgreSQL with fsync on.

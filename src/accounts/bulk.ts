@@ -58,9 +58,7 @@ export function createAccountBulk(deps: {
       const identifiers = candidates.flatMap((candidate) => identifierRows(candidate, at));
       // In one order for all: two imports at a time wait for one another and never both.
       identifiers.sort((a, b) => (a.normalized < b.normalized ? -1 : 1));
-      const end = 'on conflict (normalized) do nothing returning 1 as one';
-      const claimed = await insertMany(trx, 'account_identifiers', identifiers, end);
-      if (claimed.length < identifiers.length) return false;
+      if (!(await claimed(insertMany(trx, 'account_identifiers', identifiers)))) return false;
       await deps.audit.recordAll(
         trx,
         candidates.map((candidate) => createdEvent(candidate, by)),
@@ -69,6 +67,19 @@ export function createAccountBulk(deps: {
     },
   };
 }
+
+/** False: PostgreSQL found one of them taken, and the transaction is over. */
+async function claimed(writing: Promise<void>): Promise<boolean> {
+  try {
+    await writing;
+    return true;
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === UNIQUE_VIOLATION) return false;
+    throw error;
+  }
+}
+
+const UNIQUE_VIOLATION = '23505';
 
 function identifierRows({ id, identifiers, emailVerified }: Candidate, at: Date) {
   return identifiers.map(({ kind, value, normalized }) => ({

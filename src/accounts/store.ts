@@ -150,12 +150,11 @@ function startsWith(prefix: string): string {
 }
 
 export async function insertAccount(db: Db, id: AccountId, fields: AccountFields, at: Date): Promise<void> {
-  await db('accounts').insert({ id, ...toColumns(fields, at), created_at: at, updated_at: at });
+  await db('accounts').insert(newAccountRow(id, fields, at));
 }
 
-/** For insertMany, which takes JSON. */
 export function newAccountRow(id: AccountId, fields: AccountFields, at: Date): Record<string, unknown> {
-  return { id, ...toColumns(fields, at), profile: fields.profile, created_at: at, updated_at: at };
+  return { id, ...toColumns(fields, at), created_at: at, updated_at: at };
 }
 
 /** The row is locked until the transaction ends, so that two changes follow one another; rows may still refer to it. */

@@ -1,6 +1,7 @@
 // The ledger: every feature writes what happened, inside its own transaction; nobody changes it afterwards.
 import { decodeCursor, type Page, type PageRequest, pageOf } from '../lib/page.ts';
 import type { Clock } from '../platform/clock.ts';
+import { insertMany } from '../platform/database/insert-many.ts';
 import type { Db, Postgres } from '../platform/database/postgres.ts';
 import { failure } from '../platform/errors.ts';
 import { currentOrigin } from '../platform/origin.ts';
@@ -21,7 +22,7 @@ export type { Actor, AuditEvent, EventFilter, NewEvent, RefusalCount, RefusalFil
 export interface Audit {
   /** In the caller's transaction: the event and its change are committed together or not at all. */
   record(db: Db, event: NewEvent): Promise<void>;
-  /** The same for many of one act, in one statement. */
+  /** The same for many of one act, which has to be a transaction. */
   recordAll(db: Db, events: readonly NewEvent[]): Promise<void>;
   /** For an event that its caller wrote with its change in one statement (eventRow, eventJson): whoever waits for it hears. */
   written(event: NewEvent): void;
@@ -61,8 +62,9 @@ export function createAudit(deps: { postgres: Postgres; log: Log; clock: Clock }
     },
     async recordAll(handle, events) {
       const at = clock.now();
-      await insertEvents(
+      await insertMany(
         handle,
+        'audit_events',
         events.map((event) => eventRow(event, at)),
       );
       for (const type of new Set(events.map((event) => event.type))) listeners.wake(type);
