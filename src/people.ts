@@ -130,7 +130,7 @@ export function createPeople(deps: PeopleDeps): People {
     settings: {
       strength: config.signIn.strength,
       rememberedDeviceForAdmins: config.signIn.adminsRemembered === 'on',
-      enrollable: ['totp', 'passkey'],
+      enrollable: messages.canSend('sms') ? ['totp', 'passkey', 'sms'] : ['totp', 'passkey'],
     },
   });
   const recovery = createRecovery({

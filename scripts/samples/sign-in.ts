@@ -31,6 +31,7 @@ const enrol = {
   kinds: [
     { kind: 'totp', href: '/?kind=totp' },
     { kind: 'passkey', href: '/?kind=passkey' },
+    { kind: 'sms', href: '/?kind=sms' },
   ],
   reason: 'admin',
   action: '#',
@@ -69,7 +70,13 @@ export const signInSamples: Sample[] = [
   setUp('choice-client', { reason: 'client', client: { ...client, name: longName } }),
   setUp('totp', { kind: 'totp', totp }),
   setUp('totp-wrong', { kind: 'totp', totp, fieldErrors: { code: 'factor.error.refused' } }),
-  setUp('totp-expired', { kind: 'totp', totp, error: 'enrol.error.expired' }),
+  setUp('totp-expired', { kind: 'totp', totp, error: 'That took too long. Please scan the new picture.' }),
+  setUp('sms', {
+    kind: 'sms',
+    sms: { step: 'to', to: '0660', sentTo: null },
+    fieldErrors: { to: 'error.phone_number_invalid' },
+  }),
+  setUp('sms-sent', { kind: 'sms', sms: { step: 'code', to: '+43 660 1234567', sentTo: '•••• 67' } }),
   setUp('passkey', { kind: 'passkey', passkey }),
   {
     name: 'recovery-codes',

@@ -102,7 +102,8 @@ export function missingProof(
   if (isMet(proofs, required)) return undefined;
   const methods = methodsThatHelp(facts, proofs, required);
   if (methods.length > 0) return { prompt: 'second_factor', required, methods };
-  const kinds = maySetUp(facts, proofs, now) ? kindsThatHelp(enrollable, proofs, required) : [];
+  const offered = maySetUp(facts, proofs, now) ? enrollable.filter((kind) => mayBeOffered(kind, facts)) : [];
+  const kinds = kindsThatHelp(offered, proofs, required);
   return kinds.length > 0 ? { prompt: 'enrol_factor', required, kinds } : { prompt: 'login', required };
 }
 
@@ -158,6 +159,11 @@ function maySetUp({ factors }: AccountFacts, proofs: readonly Proof[], now: Date
   return (
     has('passkey') || factors.kinds.length === 0 || has('totp', 'sms-code', 'mail-code', 'recovery-code')
   );
+}
+
+/** Text messages are what is taken over most easily (NIST SP 800-63B §3.2.9): no administrator is led to them. */
+function mayBeOffered(kind: FactorKind, { admin }: AccountFacts): boolean {
+  return !(kind === 'sms' && admin);
 }
 
 function kindsThatHelp(

@@ -7,6 +7,7 @@ import { provedBySettingUp } from '../credentials/schema.ts';
 import type { AccountId } from '../lib/ids.ts';
 import { AppError } from '../platform/errors.ts';
 import { type Page, type PageResult, page } from '../platform/http/page.ts';
+import { asked, enrolSmsPages, type SmsModel } from './enrol-sms.ts';
 import { boundToInteraction, goOn, type Step, type StepDeps, uidParams, withStep } from './step.ts';
 
 export interface EnrolFactorDeps extends StepDeps {
@@ -14,7 +15,7 @@ export interface EnrolFactorDeps extends StepDeps {
   readonly credentials: Pick<Credentials, 'factors'>;
 }
 
-const kinds = ['totp', 'passkey'] as const;
+const kinds = ['totp', 'passkey', 'sms'] as const;
 type Kind = (typeof kinds)[number];
 
 const KindQuery = z.object({ kind: z.enum(kinds).optional() });
@@ -30,9 +31,13 @@ const PasskeyForm = z.object({
 interface Shown {
   kind?: Kind | undefined;
   error?: string;
-  codeError?: string | undefined;
+  /** What is filled into the sentence of the error. */
+  wait?: string;
+  /** Message keys. */
+  fieldErrors?: Readonly<Record<string, string | undefined>>;
   /** The set-up that was begun, to be tried again with the same code in the app. */
   enrolment?: string | undefined;
+  sms?: SmsModel;
   status?: number;
 }
 
@@ -66,10 +71,10 @@ export async function showEnrolFactor(
       backHref: able.length > 1 ? step.path('enrol-factor') : null,
       cancelAction: step.path('cancel'),
       switchAccountAction: step.path('switch-account'),
-      ...(await setUpOf(step, deps, signingIn.accountId, kind, shown.enrolment)),
+      ...(await setUpOf(step, deps, signingIn.accountId, kind, shown)),
       account: account?.email ?? account?.username ?? account?.name ?? '',
-      error: shown.error ?? null,
-      fieldErrors: shown.codeError === undefined ? {} : { code: shown.codeError },
+      error: shown.error === undefined ? null : step.t(shown.error, { wait: shown.wait ?? '' }),
+      fieldErrors: shown.fieldErrors ?? {},
       client: { name: client.name, logoUri: client.logoUri },
     },
     shown.status,
@@ -82,7 +87,7 @@ async function setUpOf(
   { credentials }: EnrolFactorDeps,
   accountId: AccountId,
   kind: Kind | undefined,
-  enrolment: string | undefined,
+  { enrolment, sms }: Shown,
 ) {
   const { totp, passkeys } = credentials.factors;
   const label = step.t('enrol.totp.qr');
@@ -94,7 +99,7 @@ async function setUpOf(
     const options = await passkeys.optionsToRegister(accountId, step.pending.uid);
     return { passkey: { action: step.path('enrol-factor/passkey'), options } };
   }
-  return {};
+  return kind === 'sms' ? { sms: sms ?? asked } : {};
 }
 
 /**
@@ -139,7 +144,11 @@ async function enrolTotp(
       return showEnrolFactor(step, deps, { ...again, error: 'enrol.error.expired' });
     if (error.code !== 'code_wrong') throw error;
     const { enrolment } = form;
-    return showEnrolFactor(step, deps, { ...again, enrolment, codeError: 'factor.error.refused' });
+    return showEnrolFactor(step, deps, {
+      ...again,
+      enrolment,
+      fieldErrors: { code: 'factor.error.refused' },
+    });
   }
 }
 
@@ -194,8 +203,8 @@ export function enrolFactorPages(deps: EnrolFactorDeps): Page[] {
         withStep(deps, input, (step) => {
           if (input.form) return enrolTotp(step, deps, input.form);
           const { enrolment } = input.typed;
-          const codeError = input.formErrors.code;
-          return showEnrolFactor(step, deps, { kind: 'totp', enrolment, codeError, status: 400 });
+          const fieldErrors = input.formErrors;
+          return showEnrolFactor(step, deps, { kind: 'totp', enrolment, fieldErrors, status: 400 });
         }),
     }),
     page({
@@ -210,6 +219,11 @@ export function enrolFactorPages(deps: EnrolFactorDeps): Page[] {
             ? enrolPasskey(step, deps, input.form)
             : showEnrolFactor(step, deps, { kind: 'passkey', error: 'passkey.error.refused', status: 400 }),
         ),
+    }),
+    ...enrolSmsPages(deps, {
+      enrollerOf: (step) => (kindsOf(step)?.includes('sms') ? step.pending.signingIn?.accountId : undefined),
+      show: (step, shown) => showEnrolFactor(step, deps, { kind: 'sms', ...shown }),
+      goOnWith,
     }),
   ];
 }

@@ -278,6 +278,18 @@ describe('what is missing', () => {
     expect(afterMinutes(11)).toMatchObject({ prompt: 'login' });
   });
 
+  it('offers codes by SMS last, where they are enough and can be sent, and to no administrator', () => {
+    const withSms = { ...settings, enrollable: ['totp', 'passkey', 'sms'] } as const;
+    const offered = (given: Given, wanted: Strength) => {
+      const required = requirementOf(facts(given), { acrValues: [wanted] }, withSms);
+      const missing = missingProof(facts(given), proofs('password'), required, withSms, new Date(0));
+      return missing?.prompt === 'enrol_factor' ? missing.kinds : missing;
+    };
+    expect(offered({}, 'mfa')).toEqual(['totp', 'passkey', 'sms']);
+    expect(offered({}, 'phr')).toEqual(['passkey']);
+    expect(offered({ admin: true }, 'mfa')).toEqual(['totp', 'passkey']);
+  });
+
   it('is never nothing below what is required, whatever was proved', () => {
     const ways: (Method | 'verified')[] = [
       'password',

@@ -66,6 +66,10 @@ describe('the order of the steps', () => {
     ['select-account', { choice: 'another' }],
     ['enrol-factor/totp', { enrolment: 'x', code: '123456' }],
     ['enrol-factor/passkey', { response: '{}' }],
+    ['enrol-factor/sms', { to: '+43 660 1234567' }],
+    ['enrol-factor/sms', { to: '+43 660 1234567', code: '123456' }],
+    ['profile', { field_name: 'Eve' }],
+    ['terms', { terms: 'yes' }],
     ['passkey', { response: '{}' }],
   ])('cannot be changed by posting to %s', async (action, fields) => {
     const [app, person] = [await ownApp(), await withFactor()];

@@ -4,10 +4,12 @@ import { describe, expect, it } from 'vitest';
 import { type Browser, createBrowser, type Shown } from '../support/browser.ts';
 import { addAuthenticator, codeOf } from '../support/factors.ts';
 import { useGatehouse } from '../support/gatehouse.ts';
-import { createPerson, password } from '../support/people.ts';
+import { useMailbox } from '../support/mailbox.ts';
+import { createPerson, operator, password } from '../support/people.ts';
 import { type RelyingParty, relyingParty } from './relying-party.ts';
 
 const gatehouse = useGatehouse();
+const mailbox = useMailbox(gatehouse);
 
 async function afterPassword(
   app: RelyingParty,
@@ -118,5 +120,56 @@ describe('a second factor that is required and missing', () => {
     const landed = await browser.open(/<a class="button" href="([^"]+)"/.exec(codes.html)?.[1] ?? '');
     const tokens = await app.finish(landed.url, begun);
     expect(tokens.claims()).toMatchObject({ acr: 'mfa', amr: ['pwd', 'otp', 'mfa'] });
+  });
+
+  describe('by text messages', () => {
+    const href = ({ html }: Shown, pattern: RegExp) =>
+      pattern.exec(html)?.[1]?.replaceAll('&amp;', '&') ?? '';
+
+    it('is a number that proves itself by a code, with what is wrong beside the field', async () => {
+      const person = await createPerson(gatehouse.services);
+      const app = await relyingParty(gatehouse, { firstParty: true, requiredAcr: 'mfa' });
+      const { browser, page, begun } = await afterPassword(app, person);
+      const sms = await browser.open(href(page, /href="([^"]+kind=sms)"/));
+      const empty = await browser.submit(sms, { to: '' }, '/sms');
+      expect([empty.status, empty.html.includes('id="to-error"')]).toEqual([400, true]);
+      const odd = await browser.submit(empty, { to: '0660 12' }, '/sms');
+      expect(odd.html).toContain('with + and the country in front');
+      expect(odd.html).toContain('value="0660 12"');
+      const sent = await browser.submit(odd, { to: '+43 660 1234567' }, '/sms');
+      expect(sent.html).toContain('•••• 67');
+      const { code = '' } = await mailbox.next('+436601234567');
+      const wrong = await browser.submit(sent, { code: '000000' }, '/sms');
+      expect([wrong.status, wrong.html.includes('id="code-error"')]).toEqual([400, true]);
+      expect((await browser.submit(wrong, { code: ' ' }, '/sms')).status).toBe(400);
+      const codes = await browser.submit(wrong, { code }, '/sms');
+      expect(codes.html.match(/<li><code>/g)).toHaveLength(10);
+      const landed = await browser.open(href(codes, /<a class="button" href="([^"]+)"/));
+      const tokens = await app.finish(landed.url, begun);
+      expect(tokens.claims()).toMatchObject({ acr: 'mfa', amr: ['pwd', 'sms', 'mfa'] });
+    });
+
+    it('is not offered to administrators, nor taken from them, nor where a passkey is wanted', async () => {
+      const admin = await createPerson(gatehouse.services);
+      await gatehouse.services.accounts.change(admin.id, { admin: true }, operator);
+      const person = await createPerson(gatehouse.services);
+      const [app, strict] = [
+        await relyingParty(gatehouse, { firstParty: true }),
+        await relyingParty(gatehouse, { firstParty: true, requiredAcr: 'phr' }),
+      ];
+      for (const [at, who] of [
+        [app, admin],
+        [strict, person],
+      ] as const) {
+        const { browser, page } = await afterPassword(at, who);
+        expect(page.html).toContain('/enrol-factor');
+        expect(page.html).not.toContain('kind=sms');
+        const [form] = page.forms;
+        const action = page.url.replace(/(\/interaction\/[^/?]+).*/, '$1/enrol-factor/sms');
+        const forged = { ...page, forms: [{ action, method: 'post', fields: form?.fields ?? {} }] };
+        await browser.submit(forged, { to: '+43 660 7654321' });
+        expect(await mailbox.waiting('+436607654321')).toEqual([]);
+      }
+    });
   });
 });
