@@ -110,14 +110,19 @@ export type Sent =
   | { kind: 'sent' /** Where to, shortened: `•••• 12`, `a•••@example.com`. */; to: string; expiresAt: Date }
   | { kind: 'limited'; retryAfterSeconds: number };
 
+/** The message catalogue in one language. */
+export type Words = (key: string, values?: Readonly<Record<string, string | number>>) => string;
+
+export interface NewPasskeyInput {
+  readonly response: unknown;
+  /** Empty: it is called by what made it, in the language of `t`. */
+  readonly name: string;
+  readonly t: Words;
+}
+
 export interface Passkeys {
   optionsToRegister(accountId: AccountId, binding: string): Promise<PublicKeyCredentialCreationOptionsJSON>;
-  register(
-    accountId: AccountId,
-    input: { response: unknown; name: string },
-    binding: string,
-    by: Actor,
-  ): Promise<AddedFactor>;
+  register(accountId: AccountId, input: NewPasskeyInput, binding: string, by: Actor): Promise<AddedFactor>;
   optionsToSignIn(
     accountId: AccountId | null,
     binding: string,

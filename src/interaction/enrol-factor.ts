@@ -161,7 +161,7 @@ async function enrolPasskey(
   if (!signingIn || !kindsOf(step)?.includes('passkey')) return { kind: 'redirect', to: step.path() };
   const { accountId } = signingIn;
   try {
-    const given = { response: parsed(response), name };
+    const given = { response: parsed(response), name, t: step.t };
     const by = asPerson(accountId);
     const factor = await deps.credentials.factors.passkeys.register(accountId, given, uid, by);
     return await goOnWith(step, factor);

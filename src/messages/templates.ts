@@ -19,7 +19,8 @@ const code = '48203917';
 const notice = {
   at: '2026-11-22T09:15:00.000Z',
   address: '203.0.113.7',
-  browser: 'Firefox on Windows',
+  browser: 'Firefox',
+  system: 'Windows',
   link: 'https://id.example.com/account/activity',
 };
 const noticeByAdmin = { at: notice.at, byAdmin: true, link: notice.link };

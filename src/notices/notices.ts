@@ -74,6 +74,6 @@ function whenAndWhere({ occurredAt, actor, address, userAgent }: AuditEvent, acc
     (actor.kind === 'account' && actor.id !== accountId);
   return {
     at: occurredAt.toISOString(),
-    ...(byOther ? { byAdmin: true } : { address, browser: browserOf(userAgent) ?? null }),
+    ...(byOther ? { byAdmin: true } : { address, ...browserOf(userAgent) }),
   };
 }

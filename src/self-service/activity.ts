@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import type { Audit, AuditEvent } from '../audit/audit.ts';
 import type { Dates } from '../lib/dates.ts';
-import { browserOf } from '../lib/people/user-agent.ts';
+import { browserIn } from '../lib/people/user-agent.ts';
 import { accountPage, type Page, type PageResult, type Person } from '../platform/http/page.ts';
 import type { Translate } from '../platform/i18n.ts';
 import type { Recovery } from '../recovery/recovery.ts';
@@ -96,7 +96,7 @@ function rowOf(event: AuditEvent, { person, t, dates }: Telling) {
 /** Where an administrator sits is nobody's business; that it was one is. */
 function whereIn(event: AuditEvent, t: Translate): string {
   if (isByOther(event)) return t(event.actor.kind === 'system' ? 'activity.bySystem' : 'activity.byAdmin');
-  const browser = browserOf(event.userAgent) ?? t('activity.unknown');
+  const browser = browserIn(t, event.userAgent) ?? t('activity.unknown');
   return event.address === null ? browser : `${browser} · ${event.address}`;
 }
 

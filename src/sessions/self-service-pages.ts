@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { Actor } from '../audit/audit.ts';
 import type { Clients } from '../clients/clients.ts';
 import type { Dates } from '../lib/dates.ts';
-import { browserOf } from '../lib/people/user-agent.ts';
+import { browserIn } from '../lib/people/user-agent.ts';
 import type { Interactions } from '../oidc/oidc.ts';
 import { failure } from '../platform/errors.ts';
 import { accountPage, type Page, type PageResult, type Person } from '../platform/http/page.ts';
@@ -144,7 +144,7 @@ interface Telling {
 }
 
 function rowOf(session: BrowserSession, { names, isOwn, t, dates }: Telling) {
-  const title = browserOf(session.userAgent) ?? t('sessions.unknown');
+  const title = browserIn(t, session.userAgent) ?? t('sessions.unknown');
   const apps = session.clientIds.flatMap((id) => names.get(id) ?? []);
   return {
     icon: 'device',

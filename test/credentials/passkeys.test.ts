@@ -5,7 +5,9 @@ import { createPasskeys, relyingPartyOf } from '../../src/credentials/factors/pa
 import { createChallenges } from '../../src/credentials/factors/passkeys-challenge.ts';
 import { createPasskeySignIn } from '../../src/credentials/factors/passkeys-sign-in.ts';
 import type { AccountId } from '../../src/lib/ids.ts';
+import { browserIn } from '../../src/lib/people/user-agent.ts';
 import type { Proof } from '../../src/lib/strength.ts';
+import { createI18n } from '../../src/platform/i18n.ts';
 import { answerWith, type Behaviour, type Credential, makePasskey } from '../support/authenticator.ts';
 import { useDatabase } from '../support/database.ts';
 import { createWorld, from, operator } from './world.ts';
@@ -42,16 +44,20 @@ describe('passkeys', () => {
 
   type Built = ReturnType<typeof build>;
 
+  const catalogue = createI18n({ directories: ['views/messages'] });
+  const t = catalogue.translator('en');
+
   async function enrol(
     { passkeys }: Built,
     accountId: AccountId,
     behaviour: Partial<Parameters<typeof makePasskey>[1]> = {},
     name = '',
+    t = catalogue.translator('en'),
   ) {
     const options = await passkeys.optionsToRegister(accountId, 'session');
     const { response, credential } = makePasskey(options, { ...here, ...behaviour });
     const by = { kind: 'account', id: accountId } as const;
-    return { credential, factor: await passkeys.register(accountId, { response, name }, 'session', by) };
+    return { credential, factor: await passkeys.register(accountId, { response, name, t }, 'session', by) };
   }
 
   async function answer(
@@ -303,6 +309,19 @@ describe('passkeys', () => {
       expect((await built.passkeys.optionsToRegister(id, 'session')).user.id).toBe(options.user.id);
     });
 
+    it('names it in the language of whoever makes it', async () => {
+      const built = build();
+      const { id } = await built.person();
+      const german = catalogue.translator('de');
+      const key = await enrol(built, id, { transports: ['usb'] }, '', german);
+      const unknown = await enrol(built, id, {}, '', german);
+      expect([key.factor.name, unknown.factor.name]).toEqual(['Sicherheitsschlüssel', 'Passkey']);
+      const firefox = 'Mozilla/5.0 (Windows NT 10.0; rv:140.0) Gecko/20100101 Firefox/140.0';
+      expect(browserIn(german, firefox)).toBe('Firefox unter Windows');
+      expect(browserIn(german, 'Firefox/140.0')).toBe('Firefox');
+      expect(browserIn(german, 'curl/8')).toBeUndefined();
+    });
+
     it.each([
       { what: 'another origin', behaviour: { origin: 'https://evil.example' } },
       { what: 'another site', behaviour: { rpId: 'evil.example' } },
@@ -322,7 +341,7 @@ describe('passkeys', () => {
       const by = { kind: 'account', id } as const;
       for (const response of [null, 'x', {}, { id: '', rawId: '', type: 'public-key', response: {} }]) {
         await expect(
-          built.passkeys.register(id, { response, name: '' }, 'session', by),
+          built.passkeys.register(id, { response, name: '', t }, 'session', by),
         ).rejects.toMatchObject({ code: 'passkey_invalid' });
       }
     });
@@ -333,7 +352,7 @@ describe('passkeys', () => {
       const by = { kind: 'account', id: one.id } as const;
       const options = await built.passkeys.optionsToRegister(one.id, 'session');
       const { response } = makePasskey(options, here);
-      const input = { response, name: '' };
+      const input = { response, name: '', t };
       const refused = { code: 'passkey_invalid' };
       await expect(built.passkeys.register(one.id, input, 'another', by)).rejects.toMatchObject(refused);
       await expect(built.passkeys.register(other.id, input, 'session', by)).rejects.toMatchObject(refused);
@@ -349,7 +368,7 @@ describe('passkeys', () => {
       const { response } = makePasskey(options, { ...here, reuse: credential });
       const by = { kind: 'account', id: other.id } as const;
       await expect(
-        built.passkeys.register(other.id, { response, name: '' }, 'session', by),
+        built.passkeys.register(other.id, { response, name: '', t }, 'session', by),
       ).rejects.toMatchObject({ code: 'factor_exists' });
     });
   });

@@ -1,5 +1,6 @@
 // What a new passkey is called unless its owner says otherwise: by whoever keeps it, the kind of thing, or the browser.
-import { browserOf } from '../../lib/people/user-agent.ts';
+import { browserIn } from '../../lib/people/user-agent.ts';
+import type { Words } from '../schema.ts';
 
 // From the list that the makers of passkey providers keep together, for names only: nothing vouches for what they say.
 const PROVIDERS: Readonly<Record<string, string>> = {
@@ -9,8 +10,8 @@ const PROVIDERS: Readonly<Record<string, string>> = {
   '08987058-cadc-4b81-b6e1-30de50dcbe96': 'Windows Hello',
   '9ddd1817-af5a-4672-a2b9-3e3dd95000a9': 'Windows Hello',
   '6028b017-b1d4-4c02-b4b3-afcdafc96bb2': 'Windows Hello',
-  'adce0002-35bc-c60a-648b-0b25f1f05503': 'Chrome on macOS',
-  '771b48fd-d3d4-4f74-9232-fc157ab0507a': 'Edge on macOS',
+  'adce0002-35bc-c60a-648b-0b25f1f05503': 'Chrome',
+  '771b48fd-d3d4-4f74-9232-fc157ab0507a': 'Edge',
   '53414d53-554e-4700-0000-000000000000': 'Samsung Pass',
   'bada5566-a7aa-401f-bd96-45619a55120d': '1Password',
   'd548826e-79b4-db40-a3d8-11116f7e8349': 'Bitwarden',
@@ -27,21 +28,26 @@ const PROVIDERS: Readonly<Record<string, string>> = {
   '2fc0579f-8113-47ea-b116-bb5a8db9202a': 'YubiKey',
 };
 
-/** `taken`: the names of the account's other factors. A second one of the same kind gets a number. */
+/** In the language of whoever makes it. `taken`: the names of the account's other factors; a second one of the same kind gets a number. */
 export function passkeyName(
   of: { aaguid: string; transports: readonly string[]; userAgent: string | null },
   taken: readonly string[],
+  t: Words,
 ): string {
-  const name = PROVIDERS[of.aaguid] ?? kindOf(of.transports) ?? browserOf(of.userAgent) ?? 'Passkey';
+  const name =
+    PROVIDERS[of.aaguid] ??
+    kindOf(of.transports, t) ??
+    browserIn(t, of.userAgent) ??
+    t('factor.kind.passkey');
   const free = Array.from({ length: taken.length + 1 }, (_, index) =>
     index === 0 ? name : `${name} ${index + 1}`,
   );
   return free.find((one) => !taken.includes(one)) ?? name;
 }
 
-function kindOf(transports: readonly string[]): string | undefined {
+function kindOf(transports: readonly string[], t: Words): string | undefined {
   if (transports.includes('internal')) return undefined;
   return ['usb', 'nfc', 'ble', 'smart-card'].some((one) => transports.includes(one))
-    ? 'Security key'
+    ? t('factor.kind.securityKey')
     : undefined;
 }

@@ -68,7 +68,7 @@ export function createPasskeys(deps: PasskeyDeps): Passkeys {
       );
     },
 
-    async register(accountId, { response, name }, binding, by) {
+    async register(accountId, { response, name, t }, binding, by) {
       const wanted = name.trim() === '' ? undefined : factorName(name);
       const made = await verifyNew(deps, response, { purpose: 'register', accountId, binding });
       const taken = (await list(db, accountId)).map((factor) => factor.name);
@@ -78,7 +78,7 @@ export function createPasskeys(deps: PasskeyDeps): Passkeys {
         id: newId('fac'),
         accountId,
         kind: 'passkey',
-        name: wanted ?? passkeyName({ ...details, userAgent }, taken),
+        name: wanted ?? passkeyName({ ...details, userAgent }, taken, t),
         credentialId: Buffer.from(credential, 'base64url'),
         counter,
         details: { ...details },

@@ -1,7 +1,7 @@
 // The security page: the password, the second factors, the recovery codes, and the browsers that are remembered.
 import { z } from 'zod';
 import { createDates, type Dates } from '../../lib/dates.ts';
-import { browserOf } from '../../lib/people/user-agent.ts';
+import { browserIn } from '../../lib/people/user-agent.ts';
 import { accountPage, type Page } from '../../platform/http/page.ts';
 import type { Translate } from '../../platform/i18n.ts';
 import type { Device } from '../devices/devices.ts';
@@ -77,7 +77,7 @@ function browserRow(
   const until = day(rememberedUntil ?? seenAt);
   return {
     icon: 'device',
-    title: browserOf(userAgent) ?? t('security.browsers.unknown'),
+    title: browserIn(t, userAgent) ?? t('security.browsers.unknown'),
     lines: [
       t('security.browsers.line', { seen: day(seenAt), until }),
       ...(address === null ? [] : [address]),

@@ -64,7 +64,7 @@ export function passkeyPages(deps: SecurityPageDeps): Page[] {
         const response = form && parsed(form.response);
         if (response === undefined) return show(input, { error: refused, status: 400 });
         try {
-          const made = { response, name: form?.name ?? '' };
+          const made = { response, name: form?.name ?? '', t };
           const by = byThemselves(person);
           const added = await passkeys.register(person.accountId, made, person.sessionId, by);
           return await afterAdding(deps, input, added);
