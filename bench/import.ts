@@ -50,7 +50,8 @@ try {
         most = Math.max(most, process.memoryUsage.rss());
       },
     };
-    const postgres = await postgresProcess(services.postgres.db);
+    const [backend] = (await services.postgres.db.raw('select pg_backend_pid() as pid')).rows;
+    const postgres = postgresProcess(backend.pid);
     const postgresBefore = postgres.cpuMilliseconds();
     const before = process.cpuUsage();
     const origin = { requestId: 'bench', address: null, userAgent: 'bench' };

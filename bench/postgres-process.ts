@@ -1,15 +1,14 @@
 // What a PostgreSQL on this machine uses of its processors, for benches whose work is its work as well.
 import { readdirSync, readFileSync } from 'node:fs';
-import type { Db } from '../src/platform/database/postgres.ts';
 
 export interface PostgresProcess {
   /** Of the server and all that it began, also of what has ended (proc(5): 10 ms ticks); not a number without /proc. */
   cpuMilliseconds(): number;
 }
 
-export async function postgresProcess(db: Db): Promise<PostgresProcess> {
-  const { rows } = await db.raw<{ rows: { pid: number }[] }>('select pg_backend_pid() as pid');
-  const server = statOf(rows[0]?.pid ?? 0)?.parent;
+/** `backend`: pg_backend_pid() of any connection. */
+export function postgresProcess(backend: number): PostgresProcess {
+  const server = statOf(backend)?.parent;
   return {
     cpuMilliseconds() {
       if (server === undefined) return Number.NaN;
