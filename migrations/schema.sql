@@ -386,6 +386,7 @@ create table clients (
   session_absolute_seconds integer,
   frontchannel_logout_uri text,
   frontchannel_logout_session_required boolean not null default false,
+  default_max_age_seconds integer,
   constraint clients_pkey PRIMARY KEY (id),
   constraint clients_id_token_algorithm_check CHECK ((id_token_algorithm = ANY (ARRAY['RS256'::text, 'ES256'::text]))),
   constraint clients_kind_check CHECK ((kind = ANY (ARRAY['web'::text, 'spa'::text, 'native'::text, 'machine'::text]))),

@@ -78,13 +78,18 @@ export function isMet(proofs: readonly Proof[], required: Requirement): boolean 
   return required.rememberedDeviceServes && isRemembered && isAtLeast(strength, '2sv');
 }
 
-/** What was proved too long ago, by what the account or this client allows, proves nothing any more. */
+/**
+ * What was proved too long ago, by what the account or this client allows, proves nothing any more. Nor does a session that
+ * was left alone too long for this client: at others it goes on.
+ */
 export function youngEnough(
   proofs: readonly Proof[],
   facts: Pick<AccountFacts, 'life'>,
   ask: Ask,
   now: Date,
 ): readonly Proof[] {
+  const idleMost = ask.client?.sessionIdleSeconds ?? null;
+  if (idleMost !== null && (ask.idleSeconds ?? 0) >= idleMost) return [];
   const bounds = [facts.life.sessionAbsoluteSeconds, ask.client?.sessionAbsoluteSeconds ?? null];
   const most = leastSeconds(bounds);
   return most === null ? proofs : proofs.filter(({ at }) => now.getTime() - at < most * 1000);

@@ -19,9 +19,9 @@ export interface AccountFacts {
 
 /** What a request brings with it. */
 export interface Ask {
-  readonly client?:
-    | { readonly requiredAcr: Strength | null; readonly sessionAbsoluteSeconds?: number | null }
-    | undefined;
+  readonly client?: ({ readonly requiredAcr: Strength | null } & Partial<Readonly<SessionLife>>) | undefined;
+  /** The longest that the session was without use since its sign-in. */
+  readonly idleSeconds?: number | undefined;
   /** Voluntary (OpenID Connect Core §3.1.2.1; RFC 9470 §4): any one of them; what nobody here knows is passed over. */
   readonly acrValues?: readonly string[] | undefined;
   /** An essential `acr` claim (§5.5.1.1): any one of them, or the request fails. */

@@ -2,12 +2,10 @@
 import { definedFields } from '../lib/fields.ts';
 import { parseRateLimit, type RateLimit } from '../lib/rate-limits.ts';
 import {
-  boundIn,
   type CommandOption,
   type Options,
-  requiredAcr,
-  requiredAcrIn,
-  sessionAbsolute,
+  signInRules,
+  signInRulesIn,
   UsageMistake,
 } from '../platform/command.ts';
 import { grantTypes, openidScopes } from './schema.ts';
@@ -99,8 +97,12 @@ const rest: CommandOption[] = [
     choices: idTokenAlgorithms,
     summary: 'What signs its ID tokens.',
   },
-  requiredAcr,
-  sessionAbsolute,
+  {
+    name: 'default-max-age',
+    value: 'seconds',
+    summary: "How recent a sign-in its requests ask for that do not say; '' for no matter.",
+  },
+  ...signInRules,
 ];
 
 /** In `create` a flag is given or not; in `change` it is set to yes or no, and an empty value clears a text or list. */
@@ -153,8 +155,8 @@ export function registrationOf(options: Options) {
     accessTokenLifetimeSeconds: number('access-token-lifetime'),
     refreshIdleSeconds: number('refresh-idle'),
     refreshAbsoluteSeconds: number('refresh-absolute'),
-    requiredAcr: requiredAcrIn(options),
-    sessionAbsoluteSeconds: boundIn(options, sessionAbsolute),
+    defaultMaxAgeSeconds: maxAgeOf(options.text('default-max-age')),
+    ...signInRulesIn(options),
     claims: options.object('claims'),
     rateLimits: list(options, 'limit')?.map(rateOf),
   });
@@ -181,6 +183,14 @@ function rateOf(text: string): RateLimit {
   if (rate === undefined)
     throw new UsageMistake('--limit takes a rate: 100/second, 600/minute or 5000/hour+50.');
   return rate;
+}
+
+/** 0 is an age as well: each request asks for a sign-in. */
+function maxAgeOf(text: string | undefined): number | null | undefined {
+  if (text === undefined) return undefined;
+  if (text === '') return null;
+  if (!/^\d{1,9}$/.test(text)) throw new UsageMistake('--default-max-age takes a number of seconds.');
+  return Number(text);
 }
 
 /** An audience may hold an equals sign in its query; the last one separates. */

@@ -24,6 +24,7 @@ export function engineMetadata(client: Client, secretMarker: string): Readonly<R
     backchannel_logout_uri: client.backchannelLogoutUri,
     backchannel_logout_session_required: client.backchannelLogoutSessionRequired,
     id_token_signed_response_alg: client.idTokenAlgorithm,
+    default_max_age: client.defaultMaxAgeSeconds,
     require_pushed_authorization_requests: client.requirePar,
     dpop_bound_access_tokens: client.dpopBound,
     // The engine limits only its own scopes by this; permissions of APIs are limited where resources are resolved.

@@ -81,7 +81,9 @@ export function withDefaults(input: Omit<z.output<typeof NewClient>, 'id'>): Reg
     refreshIdleSeconds: null,
     refreshAbsoluteSeconds: null,
     requiredAcr: null,
+    sessionIdleSeconds: null,
     sessionAbsoluteSeconds: null,
+    defaultMaxAgeSeconds: null,
     claims: {},
     rateLimits: [],
     ...definedFields(input),
@@ -246,6 +248,10 @@ const checkFlags: Check = function* (client) {
   }
   if (client.requirePar && !client.grantTypes.includes('authorization_code')) {
     yield ['requirePar', 'needs the grant type authorization_code'];
+  }
+  // The engine refuses every request of such a client that is no OpenID one.
+  if (client.defaultMaxAgeSeconds !== null && !client.scopes.includes('openid')) {
+    yield ['defaultMaxAgeSeconds', 'needs the scope openid'];
   }
   const { refreshIdleSeconds: idle, refreshAbsoluteSeconds: absolute } = client;
   if (idle !== null && absolute !== null && idle > absolute) {

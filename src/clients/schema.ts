@@ -61,8 +61,12 @@ export interface Client {
   refreshAbsoluteSeconds: number | null;
   /** How sure the sign-in to it must be; null: as sure as the account demands anyway. */
   requiredAcr: Strength | null;
+  /** A session that was not used for so long needs another sign-in at this client, and at no other; null: no bound of its own. */
+  sessionIdleSeconds: number | null;
   /** After so long another sign-in is asked for at this client, and at no other; null: no bound of its own. */
   sessionAbsoluteSeconds: number | null;
+  /** `max_age` of requests that name none; null: none. */
+  defaultMaxAgeSeconds: number | null;
   /** What every access token of this client says, word for word. */
   claims: Record<string, unknown>;
   /** How often it may have tokens checked; a service account that may more, or less, than others. */
@@ -155,9 +159,18 @@ const fields = {
     .enum(strengths)
     .nullable()
     .describe('How sure a sign-in to it must be at least; null: as sure as the account demands anyway.'),
+  sessionIdleSeconds: sessionSeconds.describe(
+    'How long a session may have been without use for this client; null: no bound of its own.',
+  ),
   sessionAbsoluteSeconds: sessionSeconds.describe(
     'How long after a sign-in this client has another one asked for; null: no bound of its own.',
   ),
+  defaultMaxAgeSeconds: z
+    .int()
+    .min(0)
+    .max(YEAR_SECONDS)
+    .nullable()
+    .describe('max_age of its requests that name none (default_max_age); null: none.'),
   claims: staticClaims.describe('What every access token of this client says, word for word.'),
   rateLimits: rateLimits.describe(
     'How often it gets tokens, in place of the general limit of its address, and its tokens are good for a request.',
@@ -222,7 +235,9 @@ export const ClientView = z
     refreshIdleSeconds: z.int().nullable(),
     refreshAbsoluteSeconds: z.int().nullable(),
     requiredAcr: fields.requiredAcr,
+    sessionIdleSeconds: fields.sessionIdleSeconds,
     sessionAbsoluteSeconds: fields.sessionAbsoluteSeconds,
+    defaultMaxAgeSeconds: fields.defaultMaxAgeSeconds,
     claims: z.record(z.string(), z.unknown()),
     rateLimits,
     system: z.boolean(),

@@ -162,13 +162,13 @@ const sessionIdle: CommandOption = {
   summary: 'How long sessions last without use at most; 0 for as long as those of others.',
 };
 
-export const sessionAbsolute: CommandOption = {
+const sessionAbsolute: CommandOption = {
   name: 'session-absolute',
   value: 'seconds',
   summary: 'How long after a sign-in another one is asked for at the latest; 0 for as with others.',
 };
 
-/** Of an organization or a role: how sure its sign-ins must be, and how long they last. */
+/** Of a client, an organization or a role: how sure its sign-ins must be, and how long they last. */
 export const signInRules: CommandOption[] = [requiredAcr, sessionIdle, sessionAbsolute];
 
 export function signInRulesIn(options: Options) {

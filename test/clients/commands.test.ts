@@ -91,6 +91,25 @@ describe('client', () => {
     expect((await run('client', 'show', id)).code).toBe(3);
   });
 
+  it('asks for recent sign-ins, where 0 means each time, and no longer', async () => {
+    const life = ['--default-max-age', '0', '--session-idle', '600', '--session-absolute', '3600'];
+    const { json } = await run(...webClient, ...life, '--json');
+    expect(json).toMatchObject({
+      defaultMaxAgeSeconds: 0,
+      sessionIdleSeconds: 600,
+      sessionAbsoluteSeconds: 3600,
+    });
+    const none = ['--default-max-age', '', '--session-idle', '0'];
+    const changed = await run('client', 'change', json.id, ...none, '--json');
+    expect(changed.json).toMatchObject({
+      defaultMaxAgeSeconds: null,
+      sessionIdleSeconds: null,
+      sessionAbsoluteSeconds: 3600,
+    });
+    const wrong = await run('client', 'change', json.id, '--default-max-age', 'soon');
+    expect([wrong.code, wrong.error]).toEqual([2, expect.stringContaining('a number of seconds')]);
+  });
+
   it('has limits and claims of its own, and loses them', async () => {
     const limits = ['--limit', '100/second', '--limit', '5000/hour+50'];
     const created = await run(...webClient, ...limits, '--claims', '{"tier": "gold"}', '--json');

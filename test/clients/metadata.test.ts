@@ -136,6 +136,7 @@ describe('registrationProblems', () => {
     ['machine', { backchannelLogoutUri: 'https://a.example/' }, 'backchannelLogoutUri'],
     ['web', { backchannelLogoutSessionRequired: true }, 'backchannelLogoutSessionRequired'],
     ['machine', { requirePar: true }, 'requirePar'],
+    ['web', { defaultMaxAgeSeconds: 300, scopes: ['email'] }, 'defaultMaxAgeSeconds'],
     ['web', { refreshIdleSeconds: 100, refreshAbsoluteSeconds: 99 }, 'refreshIdleSeconds'],
   ])('refuses a %s client with %j', (kind, change, field) => {
     expect(Object.keys(registrationProblems(registered(kind, change)))).toContain(field);

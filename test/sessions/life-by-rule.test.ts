@@ -72,6 +72,12 @@ describe('a session', () => {
     await inOrganization(person.id, { absolute: HOUR });
     const before = await rowOf(person.id);
     pass(HOUR + 1);
+    await browser.open('/account');
+    // Long enough to type a password, and not longer for whoever goes on asking.
+    expect(await secondsLeft(person.id)).toBeGreaterThan(300);
+    await gatehouse.database.db.raw("update oidc_sessions set expires_at = now() + interval '60 s'");
+    await browser.open('/account?again');
+    expect(await secondsLeft(person.id)).toBeLessThanOrEqual(60);
     await signInAt(`${gatehouse.issuer}/account`, person, browser);
     expect(await errorAt()).toBe(null);
     const after = await rowOf(person.id);
@@ -103,6 +109,51 @@ describe('a session', () => {
     expect(await errorAt(strict)).toBe(null);
     pass(601);
     expect(await errorAt(strict)).toBe('login_required');
+    expect(await errorAt()).toBe(null);
+  });
+});
+
+/** Nobody has used it for so long; the database has no other clock than its own. */
+async function leaveAlone(accountId: string, seconds: number): Promise<void> {
+  pass(seconds);
+  await gatehouse.database.db.raw(
+    'update oidc_sessions set seen_at = seen_at - make_interval(secs => ?) where account_id = ?',
+    [seconds, accountId],
+  );
+}
+
+describe('a session that was left alone', () => {
+  it('is over for one client until the next sign-in, though it is used at others', async () => {
+    const { person, browser, errorAt } = await signedIn();
+    const strict = await relyingParty(gatehouse, { firstParty: true, sessionIdleSeconds: 600 });
+    await leaveAlone(person.id, 590);
+    expect(await errorAt(strict)).toBe(null);
+    await leaveAlone(person.id, 610);
+    expect(await errorAt(strict)).toBe('login_required');
+    expect(await errorAt()).toBe(null);
+    expect(await errorAt(strict)).toBe('login_required');
+
+    const { tokens } = await strict.signIn(person, {}, browser);
+    expect(tokens.claims()?.auth_time).toBeGreaterThan(Date.now() / 1000 - 60);
+    expect(await errorAt(strict)).toBe(null);
+    pass(610);
+    expect(await errorAt(strict)).toBe(null);
+  });
+});
+
+describe('a client whose requests do not say how recent a sign-in they want', () => {
+  it('is heard in its registration; what the request says goes before', async () => {
+    const { errorAt, browser } = await signedIn();
+    const careful = await relyingParty(gatehouse, { firstParty: true, defaultMaxAgeSeconds: 300 });
+    const asking = async (params: Record<string, string>) => {
+      const shown = await browser.open((await careful.begin({ prompt: 'none', ...params })).url);
+      return new URL(shown.url).searchParams.get('error');
+    };
+    expect(await asking({})).toBe(null);
+    pass(301);
+    expect(await asking({})).toBe('login_required');
+    expect(await asking({ max_age: '3600' })).toBe(null);
+    expect(await asking({ max_age: '60' })).toBe('login_required');
     expect(await errorAt()).toBe(null);
   });
 });

@@ -1,4 +1,6 @@
-// Which store serves which of the engine's models: one row a model, read by the adapter and by the clean-up.
+// Which store serves which of the engine's models: one row a model, read by the adapter and by the clean-up; and what of
+// ours the engine keeps in them.
+import type { Provider } from 'oidc-provider';
 
 export type StateTable = 'oidc_sessions' | 'oidc_grants' | 'oidc_tokens' | 'oidc_transients' | 'oidc_replays';
 
@@ -34,4 +36,17 @@ export type ModelName = keyof typeof models;
 
 export function isModelName(name: string): name is ModelName {
   return Object.hasOwn(models, name);
+}
+
+/** A grant keeps in which organization it was given, a session how long it was left alone. */
+export function keepOwnFields(provider: Provider): void {
+  const own = [
+    [provider.Grant, 'organizationId'],
+    [provider.Session, 'idleSeconds'],
+  ] as const;
+  for (const [engineModel, field] of own) {
+    // The list of what is stored is a static getter of the model that the typings do not show.
+    const model = engineModel as unknown as { readonly IN_PAYLOAD: readonly string[] };
+    Object.defineProperty(model, 'IN_PAYLOAD', { value: [...model.IN_PAYLOAD, field] });
+  }
 }

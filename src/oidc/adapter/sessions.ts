@@ -13,6 +13,8 @@ import {
 import { lifetimeSeconds, runWithEvent, type StateDeps } from './statement.ts';
 import { createReadBatch } from './together.ts';
 
+type Session = InstanceType<Provider['Session']>;
+
 interface SessionRow {
   id_hash: Buffer;
   uid_hash: Buffer;
@@ -21,6 +23,8 @@ interface SessionRow {
   address: string | null;
   user_agent: string | null;
   clients: SessionClient[] | null;
+  /** Seconds since it was written last. */
+  unused: number;
 }
 
 /** A session as the request under way has read it; copied, because the engine changes what it was given. */
@@ -30,6 +34,7 @@ interface Loaded {
   readonly text: string;
   readonly authorizations: AdapterPayload['authorizations'];
   readonly expiresAt: number;
+  readonly loginTs: number | undefined;
   readonly address: string | null;
   readonly userAgent: string | null;
 }
@@ -49,7 +54,11 @@ export function sessionAdapter(deps: StateDeps): Adapter {
     const row = await found[column].run(sealing.idHash(id));
     const sealed = row && sealing.open('Session', row.uid_hash, row.payload);
     if (!sealed || isOver(sealed, deps)) return undefined;
-    const payload = withClients(sealed, row.clients);
+    const idleSeconds = Math.max(Number(sealed.idleSeconds ?? 0), row.unused);
+    const payload = {
+      ...withClients(sealed, row.clients),
+      ...(idleSeconds > VISIT_SECONDS && { idleSeconds }),
+    };
     loaded.note(payload.uid, loadedOf(payload, row.address, row.user_agent));
     return payload;
   }
@@ -63,18 +72,25 @@ export function sessionAdapter(deps: StateDeps): Adapter {
       const renamed = before !== undefined && before.id !== id;
       const now = loadedOf(payload, address, userAgent);
       if (before && !renamed && isVisitOnly(before, now, expiresIn ?? 0)) return;
+      // Whoever signs in anew begins anew.
+      if (before?.loginTs !== payload.loginTs) delete payload.idleSeconds;
       const life = payload.accountId ? await deps.lifeFor?.(payload.accountId) : undefined;
+      const left = secondsLeft(payload, life);
+      const hasEnded = left <= 0;
       const values = [
         sealing.idHash(id),
         payload.accountId ?? null,
         sealing.seal('Session', uidHash, payload),
         address,
         userAgent,
-        Math.min(lifetimeSeconds(payload, expiresIn), secondsLeft(payload, life)),
-        uidHash,
+        Math.min(lifetimeSeconds(payload, expiresIn), hasEnded ? SIGN_IN_SECONDS : left),
       ];
-      const update = { sql: UPDATE, bindings: [...values, renamed, sealing.idHash(id)] };
-      await runWithEvent(db, before ? update : { sql: INSERT, bindings: values }, {
+      const insert = { sql: INSERT, bindings: [...values, uidHash] };
+      const update = {
+        sql: UPDATE,
+        bindings: [...values, hasEnded, uidHash, renamed, sealing.idHash(id)],
+      };
+      await runWithEvent(db, before ? update : insert, {
         name: before ? 'oidc_sessions_update' : 'oidc_sessions_insert',
         also: changeOfClients(uidHash, before?.authorizations, payload.authorizations),
         event: sessionStarted(payload, uidHash),
@@ -121,7 +137,20 @@ function secondsLeft({ loginTs }: AdapterPayload, life: Readonly<SessionLife> | 
   const { sessionIdleSeconds: idle = null, sessionAbsoluteSeconds: absolute = null } = life ?? {};
   const age = Date.now() / 1000 - (loginTs ?? Date.now() / 1000);
   const left = leastSeconds([idle, absolute === null ? null : absolute - age]);
-  return Math.max(1, left ?? Number.MAX_SAFE_INTEGER);
+  return left ?? Number.MAX_SAFE_INTEGER;
+}
+
+/** A session that a new rule has ended serves nowhere, but stays for the sign-in that begins it anew: so long, and no longer. */
+const SIGN_IN_SECONDS = 600;
+
+/**
+ * The longest that a session was left alone since its sign-in, nearly: its use is written once a minute. What was read with
+ * it may be of the sign-in before.
+ */
+export function idleSecondsOf(session: Pick<Session, 'loginTs'> | undefined): number {
+  const longest: unknown = session && Reflect.get(session, 'idleSeconds');
+  const age = Date.now() / 1000 - (session?.loginTs ?? 0);
+  return typeof longest === 'number' ? Math.max(0, Math.min(longest, age)) : 0;
 }
 
 /** A session that is only looked at is written once a minute, or ten times in its idle life if that is short. */
@@ -139,9 +168,17 @@ function isVisitOnly(before: Loaded, now: Loaded, expiresIn: number): boolean {
 }
 
 function loadedOf(payload: AdapterPayload, address: string | null, userAgent: string | null): Loaded {
-  const { iat: _, exp = 0, ...rest } = payload;
+  const { iat: _, exp = 0, idleSeconds: __, ...rest } = payload;
   const authorizations = structuredClone(payload.authorizations);
-  return { id: payload.jti, text: JSON.stringify(rest), authorizations, expiresAt: exp, address, userAgent };
+  return {
+    id: payload.jti,
+    text: JSON.stringify(rest),
+    authorizations,
+    expiresAt: exp,
+    loginTs: payload.loginTs,
+    address,
+    userAgent,
+  };
 }
 
 /**
@@ -172,7 +209,7 @@ function createLoadedSessions() {
 const select = (
   column: 'id_hash' | 'uid_hash',
 ) => `select s.id_hash, s.uid_hash, s.account_id, s.payload, s.address,
-    s.user_agent, ${clientsColumn('s')}
+    s.user_agent, extract(epoch from now() - s.seen_at)::int as unused, ${clientsColumn('s')}
   from oidc_sessions s where s.${column} = any(?::bytea[]) and s.expires_at > now()`;
 
 const INSERT = `insert into oidc_sessions
@@ -185,7 +222,7 @@ const INSERT = `insert into oidc_sessions
 
 // A request that began before a rename carries the old id: it may not take the row back, nor write its old payload there.
 const UPDATE = `update oidc_sessions set id_hash = ?, account_id = ?, payload = ?, address = ?, user_agent = ?,
-    expires_at = now() + make_interval(secs => ?), seen_at = now()
+    expires_at = least(now() + make_interval(secs => ?), case when ? then expires_at end), seen_at = now()
   where uid_hash = ? and (? or id_hash = ?)
   returning uid_hash`;
 

@@ -1,6 +1,7 @@
 // What an authorization request still lacks of a sign-in, found out once per request, for all of its prompts.
 import { errors, type KoaContextWithOIDC } from 'oidc-provider';
 import { type Assurance, isUnmeetable, type Missing } from '../../assurance/assurance.ts';
+import { idleSecondsOf } from '../adapter/sessions.ts';
 import type { ClientSource } from '../client-source.ts';
 import { askIn } from './asked-strength.ts';
 import { provedBy, type SigningIn, underWayIn } from './under-way.ts';
@@ -26,7 +27,8 @@ export function createStandings(deps: {
     const underWay = underWayIn(oidc.result);
     const signingIn = underWay ?? provedBy(oidc.session);
     if (!oidc.client) return { underWay, missing: undefined };
-    const ask = askIn(oidc.params ?? {}, deps.clientSource.registered(oidc.client));
+    const asked = askIn(oidc.params ?? {}, deps.clientSource.registered(oidc.client));
+    const ask = { ...asked, idleSeconds: underWay === undefined ? idleSecondsOf(oidc.session) : 0 };
     if (isUnmeetable(ask)) throw new errors.UnmetAuthenticationRequirements('no such acr is known here');
     if (signingIn === undefined) return { underWay, missing: undefined };
     return { underWay, missing: await deps.assurance.missing(signingIn.accountId, signingIn.proofs, ask) };
