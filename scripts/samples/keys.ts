@@ -44,6 +44,7 @@ const tree = [
 ];
 
 const form = {
+  once: 'k3Rw8',
   action: '/account/keys/new',
   cancel: '/account/keys',
   parent: null,
@@ -119,6 +120,7 @@ const rotation = {
   name: 'Backup at home',
   action: '/account/keys/key_1/rotate',
   cancel: '/account/keys/key_1',
+  once: 'k3Rw8',
   overlap: '86400',
   overlaps: [
     { value: '0', label: 'Not at all: it ends at once' },
@@ -150,6 +152,11 @@ export const keySamples: readonly Sample[] = [
   sample('issued', 'issued', 'keys.issued.title', {
     name: 'Backup at home',
     secret: 'gth_01kb2m3n4p5q6r7s8t9v0w1x2y_0123456789abcdefghijABCDEFGHIJ0123abcdef',
+    next: '/account/keys/key_1',
+  }),
+  sample('issued-before', 'issued', 'keys.issued.title', {
+    name: 'Backup at home',
+    secret: null,
     next: '/account/keys/key_1',
   }),
   sample('one', 'key', 'keys.title', key),

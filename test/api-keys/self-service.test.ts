@@ -170,6 +170,55 @@ describe('the pages of API keys', () => {
     refused(await who.browser.submit(again, { overlap: '99999999' }, '/rotate'), 400);
   });
 
+  it('makes one key and one secret of a form that is sent twice, and shows it to the second sending, too', async () => {
+    const who = await somebody();
+    const form = await who.browser.open(`${KEYS}/new`);
+    const fields = { name: 'Twice', life: '90', ...boxOf(form, 'notes:read') };
+    // At once, as a second click does; and again, as a slow network does.
+    const both = [
+      who.browser.submit(form, fields, '/new'),
+      who.browser.submit(form, fields, '/new'),
+      who.browser.submit(form, fields, '/new'),
+    ];
+    const secrets = (await Promise.all(both)).map(secretIn);
+    secrets.push(secretIn(await who.browser.submit(form, fields, '/new')));
+    expect(new Set(secrets).size).toBe(1);
+    expect(await works(secrets[0] ?? '')).toBe(true);
+    const [key, ...others] = await keysOf(who.person.id);
+    expect(others).toEqual([]);
+
+    const rotation = await who.browser.open(`${KEYS}/${key?.id}/rotate`);
+    const first = secretIn(await who.browser.submit(rotation, { overlap: '0' }, '/rotate'));
+    expect(secretIn(await who.browser.submit(rotation, { overlap: '0' }, '/rotate'))).toBe(first);
+    expect(await works(first)).toBe(true);
+
+    // Other words in the same form are another wish, and another form of the same words is one, too.
+    await who.browser.submit(form, { ...fields, name: 'Thrice' }, '/new');
+    await who.browser.submit(await who.browser.open(`${KEYS}/new`), fields, '/new');
+    expect((await keysOf(who.person.id)).map(({ name }) => name).sort()).toEqual([
+      'Thrice',
+      'Twice',
+      'Twice',
+    ]);
+  });
+
+  it('shows the secret of a form that is sent again later no more, nor to another session', async () => {
+    const who = await somebody();
+    const form = await who.browser.open(`${KEYS}/new`);
+    const fields = { name: 'Later', life: '90', ...boxOf(form, 'notes:read') };
+    const secret = secretIn(await who.browser.submit(form, fields, '/new'));
+    const once = form.forms.find(({ action }) => action.endsWith('/new'))?.fields.once ?? '';
+    const { browser } = await signInAt(`${server.issuer}${KEYS}`, who.person, createBrowser(server.issuer));
+    const other = await browser.submit(await browser.open(`${KEYS}/new`), { ...fields, once }, '/new');
+    expect(secretIn(other)).not.toBe(secret);
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 2 * 60_000 });
+    const again = await who.browser.submit(form, fields, '/new');
+    vi.useRealTimers();
+    expect(again.html).toContain('This was done already');
+    expect(again.html).not.toContain(secret);
+    expect(await keysOf(who.person.id)).toHaveLength(2);
+  });
+
   it('switches a key off and on, renames it, and revokes it with those below after asking', async () => {
     const who = await somebody();
     const { id, secret } = await keyFor(who.person.id);

@@ -5,6 +5,7 @@ import type { Budgets } from '../../budgets/budgets.ts';
 import type { Dates } from '../../lib/dates.ts';
 import type { PermissionSet } from '../../lib/permission.ts';
 import type { Organizations } from '../../organizations/organizations.ts';
+import type { Idempotency } from '../../platform/api/idempotency.ts';
 import type { Clock } from '../../platform/clock.ts';
 import { type AppError, failure } from '../../platform/errors.ts';
 import type { PageInput, PageResult, Person } from '../../platform/http/page.ts';
@@ -24,6 +25,7 @@ export interface KeyPageDeps {
   readonly usage: Pick<Usage, 'report' | 'requestsSince'>;
   readonly budgets: Pick<Budgets, 'state'>;
   readonly clock: Clock;
+  readonly idempotency: Pick<Idempotency, 'once'>;
   readonly config: { readonly apiKeys: KeySettings };
   /** The client of these pages themselves. */
   readonly ownClientId: string;

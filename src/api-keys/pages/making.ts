@@ -16,6 +16,7 @@ import {
   mistakesIn,
   pathOf,
 } from './frame.ts';
+import { makeOnce, onceToken } from './once.ts';
 import { sentenceOf } from './words.ts';
 
 const PATH = `${KEYS}/new`;
@@ -63,10 +64,15 @@ export function makingPages(deps: KeyPageDeps): Page[] {
         const { typed } = input;
         const making = await begin(input, deps);
         const read = readForm(typed, making, deps.clock.now());
-        if (read.input === undefined) return show(input, making, deps, { typed, mistakes: read.mistakes });
+        const wanted = read.input;
+        if (wanted === undefined) return show(input, making, deps, { typed, mistakes: read.mistakes });
         try {
-          const { key, secret } = await deps.apiKeys.create(read.input, making.as);
-          return showSecret(key.name, secret, pathOf(key), 'keys.issued.title');
+          const { person } = input;
+          const head = { route: `POST ${making.action}`, title: 'keys.issued.title', next: KEYS };
+          return await makeOnce(deps, { ...head, person, typed, as: making.as }, async () => {
+            const { key, secret } = await deps.apiKeys.create(wanted, making.as);
+            return { name: key.name, secret, next: pathOf(key) };
+          });
         } catch (error) {
           const mistakes = error instanceof AppError ? mistakesIn(error) : undefined;
           if (mistakes === undefined) throw error;
@@ -75,11 +81,6 @@ export function makingPages(deps: KeyPageDeps): Page[] {
       },
     }),
   ];
-}
-
-/** The answer to the post itself: the one time that anybody sees it, and in no address. */
-export function showSecret(name: string, secret: string, next: string, title: string): PageResult {
-  return keyView('issued', title, { name, secret, next });
 }
 
 async function begin(
@@ -135,6 +136,7 @@ async function show(
   const places = parent === undefined ? await deps.organizations.membershipsOf(person.accountId) : [];
   const model = {
     action,
+    once: onceToken(),
     cancel: parent === undefined ? KEYS : pathOf(parent),
     parent: parent === undefined ? null : parent.name,
     places:

@@ -5,7 +5,7 @@ import { accountPage, type Page, type PageResult } from '../../platform/http/pag
 import { waitInWords } from '../../platform/http/render-page.ts';
 import { overlapsWithin } from './choices.ts';
 import { KEYS, type KeyInput, type KeyPageDeps, keyOf, keyView, mistakesIn, pathOf } from './frame.ts';
-import { showSecret } from './making.ts';
+import { makeOnce, onceToken } from './once.ts';
 
 const path = `${KEYS}/:id/rotate`;
 const Params = z.object({ id: z.string().max(64) });
@@ -27,6 +27,7 @@ export function rotationPages(deps: KeyPageDeps): Page[] {
       name: key.name,
       action: `${pathOf(key)}/rotate`,
       cancel: pathOf(key),
+      once: onceToken(),
       overlap: String(settings.overlapSeconds),
       overlaps: overlapsWithin(settings).map((seconds) => ({
         value: String(seconds),
@@ -59,8 +60,12 @@ export function rotationPages(deps: KeyPageDeps): Page[] {
         if (form === undefined) return show(input, params.id, { overlapSeconds: 'keys.error.overlap' });
         const { key, as } = await keyOf(person, params.id, 'own-api-keys:update', deps);
         try {
-          const { secret } = await deps.apiKeys.rotate(key.id, { overlapSeconds: Number(form.overlap) }, as);
-          return showSecret(key.name, secret, pathOf(key), 'keys.rotated.title');
+          const head = { route: `POST ${path} ${key.id}`, title: 'keys.rotated.title', next: pathOf(key) };
+          return await makeOnce(deps, { ...head, person, typed: input.typed, as }, async () => {
+            const overlapSeconds = Number(form.overlap);
+            const { secret } = await deps.apiKeys.rotate(key.id, { overlapSeconds }, as);
+            return { name: key.name, secret, next: pathOf(key) };
+          });
         } catch (error) {
           const mistakes = error instanceof AppError ? mistakesIn(error) : undefined;
           if (mistakes === undefined) throw error;
