@@ -30,8 +30,7 @@ export interface Preview {
 export function createPreview(): Preview {
   return {
     i18n: createI18n({ directories: [join(folder, 'messages')] }),
-    // The samples bring a view of their own: the one that shows every component.
-    views: createViews({ directories: [folder, join(import.meta.dirname, 'samples')] }),
+    views: createViews({ directories: [folder] }),
   };
 }
 

@@ -247,7 +247,14 @@ export const samples: readonly Sample[] = [
   ...keySamples,
   ...organizationSamples,
   ...outboxSamples,
-  { name: 'design', view: 'dev/design', titleKey: null, model: {}, nav: 'security', done: 'saved' },
+  {
+    name: 'design',
+    view: 'dev/design',
+    titleKey: 'dev.design.title',
+    model: { themes: [{ name: 'dark', href: '/dev/design?theme=dark', isHere: true }], directions: [] },
+    nav: 'security',
+    done: 'saved',
+  },
 ];
 
 function page(name: string, model: Record<string, unknown>): Sample {

@@ -7,11 +7,12 @@ import type { I18n } from '../platform/i18n.ts';
 import { type ActivityDeps, activityPages } from './activity.ts';
 import { appearancePages } from './appearance.ts';
 import { type AppsDeps, appPages } from './apps.ts';
+import { type DesignDeps, designPages } from './design.ts';
 import { type HomeDeps, homePages } from './home.ts';
 import { type OrganizationPageDeps, organizationPages } from './organizations.ts';
 import { signInPages } from './sign-in.ts';
 
-export interface SelfServiceDeps extends ActivityDeps, AppsDeps, HomeDeps, OrganizationPageDeps {
+export interface SelfServiceDeps extends ActivityDeps, AppsDeps, DesignDeps, HomeDeps, OrganizationPageDeps {
   organizations: AppsDeps['organizations'] & OrganizationPageDeps['organizations'];
   i18n: I18n;
   issuer: string;
@@ -28,5 +29,6 @@ export function selfServicePages(deps: SelfServiceDeps): Page[] {
     ...appearancePages(deps),
     ...homePages(deps),
     ...organizationPages(deps),
+    ...designPages(deps),
   ];
 }

@@ -82,6 +82,24 @@ describe.skipIf(needs('chromium'))('the account pages', () => {
     120_000,
   );
 
+  it('have every component in every state on one page, in each scheme and direction, with a name for each key', async () => {
+    const { page, complaints, close } = await chromium.open(phone);
+    await page.goto(`${world().issuer}/dev/design`);
+    const links = await page
+      .locator('nav.places a')
+      .evaluateAll((all) => all.map((one) => one.getAttribute('href') ?? ''));
+    expect(links).toHaveLength(6);
+    for (const link of [...links, '/dev/design?theme=contrast&dir=rtl']) {
+      await page.goto(`${world().issuer}${link}`);
+      await keepPicture(page, `design-${link.replace(/.*[?]/, '')}`);
+      expect(await accessibilityFaults(page), link).toEqual([]);
+      expect(await sidewaysScroll(page), link).toBe(0);
+    }
+    expect(await page.locator('html').getAttribute('dir')).toBe('rtl');
+    expect(complaints()).toEqual([]);
+    await close();
+  }, 60_000);
+
   it('fit a window of 320 pixels, as one of 1280 pixels is when it is enlarged fourfold', async () => {
     const { page, close } = await chromium.open({ viewport: { width: 320, height: 480 } });
     await signIn(page, world());

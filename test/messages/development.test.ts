@@ -8,6 +8,7 @@ import { outboxPages } from '../../src/messages/pages.ts';
 import { systemClock } from '../../src/platform/clock.ts';
 import { loadConfig } from '../../src/platform/config/load.ts';
 import { siteOf } from '../../src/platform/http/site.ts';
+import { designPages } from '../../src/self-service/design.ts';
 import { testConfig, useGatehouse } from '../support/gatehouse.ts';
 import { useMailbox } from '../support/mailbox.ts';
 
@@ -111,6 +112,21 @@ describe('who carries messages', () => {
     expect(outboxPages({ messages: { folder: undefined }, site: siteOf('http://localhost:3000') })).toEqual(
       [],
     );
+  });
+
+  it('have beside them a page of every component, which is no more served in production', async () => {
+    const at = (issuer: string) => {
+      const { environment } = loadConfig({ environment: { ISSUER: issuer }, directory: undefined });
+      return designPages({ site: siteOf(issuer), config: { environment }, area: { sections: [] } });
+    };
+    expect(at('http://localhost:3000')).toHaveLength(2);
+    expect(at('https://id.example.com')).toEqual([]);
+    const site = siteOf('http://localhost:3000');
+    const config = { environment: 'production' };
+    expect(designPages({ site, config, area: { sections: [] } })).toEqual([]);
+    const shown = await fetch(`${gatehouse.issuer}/dev/design?theme=dark&dir=rtl`);
+    expect(await shown.text()).toMatch(/<html lang="en" dir="rtl"[\s\S]*href="\/dev\/design\?theme=contrast/);
+    expect((await fetch(`${gatehouse.issuer}/dev/design?theme=<x>&dir=up`)).status).toBe(200);
   });
 
   it('are from the product at the host of the server unless told', () => {

@@ -25,6 +25,8 @@ export interface PageView {
   frames?: readonly string[];
   /** When the page knows better than the browser, e.g. from the `ui_locales` of a stored sign-in. */
   locale?: string;
+  /** Unless the language says it. */
+  dir?: 'ltr' | 'rtl';
   /** Made once for each language: the same for everybody, and without a form or a nonce of its own. */
   fixed?: true;
   /** The view is the whole answer: there is no layout around it. */
@@ -120,7 +122,7 @@ function locals(ctx: Context, page: PageView, locale: string, deps: PageRenderer
   return {
     t,
     locale,
-    dir: deps.i18n.direction(locale),
+    dir: page.dir ?? deps.i18n.direction(locale),
     nonce: nonceOf(ctx),
     asset: deps.assets.url,
     // Both are of our own making and hold nothing that would need escaping.
