@@ -36,7 +36,7 @@ interface Filled {
 
 function filled({ accounts, sessions }: CrowdSize): Filled[] {
   const organizations = Math.ceil(accounts / 100);
-  const owner = `n % ${accounts} + 1`;
+  const owner = `(n % ${accounts} + 1)`;
   const account = id('acc', owner);
   // Of another app each time that it is the same account's turn.
   const app = `'app-' || (n / ${accounts} + n) % ${APPS}`;

@@ -150,6 +150,8 @@ function isWebAddress(text: string, protocol: RegExp): boolean {
 }
 
 export function isLocale(text: string): boolean {
+  // What nearly all are: asking costs a hundred times as much.
+  if (/^[a-z]{2}(-[A-Z]{2})?$/.test(text)) return true;
   try {
     return Intl.getCanonicalLocales(text).length === 1;
   } catch {

@@ -1,4 +1,5 @@
 // Bringing a directory of people along: read, checked and written a batch at a time, so that its size does not matter.
+import { setImmediate } from 'node:timers/promises';
 import { type Accounts, createAccountBulk } from '../accounts/accounts.ts';
 import type { Actor, Audit } from '../audit/audit.ts';
 import type { Credentials } from '../credentials/credentials.ts';
@@ -50,6 +51,7 @@ export interface ImportsDeps {
 
 /** Large enough that a commit costs little, small enough that a deadlock or a bad record costs little, too. */
 const BATCH = 1000;
+const PIECE = 100;
 /** Their ids are looked up once; beyond so many, again. */
 const REMEMBERED_ORGANIZATIONS = 10_000;
 
@@ -71,8 +73,8 @@ export function createImports(given: ImportsDeps): Imports {
         // While one batch is written the next one is read and checked.
         let writing: Promise<void> = Promise.resolve();
         for await (const batch of batchesOf(entries, tally.records())) {
-          const people = await Promise.all(
-            batch.map((entry) => personIn(entry, { bulk, passwords, organization, rules })),
+          const people = await inPieces(batch, (entry) =>
+            personIn(entry, { bulk, passwords, organization, rules }),
           );
           await writing;
           if (tally.isOver()) break;
@@ -86,6 +88,16 @@ export function createImports(given: ImportsDeps): Imports {
       }
     },
   };
+}
+
+/** Between the pieces PostgreSQL is heard, so that it does not wait with the batch before until this one is checked. */
+async function inPieces<From, To>(batch: readonly From[], make: (one: From) => Promise<To>): Promise<To[]> {
+  const made: To[] = [];
+  for (let at = 0; at < batch.length; at += PIECE) {
+    made.push(...(await Promise.all(batch.slice(at, at + PIECE).map(make))));
+    await setImmediate();
+  }
+  return made;
 }
 
 const silent: Telling = { append: async () => {}, takeBack: async () => {}, keep: () => {} };

@@ -28,7 +28,7 @@ describe('an import', () => {
     const report = newReport();
     const file = [
       'id,email,email_verified,username,name,given_name,locale,profile.nickname,organization,password_hash',
-      `17,Ada@Example.com,yes,ada,"Lovelace, ""Ada""",Ada,en-GB,Countess,pier,${BCRYPT}`,
+      String.raw`17,Ada@Example.com,yes,ada,"Lovelace, ""Ada""",\N,en-GB,"Countess of ""\x""",pier,${BCRYPT}`,
     ].join('\r\n');
     expect(await run(`\ufeff${file}\r\n`, { report })).toMatchObject({ records: 1, created: 1, refused: 0 });
     const account = await found('ada@example.com');
@@ -37,10 +37,10 @@ describe('an import', () => {
       emailVerified: true,
       username: 'ada',
       name: 'Lovelace, "Ada"',
-      givenName: 'Ada',
+      givenName: String.raw`\N`,
       locale: 'en-GB',
       admin: false,
-      profile: { nickname: 'Countess' },
+      profile: { nickname: String.raw`Countess of "\x"` },
     });
     const { id = '' } = account ?? {};
     expect(linesOf(report)).toEqual([{ line: 2, ref: '17', result: 'created', id }]);

@@ -13,13 +13,18 @@ export async function insertMany<Row extends object>(
   if (first === undefined) return;
   if (!trx.isTransaction) throw new Error('what writes many rows is a transaction');
   const columns = Object.keys(first) as (keyof Row & string)[]; // its own keys
-  const text = rows.map((row) => `${columns.map((column) => fieldOf(row[column])).join('\t')}\n`).join('');
+  const instants = new Map<Date, string>();
+  const lines = rows.map((row) => columns.map((column) => fieldOf(row[column], instants)).join('\t'));
   const client = trx.client as TransactionClient; // knex types its client as any
   const connection = await client.acquireConnection();
   const sql = `copy ${table} (${columns.join(', ')}) from stdin`;
   client.emit('query', { sql, bindings: [] });
   await new Promise<void>((resolve, reject) => {
-    connection.query(from(sql)).once('error', reject).once('finish', resolve).end(text);
+    connection
+      .query(from(sql))
+      .once('error', reject)
+      .once('finish', resolve)
+      .end(`${lines.join('\n')}\n`);
   });
 }
 
@@ -32,11 +37,18 @@ interface TransactionClient {
 
 const SPECIAL = /[\\\t\n\r]/;
 
-function fieldOf(value: unknown): string {
+function fieldOf(value: unknown, instants: Map<Date, string>): string {
   if (value === null || value === undefined) return String.raw`\N`;
-  if (value instanceof Date) return value.toISOString();
+  if (value instanceof Date) return instantOf(value, instants);
   const text = String(value);
   return SPECIAL.test(text) ? text.replace(/[\\\t\n\r]/g, (one) => ESCAPED[one] ?? one) : text;
+}
+
+/** The rows of one act have the same ones. */
+function instantOf(date: Date, known: Map<Date, string>): string {
+  const text = known.get(date) ?? date.toISOString();
+  known.set(date, text);
+  return text;
 }
 
 const ESCAPED: Readonly<Record<string, string>> = { '\\': '\\\\', '\t': '\\t', '\n': '\\n', '\r': '\\r' };
