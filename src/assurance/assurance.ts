@@ -20,7 +20,18 @@ export {
   type Requirement,
 } from './schema.ts';
 
+/** An account as it was found at one look; for one request, as the next one looks anew. */
+export interface Look {
+  readonly factors: FactorSummary;
+  readonly life: Readonly<SessionLife>;
+  required(ask: Ask): Requirement;
+  missing(proofs: readonly Proof[], ask: Ask): Promise<Missing | undefined>;
+  isEnough(amr: readonly string[], at?: Date): boolean;
+}
+
 export interface Assurance {
+  /** For whoever asks more than one of these questions, so that they are answered of the same moment. */
+  look(accountId: AccountId): Promise<Look>;
   /** What this account needs here. */
   requiredFor(accountId: AccountId, ask: Ask): Promise<Requirement>;
   /** The next thing that a sign-in still lacks; undefined when nothing does. */
@@ -48,26 +59,37 @@ export function createAssurance({ db, factorsOf, obstacles, clock, settings }: A
     return { ...(facts ?? NOBODY), factors };
   }
 
+  async function look(accountId: AccountId): Promise<Look> {
+    const facts = await factsOf(accountId);
+    const required = (ask: Ask) => requirementOf(facts, ask, settings);
+    return {
+      factors: facts.factors,
+      life: facts.life,
+      required,
+
+      async missing(given, ask) {
+        const now = clock.now();
+        const proofs = youngEnough(given, facts, ask, now);
+        const proof = missingProof(facts, proofs, required(ask), settings, now);
+        if (proof !== undefined) return proof;
+        for (const { name, isMissing } of obstacles) {
+          if (await isMissing(accountId, proofs)) return { prompt: name };
+        }
+        return undefined;
+      },
+
+      isEnough(amr, at = clock.now()) {
+        const proofs = youngEnough(proofsIn(amr, at.getTime()), facts, {}, clock.now());
+        return isMet(proofs, required({}));
+      },
+    };
+  }
+
   return {
-    requiredFor: async (accountId, ask) => requirementOf(await factsOf(accountId), ask, settings),
-
-    async missing(accountId, given, ask) {
-      const facts = await factsOf(accountId);
-      const now = clock.now();
-      const proofs = youngEnough(given, facts, ask, now);
-      const proof = missingProof(facts, proofs, requirementOf(facts, ask, settings), settings, now);
-      if (proof !== undefined) return proof;
-      for (const { name, isMissing } of obstacles) {
-        if (await isMissing(accountId, proofs)) return { prompt: name };
-      }
-      return undefined;
-    },
-
-    async isEnough(accountId, amr, at = clock.now()) {
-      const facts = await factsOf(accountId);
-      const proofs = youngEnough(proofsIn(amr, at.getTime()), facts, {}, clock.now());
-      return isMet(proofs, requirementOf(facts, {}, settings));
-    },
+    look,
+    requiredFor: async (accountId, ask) => (await look(accountId)).required(ask),
+    missing: async (accountId, proofs, ask) => (await look(accountId)).missing(proofs, ask),
+    isEnough: async (accountId, amr, at) => (await look(accountId)).isEnough(amr, at),
 
     async lifeFor(accountId) {
       const id = parseId('acc', accountId);

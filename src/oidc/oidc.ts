@@ -49,6 +49,7 @@ import { createEnginePages } from './pages/pages.ts';
 import { type EngineDeps, engineConfiguration, routes, subjectOf } from './settings.ts';
 import { tellAsAsked } from './sign-in/asked-strength.ts';
 import type { KnownBrowsers } from './sign-in/finishing.ts';
+import { lookOnce } from './sign-in/one-look.ts';
 import { createEntitlements } from './tokens/entitlements.ts';
 import type { Tokens } from './tokens/inspect.ts';
 import { longestTransientSeconds } from './tokens/lifetimes.ts';
@@ -123,11 +124,9 @@ const EXPIRED_BATCH = 1000;
 export function createOidc(deps: OidcDeps): Oidc {
   const { config, accounts, clients, serverSecrets } = deps;
   const { db } = deps.postgres;
-  const cutoffs = createCutoffs({
-    db,
-    changes: deps.changes,
-    sessionAbsoluteSeconds: config.sessions.absoluteSeconds,
-  });
+  const { absoluteSeconds: sessionAbsoluteSeconds } = config.sessions;
+  const cutoffs = createCutoffs({ db, changes: deps.changes, sessionAbsoluteSeconds });
+  const assurance = lookOnce(deps.assurance);
   const logout = createLogoutSending({ db, tellEnded: deps.logoutNotices.write });
   const sealing = createSealing(serverSecrets.get('state'));
   const store = createStateStore(
@@ -135,9 +134,9 @@ export function createOidc(deps: OidcDeps): Oidc {
       db,
       sealing,
       refreshGraceSeconds: config.tokens.refreshGraceSeconds,
-      sessionAbsoluteSeconds: config.sessions.absoluteSeconds,
+      sessionAbsoluteSeconds,
       isCutOff: cutoffs.isOver,
-      lifeFor: deps.assurance.lifeFor,
+      lifeFor: assurance.lifeFor,
       tellEnded: deps.logoutNotices.write,
       fast: deps.redis && {
         redis: deps.redis,
@@ -211,7 +210,7 @@ export function createOidc(deps: OidcDeps): Oidc {
     db,
     serverSecrets,
     accounts,
-    assurance: deps.assurance,
+    assurance,
     clientSource,
     store,
     pages: createEnginePages({ renderer: deps.renderer, i18n: deps.i18n, accounts }),

@@ -1,7 +1,7 @@
 // One more proof: what it is added to, what it begins, and when it counts for nothing.
 import type { IncomingMessage } from 'node:http';
 import { describe, expect, it } from 'vitest';
-import type { Assurance, Missing } from '../../src/assurance/assurance.ts';
+import type { Look, Missing } from '../../src/assurance/assurance.ts';
 import type { Client } from '../../src/clients/clients.ts';
 import { newId } from '../../src/lib/ids.ts';
 import type { Proof } from '../../src/lib/strength.ts';
@@ -29,13 +29,13 @@ function finish(
     mailCodeServes: true,
     reasons: [],
   } as const;
-  const assurance: Pick<Assurance, 'missing' | 'requiredFor'> = {
-    requiredFor: async () => required,
-    missing: async (_id, proofs): Promise<Missing | undefined> =>
+  const look: Pick<Look, 'missing' | 'required'> = {
+    required: () => required,
+    missing: async (proofs): Promise<Missing | undefined> =>
       proofs.length > 1 ? undefined : { prompt: 'second_factor', required, methods: ['totp'] },
   };
   const deps = {
-    assurance,
+    assurance: { look: async () => look },
     cutoffs: { ofAccount: async () => world.notBefore },
     passwords: { setAt: async () => world.passwordSet },
     devices: { cookie: { read: () => 'x' }, isRemembered: async () => world.remembered === true },

@@ -1,9 +1,9 @@
 // One more proof of a sign-in, or one obstacle less: whether that completes it, and if not, what is kept of it.
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Assurance } from '../../assurance/assurance.ts';
+import type { Assurance, Look } from '../../assurance/assurance.ts';
 import type { Client } from '../../clients/clients.ts';
 import type { Devices, Passwords } from '../../credentials/credentials.ts';
-import { parseId } from '../../lib/ids.ts';
+import { type AccountId, parseId } from '../../lib/ids.ts';
 import { type Proof, strengthOf } from '../../lib/strength.ts';
 import type { Cutoffs } from '../cutoffs.ts';
 import { askIn } from './asked-strength.ts';
@@ -46,7 +46,7 @@ export type Progress =
   | { readonly kind: 'worthless' };
 
 export interface FinishingDeps {
-  assurance: Pick<Assurance, 'missing' | 'requiredFor'>;
+  assurance: Pick<Assurance, 'look'>;
   cutoffs: Pick<Cutoffs, 'ofAccount'>;
   passwords: Pick<Passwords, 'setAt'>;
   devices: KnownBrowsers;
@@ -60,29 +60,25 @@ export async function afterProof(
   deps: FinishingDeps,
 ): Promise<Progress> {
   const { proof, remember } = proved;
-  const id = parseId('acc', proved.accountId);
-  const [counted] =
-    id === undefined ? [] : await stillCounting({ accountId: id, proofs: [proof], isAnew: true }, deps);
-  if (id === undefined || counted === undefined) return { kind: 'worthless' };
+  const accountId = parseId('acc', proved.accountId);
+  if (accountId === undefined) return { kind: 'worthless' };
   const base = baseOf(proved, situation);
-  const proofs = withProof(base?.proofs ?? [], counted);
   const signingIn = {
-    accountId: id,
-    proofs,
+    accountId,
+    proofs: withProof(base?.proofs ?? [], proof),
     isAnew: base?.isAnew ?? true,
     remember: (base?.remember ?? false) || remember === true,
   };
-  return progressOf(await withRememberedBrowser(signingIn, situation, deps), situation, deps);
+  const look = await deps.assurance.look(accountId);
+  const remembered = await withRememberedBrowser(signingIn, look, situation, deps);
+  // As late as can be: what was ended meanwhile stays ended.
+  const ends = await endsOf(accountId, deps);
+  if (!counts(proof, ends)) return { kind: 'worthless' };
+  return progressOf(remembered, situation, { look, ends });
 }
 
 /** What is no proof, such as new terms: asked of whoever is on the way, or of a session, which it changes nothing about. */
-export function afterObstacle(
-  signingIn: SigningIn,
-  situation: Situation,
-  deps: FinishingDeps,
-): Promise<Progress> {
-  return progressOf(signingIn, situation, deps);
-}
+export const afterObstacle = onward;
 
 /**
  * A new password ends what was open and under way; this sign-in is the one in which it was set, and what was proved in it
@@ -94,7 +90,7 @@ export function afterRenewal(
   deps: FinishingDeps,
 ): Promise<Progress> {
   const proofs = signingIn.proofs.map((proof) => ({ ...proof, at: Math.max(proof.at, at) }));
-  return progressOf({ ...signingIn, proofs }, situation, deps);
+  return onward({ ...signingIn, proofs }, situation, deps);
 }
 
 /**
@@ -106,35 +102,55 @@ function baseOf({ accountId, proof, alone }: Proved, { prompt, before }: Situati
   return adds && before?.accountId === accountId ? before : undefined;
 }
 
+async function onward(signingIn: SigningIn, situation: Situation, deps: FinishingDeps): Promise<Progress> {
+  const { accountId } = signingIn;
+  const look = await deps.assurance.look(accountId);
+  return progressOf(signingIn, situation, { look, ends: await endsOf(accountId, deps) });
+}
+
 async function progressOf(
   signingIn: SigningIn,
   { params, client }: Situation,
-  deps: FinishingDeps,
+  { look, ends }: { look: Look; ends: Ends },
 ): Promise<Progress> {
-  const ask = askIn(params, client);
-  const { accountId, isAnew } = signingIn;
+  const { isAnew } = signingIn;
   // A session that is there has outlived whatever ended others.
-  const proofs = isAnew ? await stillCounting(signingIn, deps) : signingIn.proofs;
-  const missing = await deps.assurance.missing(accountId, proofs, ask);
+  const proofs = isAnew ? signingIn.proofs.filter((proof) => counts(proof, ends)) : signingIn.proofs;
+  const missing = await look.missing(proofs, askIn(params, client));
   if (missing !== undefined) return { kind: 'under_way', signingIn: { ...signingIn, proofs } };
-  const dated = isAnew ? await inTheirSecond(accountId, proofs, deps) : proofs;
+  const dated = isAnew ? inTheirSecond(proofs, ends) : proofs;
   return { kind: 'complete', signingIn: { ...signingIn, proofs: dated } };
 }
 
-type Ended = Pick<FinishingDeps, 'cutoffs' | 'passwords'>;
+/** In milliseconds: when all of an account was ended, and when its password was set. */
+interface Ends {
+  readonly account: number;
+  readonly password: number;
+}
+
+async function endsOf(
+  accountId: AccountId,
+  { cutoffs, passwords }: Pick<FinishingDeps, 'cutoffs' | 'passwords'>,
+): Promise<Ends> {
+  const [ended, set] = await Promise.all([cutoffs.ofAccount(accountId), passwords.setAt(accountId)]);
+  return { account: ended?.getTime() ?? 0, password: set?.getTime() ?? 0 };
+}
 
 /**
- * Without what was proved before all of the account was ended, and without a password that is no more: whoever knew it and
- * has got no further is out, also when its owner kept what was open. In a session that was kept it goes on counting.
+ * Not what was proved before all of the account was ended, nor a password that is no more: whoever knew it and has got no
+ * further is out, also when its owner kept what was open. In a session that was kept it goes on counting.
  */
+function counts({ method, at }: Proof, ends: Ends): boolean {
+  return at >= (method === 'password' ? Math.max(ends.account, ends.password) : ends.account);
+}
+
+/** What counts still of a sign-in that is looked at again. */
 export async function stillCounting(
   { accountId, proofs, isAnew }: Pick<SigningIn, 'accountId' | 'proofs' | 'isAnew'>,
-  { cutoffs, passwords }: Ended,
+  deps: Pick<FinishingDeps, 'cutoffs' | 'passwords'>,
 ): Promise<Proof[]> {
-  const ended = (await cutoffs.ofAccount(accountId))?.getTime() ?? 0;
-  const passwordSet = (isAnew && (await passwords.setAt(accountId))?.getTime()) || 0;
-  const notBefore = ({ method }: Proof) => (method === 'password' ? Math.max(ended, passwordSet) : ended);
-  return proofs.filter((proof) => proof.at >= notBefore(proof));
+  const ends = await endsOf(accountId, deps);
+  return proofs.filter((proof) => counts(proof, isAnew ? ends : { ...ends, password: 0 }));
 }
 
 /**
@@ -142,24 +158,21 @@ export async function stillCounting(
  * proved after the replacement gets the next second. Only at the end: a proof on its way keeps its own time, or it would
  * outlive a second replacement.
  */
-async function inTheirSecond(
-  accountId: string,
-  proofs: readonly Proof[],
-  { cutoffs }: Pick<FinishingDeps, 'cutoffs'>,
-): Promise<Proof[]> {
-  const next = Math.ceil(((await cutoffs.ofAccount(accountId))?.getTime() ?? 0) / 1000) * 1000;
+function inTheirSecond(proofs: readonly Proof[], ends: Ends): Proof[] {
+  const next = Math.ceil(ends.account / 1000) * 1000;
   return proofs.map((proof) => ({ ...proof, at: Math.max(proof.at, next) }));
 }
 
 /** Only in place of a second step: it is nothing to begin with, and where more is wanted it is asked for. */
 async function withRememberedBrowser(
   signingIn: SigningIn,
+  look: Pick<Look, 'required'>,
   { request, params, client }: Situation,
-  { assurance, devices }: FinishingDeps,
+  { devices }: Pick<FinishingDeps, 'devices'>,
 ): Promise<SigningIn> {
   const { accountId, proofs } = signingIn;
   if (strengthOf(proofs) !== '1fa') return signingIn;
-  const required = await assurance.requiredFor(accountId, askIn(params, client));
+  const required = look.required(askIn(params, client));
   if (required.strength === '1fa' || !required.rememberedDeviceServes) return signingIn;
   if (!(await devices.isRemembered(devices.cookie.read(request), accountId))) return signingIn;
   const at = Math.max(...proofs.map((proof) => proof.at));
