@@ -362,6 +362,16 @@ async function send(route: Route, example: Example, more: Parameters<typeof call
   });
 }
 
+/** Who has signed in a moment ago, with both factors. */
+async function tokenOfAdministrator(): Promise<string> {
+  const admin = await createPerson(gatehouse.services, { admin: true });
+  await addAuthenticator(gatehouse.services, admin);
+  const audience = `${gatehouse.issuer}/api`;
+  const app = await relyingParty(gatehouse, { firstParty: true, apis: [{ audience, permissions: ['*'] }] });
+  const scope = `openid ${Object.keys(permissions).join(' ')}`;
+  return (await app.signIn(admin, { resource: audience, scope })).tokens.access_token;
+}
+
 const addressOf = (route: Route, params: Record<string, string> = {}) =>
   route.path.replace(/:(\w+)/g, (_all, name) => encodeURIComponent(params[name] ?? 'absent'));
 const statusAndCode = ({ status, body }: Reply) => [status, body?.code];
@@ -456,7 +466,7 @@ describe('every route', () => {
   it('answers 404 for what there is not: absent ids, ids of another kind, ids of no form at all', async () => {
     // A resource is registered by naming it.
     const some = routes().filter(
-      (one) => one.path.includes(':') && one.operation !== 'putResource' && !one.sensitive,
+      (one) => one.path.includes(':') && one.operation !== 'putResource' && one.sensitive !== true,
     );
     for (const id of [
       'acc_00000000000000000000000000',
@@ -487,6 +497,45 @@ describe('every route', () => {
     expect(outcomes).toEqual(all(some, [401, 'insufficient_user_authentication', true]));
   });
 
+  it('that gives rights, makes a credential or ends much asks a person for a recent sign-in, a machine for none', async () => {
+    const some = routes().filter(({ sensitive }) => sensitive === 'of-people');
+    expect(some.map(({ operation }) => operation).sort()).toEqual([
+      'addClientSecret',
+      'assignRole',
+      'changeAccount',
+      'changeApiKey',
+      'changeClient',
+      'changeOwnApiKey',
+      'changeRole',
+      'createAccount',
+      'createApiKey',
+      'createClient',
+      'createOwnApiKey',
+      'deleteAccount',
+      'enableApiKey',
+      'enableOwnApiKey',
+      'endSessions',
+      'resetFactors',
+      'resetPassword',
+      'rotateApiKey',
+      'rotateOwnApiKey',
+      'rotateSigningKeys',
+      'withdrawSigningKey',
+    ]);
+    const token = await tokenOfAdministrator();
+    const { clock } = gatehouse.services;
+    const outcomes = await each(some, async (route) => {
+      const given = await example(route);
+      const later = vi.spyOn(clock, 'now').mockImplementation(() => new Date(Date.now() + 601_000));
+      const reply = await send(route, given, { token }).finally(() => later.mockRestore());
+      const wanted = reply.headers.get('www-authenticate')?.includes('max_age="600"');
+      return [...statusAndCode(reply), wanted];
+    });
+    expect(outcomes).toEqual(all(some, [401, 'insufficient_user_authentication', true]));
+    const fresh = await call('POST', '/me/api-keys', { token, body: { name: 'own', permissions: [] } });
+    expect(fresh.status).toBe(201);
+  });
+
   it('with a version answers 428 without If-Match and 412 for a version that is over, and changes nothing', async () => {
     const some = routes().filter(needsVersion);
     const outcomes = await each(some, async (route) => {
@@ -510,7 +559,7 @@ const onlyAsk: Record<string, string> = {
 describe('every route that changes something', () => {
   it('writes down in the ledger who did it', async () => {
     const some = routes().filter(
-      (one) => one.method !== 'GET' && !(one.operation in onlyAsk) && !one.sensitive,
+      (one) => one.method !== 'GET' && !(one.operation in onlyAsk) && one.sensitive !== true,
     );
     const quiet: string[] = [];
     for (const route of some) {

@@ -123,6 +123,7 @@ function roleRoutes({ access }: { access: Access }): Route[] {
       permission: 'roles:update',
       tenancy: 'organization',
       limit: 'admin-write',
+      sensitive: 'of-people',
       summary:
         'Change the fields that are named; permissions and parents that are given replace all of them.',
       versioned: true,
@@ -186,6 +187,7 @@ function assignmentRoutes({ access }: { access: Access }): Route[] {
       permission: 'roles:assign',
       tenancy: 'organization',
       limit: 'admin-write',
+      sensitive: 'of-people',
       summary:
         'Assign a role to an account, a team, a client or an API key (`api-key`). Once more is no change. The role of an organization, and what a team has, hold inside that organization.',
       params: AssignmentParams,

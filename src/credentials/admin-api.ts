@@ -153,6 +153,7 @@ function factorRoutes(
       path: '/accounts/:id/factors',
       permission: 'accounts:update',
       limit: 'admin-write',
+      sensitive: 'of-people',
       summary: 'Remove all second factors and recovery codes of somebody who lost them, and sign them out.',
       params: IdParams,
       body: z.object({ reason: z.string().trim().min(1).max(512).describe('How you know who asks.') }),

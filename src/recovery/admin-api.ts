@@ -46,6 +46,7 @@ export function recoveryRoutes({ accounts, recovery, access }: RecoveryRouteDeps
       path: '/accounts/:id/password/reset',
       permission: 'accounts:update',
       limit: 'admin-write',
+      sensitive: 'of-people',
       summary: 'Let a person choose a new password by a link. Nobody else sees or chooses it.',
       params: IdParams,
       body: ResetInput,

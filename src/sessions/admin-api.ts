@@ -118,6 +118,7 @@ function browserRoutes({ sessions }: { sessions: Sessions }): Route[] {
       path: '/sessions/end',
       permission: 'sessions:delete',
       limit: 'admin-write',
+      sensitive: 'of-people',
       summary:
         'End the sessions, grants and tokens of an account, of a client, of both together, or of everyone.',
       body: Scope,

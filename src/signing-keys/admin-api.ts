@@ -51,6 +51,7 @@ export function signingKeyRoutes({ signingKeys }: { signingKeys: SigningKeys }):
       path: '/signing-keys/rotate',
       permission: 'signing-keys:update',
       limit: 'admin-write',
+      sensitive: 'of-people',
       summary: 'Let the next key sign and publish a new next one.',
       body: Rotation,
       reply: { 200: pageReply(KeyView) },
@@ -66,6 +67,7 @@ export function signingKeyRoutes({ signingKeys }: { signingKeys: SigningKeys }):
       path: '/signing-keys/:kid/withdraw',
       permission: 'signing-keys:delete',
       limit: 'admin-write',
+      sensitive: 'of-people',
       summary:
         'Take a key that leaked out of the published set, at once; no token that it signed is good any more.',
       params: z.object({ kid: z.string() }),

@@ -1,5 +1,6 @@
 // gatehouse login, whoami, token, logout.
 import type { Command } from '../platform/command.ts';
+import type { DeviceCode } from './issuer.ts';
 import type { Person, Terminal } from './terminal.ts';
 
 export const commands: Command<{ terminal: Terminal }>[] = [
@@ -8,13 +9,19 @@ export const commands: Command<{ terminal: Terminal }>[] = [
     summary: 'Sign in at this terminal, with a browser on any device.',
     options: [
       { name: 'scope', value: 'scope', repeat: true, summary: 'Ask for this scope or permission too.' },
+      {
+        name: 'max-age',
+        value: 'seconds',
+        summary: 'Sign in again in the browser if the sign-in there is older than that.',
+      },
     ],
     async run({ services, io, options }) {
-      const person = await services.terminal.signIn(options.list('scope'), (code) => {
+      const show = (code: DeviceCode) => {
         io.note(`Open ${code.verificationUri} and enter the code ${code.userCode}`);
         if (code.verificationUriComplete !== undefined) io.note(`or open ${code.verificationUriComplete}`);
         io.note('Waiting for you to sign in ...');
-      });
+      };
+      const person = await services.terminal.signIn(options.list('scope'), show, options.number('max-age'));
       return { json: person.claims, text: `Signed in as ${nameOf(person)}.` };
     },
   },

@@ -43,7 +43,7 @@ export type Poll =
   | { kind: 'expired' };
 
 export interface Issuer {
-  startDevice(input: { scope: string; resource: string }): Promise<DeviceCode>;
+  startDevice(input: { scope: string; resource: string; max_age?: string }): Promise<DeviceCode>;
   pollDevice(deviceCode: string): Promise<Poll>;
   /** Undefined when the refresh token is no longer good. */
   refresh(refreshToken: string, resource: string | undefined): Promise<Tokens | undefined>;

@@ -17,7 +17,11 @@ export interface Person {
 
 export interface Terminal {
   /** Shows the code, then waits for the person. Throws `sign_in_refused` or `device_code_expired`. */
-  signIn(scopes: readonly string[], show: (code: DeviceCode) => void): Promise<Person>;
+  signIn(
+    scopes: readonly string[],
+    show: (code: DeviceCode) => void,
+    maxAgeSeconds?: number,
+  ): Promise<Person>;
   /** Throws `not_signed_in`. */
   whoAmI(): Promise<Person>;
   /** An access token for the management API that is good for a minute at least. Throws `not_signed_in`. */
@@ -73,9 +77,13 @@ export function createTerminal(deps: {
 
   return {
     whoAmI,
-    async signIn(scopes, show) {
+    async signIn(scopes, show, maxAgeSeconds) {
       const scope = [...new Set([...SCOPES, ...scopes])].join(' ');
-      const code = await issuer.startDevice({ scope, resource });
+      const code = await issuer.startDevice({
+        scope,
+        resource,
+        ...(maxAgeSeconds !== undefined && { max_age: String(maxAgeSeconds) }),
+      });
       show(code);
       const tokens = await waitForPerson(issuer, code, deps);
       await tokenFile.alone(async () => {

@@ -131,6 +131,11 @@ describe('signing in', () => {
     expect(await tokenFile.read(url)).toMatchObject({ refreshToken: expect.stringMatching(/^refresh-/) });
   });
 
+  it('asks for a sign-in that is not older than it is told', async () => {
+    await terminal().signIn([], show, 600);
+    expect(to('/device')[0]).toMatchObject({ max_age: '600' });
+  });
+
   it('waits five seconds longer each time the server says slow_down', async () => {
     polls = [PENDING, [400, { error: 'slow_down' }], PENDING, [400, { error: 'slow_down' }]];
     await terminal().signIn([], show);

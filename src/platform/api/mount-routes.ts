@@ -178,7 +178,8 @@ async function callerOf(ctx: Context, { recognised, ...deps }: PipelineDeps): Pr
 
 /** RFC 9470 §3: the client has its person sign in again, in the way that is named. */
 async function lackingSignIn(ctx: Context, route: Route, caller: Caller | undefined, deps: PipelineDeps) {
-  const demand = route.sensitive && caller && (await deps.signInDemand(caller));
+  const isAsked = route.sensitive === true || (route.sensitive === 'of-people' && caller && isPerson(caller));
+  const demand = isAsked && caller && (await deps.signInDemand(caller));
   if (!demand) return undefined;
   const { acrValues, maxAgeSeconds } = demand;
   const code = 'insufficient_user_authentication';
@@ -188,6 +189,11 @@ async function lackingSignIn(ctx: Context, route: Route, caller: Caller | undefi
   ];
   challenge(ctx, deps.site, `, error="${code}", ${wanted.join(', ')}`);
   return failure(code, { ...demand });
+}
+
+/** With a token of their own: what somebody made a key for goes on without them. */
+function isPerson({ accountId, apiKeyId }: Caller): boolean {
+  return accountId !== null && apiKeyId === null;
 }
 
 /** RFC 6750 §3.1: no error code when no token was sent at all. */

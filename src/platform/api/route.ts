@@ -116,8 +116,11 @@ interface RouteHead {
    * person's own is within its reach unless a permission says so, or nothing can be changed here.
    */
   readonly openToKeys?: true;
-  /** Of somebody who signed in lately, and as surely as their account demands; others are told how (RFC 9470). */
-  readonly sensitive?: true;
+  /**
+   * Of somebody who signed in lately, and as surely as their account demands; others are told how (RFC 9470). `of-people`:
+   * keys and machines, which never sign in, come as they are.
+   */
+  readonly sensitive?: true | 'of-people';
   /** The answer is the same for everybody as long as the process runs: made once, and browsers may keep it. */
   readonly fixed?: true;
   /** `run` answers the lines of a table, sent as they come (RFC 4180); no schema sees them. */
