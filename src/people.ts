@@ -145,6 +145,7 @@ export function createPeople(deps: PeopleDeps): People {
   });
   const deletion = createDeletion({
     ...deps,
+    formerAddresses: recovery.email.formerAddresses,
     messages,
     verification,
     key: oneTimeKey,

@@ -78,8 +78,10 @@ export async function createServices(config: Config, opened: Opened): Promise<Se
   const emailLeft = async (trx: Db, before: Account, by: Actor) => {
     await people.recovery.email.left(trx, before, by);
   };
+  const removing = async (trx: Db, id: AccountId, by: Actor) => people.deletion.removing(trx, id, by);
   const profile = profileFrom(config.profile);
-  const accounts = createAccounts({ postgres, audit, clock, endAccountState, emailLeft, changes, profile });
+  const heard = { endAccountState, emailLeft, removing };
+  const accounts = createAccounts({ postgres, audit, clock, ...heard, changes, profile });
   const apis = createApis({ postgres, audit, changes, clock, isUsed: clientsUseApi });
   const signingKeys = createSigningKeys({
     postgres,

@@ -81,8 +81,9 @@ export interface AccountsDeps {
   clock: Clock;
   /** Ends all that the account has open, inside the transaction it is given; it lives on a higher floor. */
   endAccountState: (trx: Db, accountId: AccountId) => Promise<void>;
-  /** An address is the account's no more, by whomever; in the same transaction. */
+  /** In the same transaction: an address is the account's no more, by whomever; and all of it is about to go. */
   emailLeft?: (trx: Db, before: Account, by: Actor) => Promise<void>;
+  removing?: (trx: Db, id: AccountId, by: Actor) => Promise<void>;
   /** Whoever keeps in memory what an account may do hears of its change. */
   changes: Pick<Changes, 'bump' | 'poll'>;
   /** The standard fields alone unless given. */
@@ -264,6 +265,7 @@ async function reinstateIn(deps: AccountsDeps, trx: Db, act: Act): Promise<void>
 async function removeIn(deps: AccountsDeps, trx: Db, act: Act): Promise<void> {
   const { id, by } = act;
   await holdButOneAdmin(trx, act);
+  await deps.removing?.(trx, id, by);
   await deps.endAccountState(trx, id);
   await store.deleteAccount(trx, id);
   await deps.audit.record(trx, { type: 'account.deleted', actor: by, outcome: 'success', accountId: id });

@@ -3,14 +3,13 @@ import { timingSafeEqual } from 'node:crypto';
 import type { Account, AccountGuard, Accounts } from '../accounts/accounts.ts';
 import type { Actor, Audit } from '../audit/audit.ts';
 import { type AccountId, parseId } from '../lib/ids.ts';
-import type { Messages } from '../messages/messages.ts';
-import type { Clock } from '../platform/clock.ts';
 import type { Db, Postgres } from '../platform/database/postgres.ts';
 import { AppError } from '../platform/errors.ts';
 import type { Job } from '../platform/jobs/jobs.ts';
 import { keyedHash } from '../platform/secrets/tokens.ts';
 import type { Log } from '../platform/telemetry/log.ts';
 import type { Verification } from '../verification/verification.ts';
+import { type FarewellDeps, sayFarewell } from './farewell.ts';
 
 export interface Deletion {
   readonly graceDays: number;
@@ -22,16 +21,16 @@ export interface Deletion {
   peek(token: string): Promise<Account | undefined>;
   /** False for a link that is worth nothing any more. */
   keepByLink(token: string): Promise<boolean>;
+  /** In the transaction that removes the account, before it does: the mail that says so. */
+  removing(trx: Db, accountId: AccountId, by: Actor): Promise<void>;
   jobs(): Job[];
 }
 
-export interface DeletionDeps {
+export interface DeletionDeps extends FarewellDeps {
   postgres: Postgres;
   audit: Pick<Audit, 'record'>;
-  clock: Clock;
   log: Log;
   accounts: Pick<Accounts, 'find' | 'setDeletion' | 'dueForDeletion' | 'remove'>;
-  messages: Pick<Messages, 'send'>;
   verification: Pick<Verification, 'end'>;
   endAccountState: (trx: Db, accountId: AccountId) => Promise<void>;
   /** The server secret 'one-time'. */
@@ -90,6 +89,8 @@ export function createDeletion(deps: DeletionDeps): Deletion {
       const { id, deleteAt } = account;
       return keep(deps, id, { by: { kind: 'account', id }, was: deleteAt });
     },
+
+    removing: (trx, accountId, by) => sayFarewell(deps, trx, accountId, by),
 
     jobs: () => [{ name: 'accounts-deletion', everySeconds: 3600, run: (signal) => removeDue(deps, signal) }],
   };

@@ -41,6 +41,7 @@ const table = {
   'account-deletion': {
     values: { at: notice.at, link: 'https://id.example.com/keep-account?token=acc_8m3k.2v7x1t9c4z6r5w0n' },
   },
+  'account-deleted': { values: { at: notice.at } },
   'account-kept': { values: notice, view: 'notice' },
   'account-exported': { values: notice, view: 'notice' },
   'account-protected': { values: notice, view: 'notice' },

@@ -24,6 +24,8 @@ export interface EmailChange {
   confirm(changer: Changer, code: string): Promise<Confirmed>;
   /** In the transaction of any change: ends what was under way to the address, and tells it when others took it away. */
   left(trx: Db, before: Account, by: Actor): Promise<void>;
+  /** Proven addresses of before, to which a change can still be taken back. */
+  formerAddresses(trx: Db, accountId: AccountId): Promise<string[]>;
   /** Uses nothing up. */
   peekUndo(token: string): Promise<Undoable | undefined>;
   /**
@@ -73,6 +75,8 @@ export function createEmailChange(deps: EmailChangeDeps): EmailChange {
       const told = { channel: 'mail', template: 'email-changed', to: email, accountId } as const;
       await deps.messages.send(trx, { ...told, locale: null, values: {} });
     },
+
+    formerAddresses: (trx, accountId) => store.formerAddresses(trx, accountId, clock.now()),
 
     async peekUndo(token) {
       const undo = await store.findUndo(postgres.db, linkHash(deps, token), clock.now());

@@ -52,6 +52,12 @@ export async function takeUndo(trx: Db, linkHash: Buffer, now: Date): Promise<Em
   return rows[0];
 }
 
+/** Proven ones, to which a change can still be taken back. */
+export async function formerAddresses(trx: Db, accountId: AccountId, now: Date): Promise<string[]> {
+  const former = { account_id: accountId, verified: true };
+  return trx('email_undos').where(former).andWhere('expires_at', '>', now).distinct().pluck('email');
+}
+
 export async function deleteExpired(db: Db, now: Date, limit: number): Promise<number> {
   const expired = db('email_undos')
     .select('link_hash')

@@ -104,11 +104,48 @@ describe('the deletion of an account', () => {
     await pass(person.id);
     await runJob();
     expect(await server.services.accounts.find(person.id)).toBe(undefined);
+    const { text } = await mailbox.next(person.email ?? '', 'account-deleted');
+    expect(text).toContain('as you asked');
     const events = await server.services.audit.list({ accountId: person.id, type: 'account.*' }, all);
     expect(events.items.map(({ type }) => type).slice(0, 2)).toEqual([
       'account.deleted',
       'account.deletion-requested',
     ]);
+  });
+
+  it('is told to each address that was proven, and the address goes with the mail', async () => {
+    const { accounts, postgres } = server.services;
+    const person = await createPerson(server.services);
+    const before = person.email ?? '';
+    await server.database.db('email_undos').insert({
+      link_hash: Buffer.from(person.id),
+      account_id: person.id,
+      email: `before-${before}`,
+      verified: true,
+      created_at: new Date(),
+      expires_at: new Date(Date.now() + 60_000),
+    });
+    await accounts.change(person.id, { locale: 'de', emailVerified: true }, operator);
+    await accounts.remove(person.id, operator);
+    for (const to of [before, `before-${before}`]) {
+      const { subject, text } = await mailbox.next(to, 'account-deleted');
+      expect(subject).toBe('Ihr Konto wurde gelöscht');
+      expect(text).toContain('durch die Verwaltung gelöscht');
+    }
+    const kept = await postgres.db('messages').where({ template: 'account-deleted', recipient: before });
+    expect(kept).toMatchObject([{ account_id: null, expires_at: expect.any(Date) }]);
+    expect(await postgres.db('email_undos').where({ account_id: person.id })).toEqual([]);
+  });
+
+  it('is told to nobody at an address that was never proven, and to nobody when it does not come about', async () => {
+    const { accounts } = server.services;
+    const person = await accounts.create({ email: 'not-mine@example.com' }, operator);
+    const admin = await createPerson(server.services, { admin: true });
+    await expect(accounts.remove(admin.id, operator)).rejects.toMatchObject({ code: 'last_admin' });
+    await accounts.remove(person.id, operator);
+    const told = await server.database.db('messages').whereIn('recipient', [person.email, admin.email]);
+    expect(told.filter(({ template }) => template === 'account-deleted')).toEqual([]);
+    await server.database.db('accounts').where({ id: admin.id }).update({ admin: false });
   });
 
   it('is taken back by whoever signs in', async () => {
