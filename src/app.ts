@@ -194,6 +194,7 @@ function pagesAndRoutes(services: Services): Router {
   const { config, site, limits, csrf, carrier, i18n, renderer, gateway } = services;
   const { interactions } = services.oidc;
   const account = createAccountArea({ ...services, interactions });
+  const { accountOf } = account;
   const router = new Router();
   const { version } = packageFile;
   const api = documented(managementRoutes(services), {
@@ -230,12 +231,12 @@ function pagesAndRoutes(services: Services): Router {
     }),
     ...outboxPages(services),
     ...recoveryPages({ ...services, ...services.credentials.passwords }),
-    ...reachPages({ ...services, ...services.credentials.passwords }),
-    ...dataPages(services),
+    ...reachPages({ ...services, ...services.credentials.passwords, accountOf }),
+    ...dataPages({ ...services, accountOf }),
     ...deletionPages(services),
     ...registrationPages({ registration: services.registration, signUpAt: signUpAt(config.issuer) }),
     ...invitationPages(services),
-    ...profilePages(services),
+    ...profilePages({ ...services, accountOf }),
     ...sessionPages({
       ...services,
       interactions,

@@ -7,12 +7,13 @@ import {
   type PageResult,
   type Person,
 } from '../platform/http/page.ts';
-import type { Accounts, Profile, ProfileField } from './accounts.ts';
+import type { Account, Accounts, Profile, ProfileField } from './accounts.ts';
 import { changeOf, mistakesIn, shownFields, typedFields } from './profile-form.ts';
 import { usernamePages } from './username-page.ts';
 
 export interface ProfilePageDeps {
   readonly accounts: Pick<Accounts, 'find' | 'change' | 'profile'>;
+  readonly accountOf: (person: Person) => Account;
 }
 
 type Input = Pick<PageInput<unknown, unknown, unknown>, 't' | 'locale'> & { readonly person: Person };
@@ -27,12 +28,11 @@ interface Shown {
 const PATH = '/account/profile';
 const Form = z.record(z.string(), z.string());
 
-export function profilePages({ accounts }: ProfilePageDeps): Page[] {
+export function profilePages({ accounts, accountOf }: ProfilePageDeps): Page[] {
   const { profile } = accounts;
 
   async function show(input: Input, shown: Shown = {}): Promise<PageResult> {
-    const account = await accounts.find(input.person.accountId);
-    if (account === undefined) return { kind: 'redirect', to: '/account' };
+    const account = accountOf(input.person);
     const { typed, errors = {} } = shown;
     const values = profile.valuesOf(account, 'owner');
     const groups = groupsOf(profile).map(({ name, fields }) => ({

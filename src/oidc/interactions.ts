@@ -41,9 +41,9 @@ export interface PendingInteraction extends Asked {
   readonly redirectUri: string | null;
   /** Who is signed in, as far as this browser's session goes. */
   readonly accountId: string | null;
-  /** Who is on the way in and what they proved, by this sign-in or before by their session. */
+  /** Who is on the way in and what they proved, by this sign-in or before by their session; null once that is no question. */
   readonly signingIn: SigningIn | null;
-  /** What they lack; null also when that is no question any more. */
+  /** What they lack. */
   readonly missing: Missing | null;
   /** The one that `organizationId` means, as long as the account is a member. */
   readonly organization: Membership | null;
@@ -201,11 +201,10 @@ async function pendingOf(
     'apis' | 'grantable' | 'membershipsOf' | 'assurance' | 'cutoffs' | 'passwords' | 'provider'
   >,
 ): Promise<PendingInteraction> {
-  const { session, lastSubmission } = interaction;
-  const underWay = underWayIn(lastSubmission);
+  const underWay = underWayIn(interaction.lastSubmission);
   const signingIn = underWay
     ? { ...underWay, proofs: await stillCounting(underWay, deps) }
-    : (provedBy(session && (await deps.provider().Session.findByUid(session.uid))) ?? null);
+    : await provedBefore(interaction, deps);
   const params = stringsOf(interaction.params);
   const accountId = interaction.session?.accountId ?? null;
   const asked = await askedIn(interaction, client, deps);
@@ -227,13 +226,23 @@ async function pendingOf(
 }
 
 /** Steps after the sign-in ask no more about it. */
+const afterSignIn = ['select_account', 'select_organization', 'consent'];
+
+async function provedBefore(
+  { prompt, session }: Interaction,
+  { provider }: Pick<InteractionsDeps, 'provider'>,
+): Promise<SigningIn | null> {
+  if (session === undefined || afterSignIn.includes(prompt.name)) return null;
+  return provedBy(await provider().Session.findByUid(session.uid)) ?? null;
+}
+
 async function missingOf(
   { prompt, params }: Interaction,
   client: Client,
   { accountId, proofs }: SigningIn,
   { assurance }: Pick<InteractionsDeps, 'assurance'>,
 ): Promise<Missing | null> {
-  if (['select_account', 'select_organization', 'consent'].includes(prompt.name)) return null;
+  if (afterSignIn.includes(prompt.name)) return null;
   return (await assurance.missing(accountId, proofs, askIn(params, client))) ?? null;
 }
 

@@ -1,6 +1,6 @@
 // What people change about how they are reached and how they sign in: password, mail address, phone number.
 import { z } from 'zod';
-import type { Accounts } from '../accounts/accounts.ts';
+import type { Account } from '../accounts/accounts.ts';
 import type { Credentials } from '../credentials/credentials.ts';
 import { AppError } from '../platform/errors.ts';
 import {
@@ -17,7 +17,7 @@ import type { Confirmed } from './schema.ts';
 
 export interface ReachPageDeps extends PasswordRules {
   readonly recovery: Pick<Recovery, 'password' | 'email' | 'phone'>;
-  readonly accounts: Pick<Accounts, 'find'>;
+  readonly accountOf: (person: Person) => Account;
   readonly credentials: Pick<Credentials, 'hasPassword'>;
 }
 
@@ -74,12 +74,12 @@ const changerOf = ({ accountId, sessionId }: Person) => ({ accountId, sessionId 
 function passwordPages(deps: ReachPageDeps): Page[] {
   async function show(input: AnyInput, shown: Shown = {}): Promise<PageResult> {
     const { accountId } = input.person;
-    const [account, hasPassword, limits] = await Promise.all([
-      deps.accounts.find(accountId),
+    const [hasPassword, limits] = await Promise.all([
       deps.credentials.hasPassword(accountId),
       deps.limitsFor(accountId),
     ]);
-    const username = account?.email ?? account?.username ?? '';
+    const account = deps.accountOf(input.person);
+    const username = account.email ?? account.username ?? '';
     return view(input, 'password', 'security', { hasPassword, username, ...limits }, shown);
   }
 
@@ -195,10 +195,9 @@ function emailPages(deps: ReachPageDeps): Page[] {
   ];
 }
 
-function phonePages({ recovery: { phone }, accounts }: ReachPageDeps): Page[] {
+function phonePages({ recovery: { phone }, accountOf }: ReachPageDeps): Page[] {
   async function show(input: AnyInput, step: 1 | 2, shown: Shown = {}): Promise<PageResult> {
-    const account = await accounts.find(input.person.accountId);
-    const model = { step, open: phone.isOpen(), current: account?.phoneNumber ?? null };
+    const model = { step, open: phone.isOpen(), current: accountOf(input.person).phoneNumber };
     return view(input, 'phone', 'profile', model, shown);
   }
 

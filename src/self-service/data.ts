@@ -7,10 +7,12 @@ import { normalizeIdentifier } from '../lib/identifiers.ts';
 import type { Organizations } from '../organizations/organizations.ts';
 import { AppError, failure } from '../platform/errors.ts';
 import { accountPage, type Page, type PageResult } from '../platform/http/page.ts';
+import type { OwnArea } from './area.ts';
 import { type ExportDeps, exportOf } from './export.ts';
 
 export interface DataDeps extends ExportDeps {
   accounts: Pick<Accounts, 'find' | 'profile'>;
+  accountOf: OwnArea['accountOf'];
   organizations: Pick<Organizations, 'organizationsOf' | 'membershipsOf'>;
   deletion: Pick<Deletion, 'graceDays' | 'request' | 'keep'>;
   audit: Pick<Audit, 'stream' | 'append'>;
@@ -25,14 +27,13 @@ export function dataPages(deps: DataDeps): Page[] {
   return [overview(deps), exporting(deps), ...deleting(deps), keeping(deps)];
 }
 
-function overview({ accounts, deletion }: DataDeps): Page {
+function overview({ accountOf, deletion }: DataDeps): Page {
   return accountPage({
     method: 'GET',
     path: DATA,
     limit: 'page',
-    async run({ person, dates }) {
-      const account = await accounts.find(person.accountId);
-      const deleteAt = account?.deleteAt ?? null;
+    run({ person, dates }) {
+      const { deleteAt } = accountOf(person);
       return view('overview', 'data.title', {
         deleteAt: deleteAt && dates.moment(deleteAt),
         days: deletion.graceDays,

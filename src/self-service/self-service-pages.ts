@@ -2,11 +2,12 @@
 // language and appearance.
 import type { Accounts } from '../accounts/accounts.ts';
 import type { Interactions } from '../oidc/oidc.ts';
-import type { AccountArea, Page } from '../platform/http/page.ts';
+import type { Page } from '../platform/http/page.ts';
 import type { I18n } from '../platform/i18n.ts';
 import { type ActivityDeps, activityPages } from './activity.ts';
 import { appearancePages } from './appearance.ts';
 import { type AppsDeps, appPages } from './apps.ts';
+import type { OwnArea } from './area.ts';
 import { type DesignDeps, designPages } from './design.ts';
 import { type HomeDeps, homePages } from './home.ts';
 import { type OrganizationPageDeps, organizationPages } from './organizations.ts';
@@ -16,7 +17,7 @@ export interface SelfServiceDeps extends ActivityDeps, AppsDeps, DesignDeps, Hom
   organizations: AppsDeps['organizations'] & OrganizationPageDeps['organizations'];
   i18n: I18n;
   issuer: string;
-  area: AccountArea;
+  area: OwnArea;
   interactions: Pick<Interactions, 'leave'>;
   accounts: Pick<Accounts, 'find' | 'change'>;
 }

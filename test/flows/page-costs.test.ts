@@ -22,12 +22,12 @@ const statements: Readonly<Record<string, number>> = {
   '/recover?interaction': 0,
   '/recover/second-factor?interaction': 0,
   // Of the account.
-  '/account': 7,
-  '/account/profile': 5,
+  '/account': 5,
+  '/account/profile': 4,
   '/account/email': 4,
-  '/account/phone': 5,
+  '/account/phone': 4,
   '/account/security': 9,
-  '/account/security/password': 7,
+  '/account/security/password': 6,
   '/account/security/authenticator': 5,
   '/account/security/passkeys': 7,
   '/account/security/recovery-codes': 6,
@@ -41,7 +41,7 @@ const statements: Readonly<Record<string, number>> = {
   '/account/keys/new': 5,
   '/account/activity': 5,
   '/account/appearance': 4,
-  '/account/data': 5,
+  '/account/data': 4,
 };
 
 interface Cost {
