@@ -38,7 +38,7 @@ describe.skipIf(needs('chromium'))('the page of the management API', () => {
     const text = await page.locator('main').innerText();
     for (const path of Object.keys(paths)) expect(text).toContain(path);
     await close();
-  });
+  }, 90_000);
 
   it('has links that lead somewhere, and no id twice', async () => {
     const html = await (await fetch(`${gatehouse.issuer}/api/docs`)).text();

@@ -26,10 +26,9 @@ describe.skipIf(needs('chromium'))('the set-up page', () => {
   });
 
   it('is reached by the link of the console, once', async () => {
-    const output = running.server?.output() ?? '';
-    const links = [...output.matchAll(/http:\/\/\S*\/setup\?token=[\w-]+/g)].map(([link]) => link);
-    expect(links).toHaveLength(1);
-    const link = links[0] ?? '';
+    const links = () => running.server?.output().match(/http:\/\/\S*\/setup\?token=[\w-]+/g) ?? [];
+    await expect.poll(links).toHaveLength(1);
+    const [link = ''] = links();
     const narrow = { viewport: { width: 360, height: 740 } };
     const { page, complaints, close } = await chromium.open({ ...narrow, locale: 'de-DE' });
     const second = await page.context().newPage();

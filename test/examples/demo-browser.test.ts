@@ -1,25 +1,16 @@
 // A newcomer's walk through the demo in real Chromium, with JavaScript and without it.
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { type Browser, chromium, type Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { find, needs } from '../support/tools.ts';
+import type { Page } from 'playwright-core';
+import { describe, expect, it } from 'vitest';
+import { accessibilityFaults, useChromium } from '../support/chromium.ts';
+import { needs } from '../support/tools.ts';
 import { useDemo } from './demo-world.ts';
 
-const quiet = ['--disable-background-networking', '--disable-component-update', '--disable-sync'];
-const flags = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', ...quiet];
-const axe = readFileSync(join(import.meta.dirname, '../../node_modules/axe-core/axe.min.js'), 'utf8');
 /** DEMO_SHOTS=<folder> keeps a picture of every page, for whoever wants to look at them. */
 const shots = process.env.DEMO_SHOTS;
 
 describe.skipIf(needs('chromium'))('the demo in a browser', () => {
   const demo = useDemo();
-  let browser: Browser;
-
-  beforeAll(async () => {
-    browser = await chromium.launch({ executablePath: find('chromium') ?? '', args: flags });
-  }, 60_000);
-  afterAll(async () => browser?.close());
+  const chromium = useChromium();
 
   it.each([
     ['with JavaScript, on a desk', { javaScriptEnabled: true, viewport: { width: 1280, height: 900 } }],
@@ -30,18 +21,14 @@ describe.skipIf(needs('chromium'))('the demo in a browser', () => {
   ] as const)(
     'signs in, calls the API, asks for more, refreshes and signs out %s',
     async (name, options) => {
-      const context = await browser.newContext({ locale: 'en-GB', ...options });
-      const page = await context.newPage();
-      const complaints: string[] = [];
-      page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()));
-      page.on('pageerror', (error) => complaints.push(error.message));
+      const { page, complaints, close } = await chromium.open({ locale: 'en-GB', ...options });
       const shoot = picture(page, name.replaceAll(/\W+/g, '-'));
       await walk(page, demo, async (step) => {
         await shoot(step);
-        if (options.javaScriptEnabled) expect(await faults(page), step).toEqual([]);
+        if (options.javaScriptEnabled) expect(await accessibilityFaults(page), step).toEqual([]);
       });
-      expect(complaints).toEqual([]);
-      await context.close();
+      expect(complaints()).toEqual([]);
+      await close();
     },
     60_000,
   );
@@ -100,12 +87,3 @@ async function walk(page: Page, demo: ReturnType<typeof useDemo>, shoot: (name: 
 const picture = (page: Page, folder: string) => async (name: string) => {
   if (shots !== undefined) await page.screenshot({ path: `${shots}/${folder}/${name}.png`, fullPage: true });
 };
-
-/** The accessibility faults that axe finds serious or worse. */
-async function faults(page: Page): Promise<unknown> {
-  await page.evaluate(axe);
-  const worse = "violations.filter(({ impact }) => ['serious', 'critical'].includes(impact))";
-  return page.evaluate(
-    `axe.run().then(({ violations }) => ${worse}.map(({ id, help }) => id + ': ' + help))`,
-  );
-}

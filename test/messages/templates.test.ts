@@ -1,13 +1,14 @@
 // Every mail and text message, in every language, with the sample values of its table: nothing missing, nothing from afar.
-import { existsSync, globSync, readFileSync } from 'node:fs';
+import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Browser, chromium } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { accentPalette } from '../../src/lib/colour.ts';
 import { isTemplate, type MailTemplate, templateNames, templates } from '../../src/messages/templates.ts';
 import { createWriting } from '../../src/messages/writing.ts';
 import { createI18n } from '../../src/platform/i18n.ts';
 import { createViews } from '../../src/platform/views.ts';
+import { accessibilityFaults, sidewaysScroll, useChromium } from '../support/chromium.ts';
+import { needs } from '../support/tools.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 const views = join(root, 'views');
@@ -112,15 +113,8 @@ describe('the table of templates', () => {
   });
 });
 
-const executablePath = '/usr/bin/chromium';
-const available = existsSync(executablePath);
-
-describe.skipIf(!available && process.env.CI !== 'true')('mails in a browser', () => {
-  let browser: Browser;
-  beforeAll(async () => {
-    browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu'] });
-  }, 60_000);
-  afterAll(async () => browser?.close());
+describe.skipIf(needs('chromium'))('mails in a browser', () => {
+  const chromium = useChromium();
 
   // Those of one view differ in their sentences only.
   const looks = [...Map.groupBy(templateNames, (name) => sampleOf(name).view ?? name).values()]
@@ -133,17 +127,11 @@ describe.skipIf(!available && process.env.CI !== 'true')('mails in a browser', (
   ] as const)(
     'have no accessibility fault and fit the window: %s',
     async (_case, colorScheme, width, locale) => {
-      const axe = readFileSync(join(root, 'node_modules/axe-core/axe.min.js'), 'utf8');
-      const page = await (
-        await browser.newContext({ colorScheme, viewport: { width, height: 800 } })
-      ).newPage();
+      const { page } = await chromium.open({ colorScheme, viewport: { width, height: 800 } });
       for (const template of looks) {
         await page.setContent(written(template, locale).html);
-        await page.evaluate(axe);
-        const faults = await page.evaluate(`axe.run({ resultTypes: ['violations'] }).then(({ violations }) =>
-        violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => id + ': ' + html.slice(0, 120))))`);
-        expect(faults, template).toEqual([]);
-        expect(await page.evaluate('document.documentElement.scrollWidth - innerWidth'), template).toBe(0);
+        expect(await accessibilityFaults(page), template).toEqual([]);
+        expect(await sidewaysScroll(page), template).toBe(0);
       }
     },
     120_000,

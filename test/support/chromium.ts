@@ -1,8 +1,9 @@
-// Chromium for tests: one browser per file, pages that note what the console and the content policy complain about.
+// Chromium for tests: one browser for all files of a worker, pages that note what console and content policy complain about.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   type Browser,
+  type BrowserContext,
   type BrowserContextOptions,
   chromium as chromiumType,
   type Page,
@@ -31,20 +32,31 @@ export interface Chromium {
   open(options?: BrowserContextOptions): Promise<Tab>;
 }
 
-/** Call it at the top of a `describe.skipIf(needs('chromium'))`. */
+// Its start is the dearest of it, and contexts share nothing. It ends with the process.
+const shared: { browser?: Promise<Browser> } = {};
+
+function launch(): Promise<Browser> {
+  const executablePath = chromium();
+  if (executablePath === undefined) throw new Error('there is no chromium on this machine');
+  return chromiumType.launch({ executablePath, args });
+}
+
+/** Call it at the top of a `describe.skipIf(needs('chromium'))`. What it opens is closed with it. */
 export function useChromium(): Chromium {
-  const running: { browser?: Browser } = {};
+  const contexts: BrowserContext[] = [];
   beforeAll(async () => {
-    const executablePath = chromium();
-    if (executablePath === undefined) throw new Error('there is no chromium on this machine');
-    running.browser = await chromiumType.launch({ executablePath, args });
+    shared.browser ??= launch();
+    await shared.browser;
   }, 60_000);
-  afterAll(async () => running.browser?.close());
+  afterAll(async () => {
+    for (const context of contexts) await context.close();
+  });
 
   return {
     async open(options = {}) {
-      if (!running.browser) throw new Error('the browser runs only while tests run');
-      const context = await running.browser.newContext(options);
+      const context = await (await shared.browser)?.newContext(options);
+      if (!context) throw new Error('the browser runs only while tests run');
+      contexts.push(context);
       const page = await context.newPage();
       page.setDefaultTimeout(10_000);
       const noted: string[] = [];

@@ -1,50 +1,41 @@
 // The pages in real Chromium: accessible in both schemes, within their content policy, useful with and without script.
 
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
+import type { BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createPreview, renderSample } from '../../scripts/preview-pages.ts';
 import { samples } from '../../scripts/preview-samples.ts';
-
-const executablePath = '/usr/bin/chromium';
-const available = existsSync(executablePath);
-if (!available && process.env.CI !== 'true') console.log(`skipped: there is no ${executablePath}`);
+import { accessibilityFaults, sidewaysScroll, useChromium } from '../support/chromium.ts';
+import { needs } from '../support/tools.ts';
 
 const root = join(import.meta.dirname, '..', '..');
-const axe = readFileSync(join(root, 'node_modules/axe-core/axe.min.js'), 'utf8');
 const policy =
   "default-src 'none'; style-src 'self' 'nonce-n1'; script-src 'nonce-n1'; img-src 'self' data: https:";
-const quiet = ['--disable-background-networking', '--disable-component-update', '--disable-sync'];
 const phone = { viewport: { width: 360, height: 740 } };
 const desk = { viewport: { width: 1280, height: 800 } };
 
-describe.skipIf(!available && process.env.CI !== 'true')('the hosted pages in a browser', () => {
-  let browser: Browser;
+describe.skipIf(needs('chromium'))('the hosted pages in a browser', () => {
+  const chromium = useChromium();
   let server: Server;
   let origin = '';
   const posts: string[] = [];
 
   beforeAll(async () => {
-    browser = await chromium.launch({
-      executablePath,
-      args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', ...quiet],
-    });
     server = servePages(posts);
     await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
     origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  }, 60_000);
+  });
 
-  afterAll(async () => {
-    await browser?.close();
+  afterAll(() => {
     server?.closeAllConnections();
     server?.close();
   });
 
   const open = async (options: BrowserContextOptions): Promise<{ page: Page; complaints: string[] }> => {
-    const page = await (await browser.newContext(options)).newPage();
+    const { page } = await chromium.open(options);
     const complaints: string[] = [];
     page.on('console', (message) => complaints.push(message.text()));
     page.on('pageerror', (error) => complaints.push(error.message));
@@ -63,9 +54,9 @@ describe.skipIf(!available && process.env.CI !== 'true')('the hosted pages in a 
         await page.goto(`${origin}/${name}?${locale}`);
         // Each state in one scheme: contrast is computed in contrast.test.ts.
         const first = !seen.has(view);
-        if (first === (locale === 'en')) expect(await faults(page), name).toEqual([]);
+        if (first === (locale === 'en')) expect(await accessibilityFaults(page), name).toEqual([]);
         seen.add(view);
-        expect(await page.evaluate('document.documentElement.scrollWidth - innerWidth'), name).toBe(0);
+        expect(await sidewaysScroll(page), name).toBe(0);
       }
       expect(complaints).toEqual([]);
       await page.context().close();
@@ -121,13 +112,6 @@ describe.skipIf(!available && process.env.CI !== 'true')('the hosted pages in a 
     await page.context().close();
   });
 });
-
-/** Serious and lesser faults alike, as "rule: element". */
-async function faults(page: Page): Promise<string[]> {
-  await page.evaluate(axe);
-  return page.evaluate(`axe.run({ resultTypes: ['violations'] }).then(({ violations }) =>
-    violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => id + ': ' + html.slice(0, 120))))`);
-}
 
 /** The sample pages under the policy that the server sends; a post is noted and answered after a moment. */
 function servePages(posts: string[]): Server {
