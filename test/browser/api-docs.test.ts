@@ -19,26 +19,33 @@ describe.skipIf(needs('chromium'))('the page of the management API', () => {
   const chromium = useChromium();
   const gatehouse = useGatehouse();
 
-  it.each(variants)('is whole, clean and fits: $name', async ({ name, width, ...options }) => {
-    const { page, complaints, close } = await chromium.open({ ...options, viewport: { width, height: 800 } });
-    const response = await page.goto(`${gatehouse.issuer}/api/docs`);
-    expect(response?.status()).toBe(200);
-    if (pictures !== undefined) {
-      mkdirSync(pictures, { recursive: true });
-      await page.screenshot({ path: join(pictures, `api-docs-${name}.png`) });
-      await page.locator('#changeAccount').scrollIntoViewIfNeeded();
-      await page.screenshot({ path: join(pictures, `api-docs-${name}-operation.png`) });
-    }
-    expect(await sidewaysScroll(page)).toBe(0);
-    if (options.javaScriptEnabled) expect(await accessibilityFaults(page)).toEqual([]);
-    expect(complaints()).toEqual([]);
+  it.each(variants)(
+    'is whole, clean and fits: $name',
+    async ({ name, width, ...options }) => {
+      const { page, complaints, close } = await chromium.open({
+        ...options,
+        viewport: { width, height: 800 },
+      });
+      const response = await page.goto(`${gatehouse.issuer}/api/docs`);
+      expect(response?.status()).toBe(200);
+      if (pictures !== undefined) {
+        mkdirSync(pictures, { recursive: true });
+        await page.screenshot({ path: join(pictures, `api-docs-${name}.png`) });
+        await page.locator('#changeAccount').scrollIntoViewIfNeeded();
+        await page.screenshot({ path: join(pictures, `api-docs-${name}-operation.png`) });
+      }
+      expect(await sidewaysScroll(page)).toBe(0);
+      if (options.javaScriptEnabled) expect(await accessibilityFaults(page)).toEqual([]);
+      expect(complaints()).toEqual([]);
 
-    const document = await fetch(`${gatehouse.issuer}/api/v1/openapi.json`);
-    const { paths } = (await document.json()) as { paths: object };
-    const text = await page.locator('main').innerText();
-    for (const path of Object.keys(paths)) expect(text).toContain(path);
-    await close();
-  }, 90_000);
+      const document = await fetch(`${gatehouse.issuer}/api/v1/openapi.json`);
+      const { paths } = (await document.json()) as { paths: object };
+      const text = await page.locator('main').innerText();
+      for (const path of Object.keys(paths)) expect(text).toContain(path);
+      await close();
+    },
+    90_000,
+  );
 
   it('has links that lead somewhere, and no id twice', async () => {
     const html = await (await fetch(`${gatehouse.issuer}/api/docs`)).text();
