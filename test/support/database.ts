@@ -26,7 +26,8 @@ export function useDatabase(options: { empty?: boolean } = {}): TestDatabase {
     applicationName: 'gatehouse test',
   });
 
-  beforeAll(() => execute(`create database ${name} template ${template} owner "${owner}"`));
+  // The default strategy writes every page into the log: several times the work.
+  beforeAll(() => execute(`create database ${name} template ${template} strategy file_copy owner "${owner}"`));
   afterAll(async () => {
     await postgres.close();
     await execute(`drop database if exists ${name} with (force)`);
