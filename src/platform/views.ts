@@ -15,6 +15,7 @@ export interface Views {
 }
 
 type Template = (locals: object) => string;
+type Include = (name: string, locals?: object) => string;
 
 const LAYOUT = 'layouts/page';
 // Names come from our own code; the pattern keeps it that nothing above the folders can ever be named.
@@ -30,10 +31,11 @@ export function createViews(deps: { directories: readonly string[] }): Views {
     if (known !== undefined) return known;
     const file = findFile(directories, name);
     if (file === undefined) throw new Error(`There is no view ${name}`);
-    const template = compile(file, directories);
+    const template = compile(file, include);
     templates.set(name, template);
     return template;
   };
+  const include: Include = (name, locals = {}) => load(name.replace(/^\//, ''))(locals);
   return {
     render: (name, locals, { layout = LAYOUT, keptAs } = {}) => {
       const key = keptAs && `${name} ${keptAs}`;
@@ -46,11 +48,22 @@ export function createViews(deps: { directories: readonly string[] }): Views {
   };
 }
 
-/** `include('/partials/x')` looks through the same folders, so an overridden partial is used by shipped pages as well. */
-function compile(filename: string, directories: string[]): Template {
-  const text = readFileSync(filename, 'utf8');
-  return ejs.compile(text, { filename, cache: true, root: directories, views: directories });
+/**
+ * `include('/partials/x')` looks through the same folders, so an overridden partial is used by shipped pages as well. Ours in
+ * place of that of EJS, which looks for the file and copies everything twice, each time: a page has a hundred of them.
+ */
+function compile(filename: string, load: Include): Template {
+  const template = ejs.compile(readFileSync(filename, 'utf8'), { filename, ...PLAIN });
+  return (given) => {
+    const locals = { __proto__: null, ...given };
+    // Templates are read `with` their locals: this is the one that they call.
+    const include: Include = (name, more) => load(name, { ...locals, ...more });
+    return template(Object.assign(locals, { include }));
+  };
 }
+
+/** What they are given has no prototype, and need not be copied for that. */
+const PLAIN = { unsafePrototypeLocals: true };
 
 function findFile(directories: readonly string[], name: string): string | undefined {
   if (!VIEW_NAME.test(name)) return undefined;
