@@ -4,7 +4,8 @@ import { chmodSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Report } from '../../src/doctor/doctor.ts';
+import { createDoctor, type Report } from '../../src/doctor/doctor.ts';
+import { loadConfig } from '../../src/platform/config/load.ts';
 import { childEnvironment } from '../support/child.ts';
 import { useDatabase } from '../support/database.ts';
 import { useFolders } from '../support/folder.ts';
@@ -35,11 +36,18 @@ function runDoctor(env: Record<string, string>, cwd: string, ...args: string[]) 
   });
 }
 
-async function report(environment: Record<string, string>): Promise<Report & { of(id: string): unknown }> {
-  const { out } = await doctor(environment, '--json');
-  const parsed = JSON.parse(out) as Report;
-  return { ...parsed, of: (id) => parsed.verdicts.find((verdict) => verdict.id === id)?.status };
+type Examined = Report & { of(id: string): unknown };
+
+/** What the command prints with --json, without a process of its own. */
+async function report(environment: Record<string, string>): Promise<Examined> {
+  const config = loadConfig({ environment: { ...settings(), ...environment }, directory: undefined });
+  return readable(await createDoctor({ config }).examine());
 }
+
+const readable = (report: Report): Examined => ({
+  ...report,
+  of: (id) => report.verdicts.find((verdict) => verdict.id === id)?.status,
+});
 
 describe('beside a running server', () => {
   const running: { server?: ServerProcess } = {};
@@ -63,7 +71,8 @@ describe('beside a running server', () => {
   });
 
   it('gives monitoring the same as JSON', async () => {
-    const examined = await report(at());
+    const { out } = await doctor(at(), '--json');
+    const examined = readable(JSON.parse(out));
     expect(examined.status).toBe('failed');
     expect(examined.checklist).toHaveLength(15);
     for (const id of [
