@@ -93,6 +93,7 @@ const sent = { view: 'interaction/register-code', titleKey: 'register.title' };
 const last = { view: 'interaction/register-account', titleKey: 'register.title' };
 const terms = { view: 'interaction/terms', titleKey: 'terms.title' };
 const completing = { view: 'interaction/complete-profile', titleKey: 'completeProfile.title' };
+const chosen = { view: 'interaction/register-passkey', titleKey: 'register.title' };
 const verify = { view: 'registration/verify-address', titleKey: 'verify.title' };
 const invited = { view: 'registration/invitation', titleKey: 'invitation.title' };
 const accept = { view: 'self-service/invitation', titleKey: 'invitation.title', nav: 'organizations' };
@@ -101,6 +102,12 @@ const choosing = { view: 'self-service/username', titleKey: 'account.username.ti
 const accepting = { action: '/interaction/u1/terms', cancelAction: '/interaction/u1/cancel', client };
 const lacking = { action: '/interaction/u1/profile', cancelAction: '/interaction/u1/cancel', client };
 const plain = { ...field, value: '', error: null };
+const instead = {
+  ...common,
+  email: 'ada@example.com',
+  options: { challenge: 'AAAA', user: { id: 'AAAA', name: 'ada@example.com', displayName: 'Ada' } },
+  kept: [{ name: 'username', value: 'ada' }],
+};
 
 export const registrationSamples: readonly Sample[] = [
   { ...register, name: 'register', model: begin },
@@ -118,6 +125,12 @@ export const registrationSamples: readonly Sample[] = [
   },
   { ...last, name: 'register-account', model: account },
   { ...last, name: 'register-account-errors', model: { ...account, fieldErrors: refused } },
+  { ...chosen, name: 'register-passkey', model: instead },
+  {
+    ...chosen,
+    name: 'register-passkey-refused',
+    model: { ...instead, error: 'passkey.error.refused' },
+  },
   {
     ...terms,
     name: 'terms',

@@ -117,9 +117,10 @@ export const securitySamples: readonly Sample[] = [
     name: '1Password',
     fieldErrors: { name: null },
   }),
-  sample('remove', 'remove', 'security.remove.title', { ...removal, isLast: false, isKept: false }),
-  sample('remove-last', 'remove', 'security.remove.title', { ...removal, isLast: true, isKept: false }),
-  sample('remove-kept', 'remove', 'security.remove.title', { ...removal, isLast: true, isKept: true }),
+  sample('remove', 'remove', 'security.remove.title', { ...removal, isLast: false, kept: null }),
+  sample('remove-last', 'remove', 'security.remove.title', { ...removal, isLast: true, kept: null }),
+  sample('remove-kept', 'remove', 'security.remove.title', { ...removal, isLast: true, kept: 'needed' }),
+  sample('remove-only', 'remove', 'security.remove.title', { ...removal, isLast: true, kept: 'onlyWayIn' }),
   sample('codes', 'recovery-codes', 'security.codes.title', {
     action: '/account/security/recovery-codes',
     cancel,

@@ -128,7 +128,7 @@ function overviewRoutes(deps: OwnFactorDeps): Route[] {
       summary: 'Remove one of your second factors; with the last one go your recovery codes.',
       params: IdParams,
       reply: { 204: z.void() },
-      errors: ['factor_not_found', 'factor_needed'],
+      errors: ['factor_not_found', 'factor_needed', 'passkey_needed'],
       run: async ({ params, caller }) => factors.remove(await changerOf(caller), params.id, caller),
     }),
   ];

@@ -7,6 +7,7 @@ import type { Account } from '../accounts/accounts.ts';
 import type { Actor } from '../audit/audit.ts';
 import type { AccountId, FactorId } from '../lib/ids.ts';
 import type { Method, Proof } from '../lib/strength.ts';
+import type { Db } from '../platform/database/postgres.ts';
 
 export interface PasswordProof {
   /** As typed: a mail address or a user name. */
@@ -118,6 +119,22 @@ export interface NewPasskeyInput {
   /** Empty: it is called by what made it, in the language of `t`. */
   readonly name: string;
   readonly t: Words;
+}
+
+/** Of somebody who has no account yet. `binding`: the registration that it is part of. */
+export interface NewcomerPasskeys {
+  optionsFor(newcomer: {
+    binding: string;
+    email: string;
+    name: string | null;
+  }): Promise<PublicKeyCredentialCreationOptionsJSON>;
+  /** Uses up the question that was asked, whatever comes of it. Throws passkey_invalid. */
+  take(binding: string, response: unknown): Promise<TakenPasskey>;
+}
+
+export interface TakenPasskey {
+  /** In the transaction that makes the account. Throws factor_exists. */
+  add(trx: Db, accountId: AccountId, t: Words): Promise<AddedFactor>;
 }
 
 export interface Passkeys {

@@ -8,7 +8,15 @@ import type { AccountId } from '../lib/ids.ts';
 import { AppError } from '../platform/errors.ts';
 import { type Page, type PageResult, page } from '../platform/http/page.ts';
 import { asked, enrolSmsPages, type SmsModel } from './enrol-sms.ts';
-import { boundToInteraction, goOn, type Step, type StepDeps, uidParams, withStep } from './step.ts';
+import {
+  boundToInteraction,
+  goOn,
+  goOnPastCodes,
+  type Step,
+  type StepDeps,
+  uidParams,
+  withStep,
+} from './step.ts';
 
 export interface EnrolFactorDeps extends StepDeps {
   readonly accounts: Pick<Accounts, 'find'>;
@@ -102,23 +110,14 @@ async function setUpOf(
   return kind === 'sms' ? { sms: sms ?? asked } : {};
 }
 
-/**
- * It is proved by being set up. The sign-in goes on in any case; where recovery codes came with it, after a page that shows
- * them: whoever closes that one signs in anew, with the factor that is there now.
- */
+/** It is proved by being set up, and the sign-in goes on. */
 async function goOnWith(step: Step, factor: AddedFactor): Promise<PageResult> {
   const next = await step.finish({
     kind: 'proved',
     accountId: step.pending.signingIn?.accountId ?? '',
     proof: provedBySettingUp(factor),
   });
-  if (factor.recoveryCodes === null || next.kind !== 'redirect') return next;
-  const { client } = step.pending;
-  return step.show('interaction/recovery-codes', step.t('recoveryCodes.title'), {
-    codes: factor.recoveryCodes,
-    continueTo: next.to,
-    client: { name: client.name, logoUri: client.logoUri },
-  });
+  return goOnPastCodes(step, next, factor.recoveryCodes);
 }
 
 async function enrolTotp(

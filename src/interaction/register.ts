@@ -1,17 +1,17 @@
 // Make an account, in place of signing in: an address, the code that proves it, and then what an account needs.
 import { z } from 'zod';
-import { type Accounts, shownFields, typedFields } from '../accounts/accounts.ts';
 import { type Page, type PageInput, type PageResult, page } from '../platform/http/page.ts';
-import { waitInWords } from '../platform/http/render-page.ts';
-import type { Begun, Finished, Registration, Standing } from '../registration/registration.ts';
+import type { Begun, Standing } from '../registration/registration.ts';
 import { INVITATION, REGISTERING, REGISTERING_SECONDS, REGISTRATION_CODE } from '../registration/schema.ts';
-import { boundToInteraction, type Step, type StepDeps, uidParams, withStep } from './step.ts';
-
-export interface RegisterDeps extends StepDeps {
-  readonly registration: Registration;
-  readonly accounts: Pick<Accounts, 'profile'>;
-  readonly minimumPasswordLength: number;
-}
+import {
+  AccountForm,
+  finishAccount,
+  type RegisterDeps,
+  registerView,
+  type Shown,
+  showAccount,
+} from './register-account.ts';
+import { boundToInteraction, type Step, uidParams, withStep } from './step.ts';
 
 const BeginForm = z.object({
   email: z.string().trim().min(1, 'field.error.email').max(254, 'field.error.email'),
@@ -21,19 +21,7 @@ const BeginForm = z.object({
   challenge: z.string().max(8192).optional(),
 });
 const CodeForm = z.object({ code: z.string().trim().min(1, 'factor.error.codeMissing').max(64) });
-const AccountForm = z.record(z.string(), z.string());
-
 type Input = Pick<PageInput<unknown, unknown, unknown>, 'carried' | 'typed'>;
-
-interface Shown {
-  typed?: Readonly<Record<string, string>>;
-  error?: string;
-  /** Message keys, by field. */
-  fieldErrors?: Readonly<Record<string, string>>;
-  retryAfterSeconds?: number;
-  left?: number;
-  status?: number;
-}
 
 /** In place of these: whoever is on the way in by other means goes on there. */
 const prompts = ['create', 'login', 'select_account'];
@@ -57,7 +45,7 @@ async function showBegin(
   const isOpen =
     registration.mode !== 'closed' && (registration.mode !== 'invitation' || invitation !== undefined);
   const hint = step.pending.params.login_hint?.slice(0, 254) ?? '';
-  return view(step, 'register', shown, {
+  return registerView(step, 'register', shown, {
     isOpen,
     mode: registration.mode,
     asksCode: registration.mode === 'code' && invitation === undefined,
@@ -68,64 +56,13 @@ async function showBegin(
 }
 
 function showCode(step: Step, { email }: Standing, shown: Shown = {}): PageResult {
-  return view(step, 'register-code', shown, {
+  return registerView(step, 'register-code', shown, {
     email,
     againAction: step.path('register'),
     otherHref: step.path('register?other=1'),
     left: shown.left ?? 0,
   });
 }
-
-async function showAccount(
-  step: Step,
-  deps: RegisterDeps,
-  standing: Standing,
-  shown: Shown = {},
-): Promise<PageResult> {
-  const { profile } = deps.accounts;
-  const { typed, fieldErrors = {} } = shown;
-  const { terms, invitations } = deps.registration;
-  const invitation = standing.invitationId ? await invitations.openById(standing.invitationId) : undefined;
-  return view(step, 'register-account', shown, {
-    email: standing.email,
-    organization: invitation?.organizationName ?? null,
-    fields: shownFields(asked(deps), { typed: typed ?? {}, values: {}, errors: fieldErrors }, step),
-    ownErrors: Object.keys(fieldErrors).some((name) => profile.field(name) !== undefined),
-    username: typed?.username ?? '',
-    minimumLength: deps.minimumPasswordLength,
-    termsUrl: terms.current?.url ?? null,
-    acceptsTerms: typed?.terms === 'yes',
-  });
-}
-
-const asked = ({ accounts }: RegisterDeps) =>
-  accounts.profile.fields.filter(({ registration }) => registration !== 'no');
-
-function view(step: Step, name: string, shown: Shown, model: object): PageResult {
-  const { client } = step.pending;
-  const wait = shown.retryAfterSeconds;
-  return step.show(
-    `interaction/${name}`,
-    step.t('register.title'),
-    {
-      ...model,
-      action: step.path(actions[name] ?? 'register'),
-      signInHref: step.path('login'),
-      cancelAction: step.path('cancel'),
-      client: { name: client.name, logoUri: client.logoUri },
-      error: shown.error ?? null,
-      wait: wait === undefined ? '' : waitInWords(step.t, wait),
-      fieldErrors: shown.fieldErrors ?? {},
-    },
-    shown.status,
-    wait === undefined ? {} : { 'Retry-After': String(wait) },
-  );
-}
-
-const actions: Readonly<Record<string, string>> = {
-  'register-code': 'register/code',
-  'register-account': 'register/account',
-};
 
 /** What is wrong with the first form, and beside which field. */
 const beginErrors: Partial<Record<Begun['kind'], Shown>> = {
@@ -184,41 +121,6 @@ async function prove(step: Step, deps: RegisterDeps, standing: Standing, code: s
   if (guessed === 'ok') return { kind: 'redirect', to: step.path('register') };
   const error = guessed === 'wrong' ? 'register.error.codeWrong' : 'register.error.codeOver';
   return showCode(step, standing, { fieldErrors: { code: error }, status: 400 });
-}
-
-async function finish(
-  step: Step,
-  deps: RegisterDeps,
-  standing: Standing,
-  fields: Readonly<Record<string, string>>,
-): Promise<PageResult> {
-  const { password = '', ...typed } = fields;
-  const made = await deps.registration.finish(step.pending.uid, {
-    username: typed.username?.trim() || null,
-    profile: typedFields(asked(deps), typed),
-    password,
-    acceptsTerms: typed.terms === 'yes',
-    locale: step.locale,
-  });
-  if (made.kind === 'ok') {
-    return step.finish({ kind: 'proved', accountId: made.account.id, proof: made.proof });
-  }
-  return showAccount(step, deps, standing, { typed, ...finishError(made) });
-}
-
-function finishError(made: Exclude<Finished, { kind: 'ok' }>): Shown {
-  switch (made.kind) {
-    case 'refused':
-      return { fieldErrors: made.fields, status: 400 };
-    case 'code_invalid':
-      return { error: 'register.error.codeUsedUp', status: 409 };
-    case 'invitation_invalid':
-      return { error: 'register.error.invitationOver', status: 409 };
-    case 'taken':
-      return { error: 'register.error.taken', status: 409 };
-    case 'gone':
-      return { error: 'register.error.gone', status: 409 };
-  }
 }
 
 export function registerPages(deps: RegisterDeps): Page[] {
@@ -284,7 +186,7 @@ export function registerPages(deps: RegisterDeps): Page[] {
       form: AccountForm,
       run: (input) =>
         withStep(deps, input, (step) =>
-          withStanding(step, true, (standing) => finish(step, deps, standing, input.form ?? {})),
+          withStanding(step, true, (standing) => finishAccount(step, deps, standing, input.form ?? {})),
         ),
     }),
   ];

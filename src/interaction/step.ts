@@ -84,6 +84,20 @@ export async function goOn(step: Step): Promise<PageResult> {
   return isAsked ? step.finish({ kind: 'cleared' }) : { kind: 'redirect', to: step.path() };
 }
 
+/**
+ * The sign-in goes on in any case; where recovery codes came with a factor, after a page that shows them: whoever closes that
+ * one signs in anew, with the factor that is there now.
+ */
+export function goOnPastCodes(step: Step, next: PageResult, codes: readonly string[] | null): PageResult {
+  if (codes === null || next.kind !== 'redirect') return next;
+  const { client } = step.pending;
+  return step.show('interaction/recovery-codes', step.t('recoveryCodes.title'), {
+    codes,
+    continueTo: next.to,
+    client: { name: client.name, logoUri: client.logoUri },
+  });
+}
+
 function lost(input: StepInput): PageResult {
   const { t, locale } = input.speak(undefined);
   const reason = lostReason(input.ctx.req.headers.cookie);

@@ -1,7 +1,10 @@
 // The end of a registration: the account with everything it needs, in one commit; or nothing, and why.
 import { type Account, type Accounts, mistakesIn } from '../accounts/accounts.ts';
 import type { Actor, Audit } from '../audit/audit.ts';
-import type { Credentials } from '../credentials/credentials.ts';
+import type { AddedFactor, Credentials } from '../credentials/credentials.ts';
+import { provedBySettingUp, type TakenPasskey, type Words } from '../credentials/schema.ts';
+import { parseUsername } from '../lib/identifiers.ts';
+import type { RegistrationId } from '../lib/ids.ts';
 import type { Messages } from '../messages/messages.ts';
 import type { Changes } from '../platform/changes.ts';
 import type { Clock } from '../platform/clock.ts';
@@ -20,7 +23,7 @@ export interface FinishDeps {
   clock: Clock;
   changes: Pick<Changes, 'poll'>;
   accounts: Pick<Accounts, 'create' | 'profile'>;
-  credentials: Pick<Credentials, 'setPassword'>;
+  credentials: Pick<Credentials, 'setPassword'> & { factors: Pick<Credentials['factors'], 'newcomers'> };
   messages: Pick<Messages, 'send'>;
   issuer: string;
   codes: Pick<RegistrationCodes, 'use'>;
@@ -40,17 +43,47 @@ export function createFinish(deps: FinishDeps) {
     const fields = fieldProblems(deps, particulars);
     if (Object.keys(fields).length > 0) return { kind: 'refused', fields };
     try {
+      const chosen = await passkeyIn(deps, binding, particulars);
       const made = await crowd.run(() =>
-        deps.postgres.transaction((trx) => makeIn(deps, trx, binding, particulars)),
+        deps.postgres.transaction((trx) => makeIn(deps, trx, binding, { ...particulars, chosen })),
       );
       if (made === undefined) return { kind: 'gone' };
       // The account stands: were this look to fail, the next one in a second brings what it may do.
       await deps.changes.poll().catch(() => undefined);
-      return { kind: 'ok', account: made, proof: { method: 'password', at: deps.clock.now().getTime() } };
+      const { account, passkey } = made;
+      const recoveryCodes = passkey?.recoveryCodes ?? null;
+      const byPassword = { method: 'password', at: deps.clock.now().getTime() } as const;
+      return { kind: 'ok', account, recoveryCodes, proof: passkey ? provedBySettingUp(passkey) : byPassword };
     } catch (error) {
       return answerTo(deps, error, binding, particulars);
     }
   };
+}
+
+/** The passkey that takes the place of a password, looked at. */
+interface Chosen {
+  /** It was made for this one and its address; another one may have begun in the same sign-in since. */
+  readonly registrationId: RegistrationId;
+  readonly passkey: TakenPasskey;
+  readonly t: Words;
+}
+
+/** Before the account is made: a question is answered once, also when the account is not made then. */
+async function passkeyIn(
+  deps: FinishDeps,
+  binding: string,
+  { passkey: given }: Particulars,
+): Promise<Chosen | undefined> {
+  if (given === undefined) return undefined;
+  const standing = await store.findStanding(deps.postgres.db, deps.bindingOf(binding), deps.clock.now());
+  if (standing === undefined) throw failure('passkey_invalid');
+  const passkey = await deps.credentials.factors.newcomers.take(standing.id, given.response);
+  return { registrationId: standing.id, passkey, t: given.t };
+}
+
+interface Made {
+  account: Account;
+  passkey: AddedFactor | undefined;
 }
 
 /** Throws what keeps it from being made; the transaction takes everything back. */
@@ -58,10 +91,11 @@ async function makeIn(
   deps: FinishDeps,
   trx: Db,
   binding: string,
-  { username, profile, password, locale }: Particulars,
-): Promise<Account | undefined> {
+  { username, profile, password, locale, chosen }: Particulars & { chosen: Chosen | undefined },
+): Promise<Made | undefined> {
   const standing = await store.finish(trx, deps.bindingOf(binding), deps.clock.now());
   if (standing === undefined) return undefined;
+  if (chosen !== undefined && chosen.registrationId !== standing.id) throw failure('passkey_invalid');
   const { columns, extras } = placed(deps, profile);
   const account = await deps.accounts.create(
     { locale, ...columns, profile: extras, email: standing.email, emailVerified: true, username },
@@ -69,7 +103,8 @@ async function makeIn(
     trx,
   );
   const self: Actor = { kind: 'account', id: account.id };
-  await deps.credentials.setPassword(account.id, password, self, trx);
+  const passkey = await chosen?.passkey.add(trx, account.id, chosen.t);
+  if (passkey === undefined) await deps.credentials.setPassword(account.id, password, self, trx);
   await deps.terms.accept(account.id, trx);
   const { registrationCodeId, invitationId, normalized } = standing;
   await deps.audit.record(trx, {
@@ -86,7 +121,7 @@ async function makeIn(
   if (registrationCodeId && !(await deps.codes.use(trx, registrationCodeId))) {
     throw failure('registration_code_used_up');
   }
-  return account;
+  return { account, passkey };
 }
 
 async function answerTo(
@@ -100,6 +135,9 @@ async function answerTo(
   if (error.code === 'invitation_ended') return { kind: 'invitation_invalid' };
   if (error.code.startsWith('password_')) {
     return { kind: 'refused', fields: { password: `error.${error.code}` } };
+  }
+  if (error.code === 'passkey_invalid' || error.code === 'factor_exists') {
+    return { kind: 'refused', fields: { passkey: 'passkey.error.refused' } };
   }
   if (error.code === 'identifier_invalid') {
     return { kind: 'refused', fields: { username: 'field.error.username' } };
@@ -128,10 +166,15 @@ async function endTaken(deps: FinishDeps, binding: string, locale: string): Prom
   });
 }
 
-function fieldProblems({ accounts, terms }: FinishDeps, given: Particulars): Record<string, string> {
+export function fieldProblems(
+  { accounts, terms }: Pick<FinishDeps, 'accounts' | 'terms'>,
+  given: Particulars,
+): Record<string, string> {
   const { profile } = accounts;
   return {
     ...mistakesIn(profile.fields, profile.check(given.profile, 'owner')),
+    ...(given.username !== null &&
+      parseUsername(given.username) === undefined && { username: 'field.error.username' }),
     ...(terms.current && !given.acceptsTerms && { terms: 'register.error.terms' }),
   };
 }

@@ -14,7 +14,7 @@ import { keyedHash } from '../platform/secrets/tokens.ts';
 import type { Log } from '../platform/telemetry/log.ts';
 import type { Used, Verification } from '../verification/verification.ts';
 import { createRegistrationCodes, type RegistrationCodes } from './codes.ts';
-import { createFinish } from './finish.ts';
+import { createFinish, fieldProblems } from './finish.ts';
 import { createHook, type HookSettings } from './hook.ts';
 import { comparedAddress, createInvitations, type Invitations } from './invitations.ts';
 import { registrationJobs } from './jobs.ts';
@@ -55,6 +55,13 @@ export interface Registration {
   ): Promise<{ email: string; isHere: boolean } | undefined>;
   /** False: it is over, or was begun elsewhere; there it is not used up. */
   proveByLink(token: string, binding: string | undefined): Promise<boolean>;
+  /** Message keys, by field: of all but the password and the passkey. */
+  mistakesIn(particulars: Particulars): Record<string, string>;
+  /** What a browser is asked for that makes a passkey in place of a password; for this registration alone. */
+  passkeyOptions(
+    standing: Standing,
+    name: string | null,
+  ): ReturnType<Credentials['factors']['newcomers']['optionsFor']>;
   finish(binding: string, particulars: Particulars): Promise<Finished>;
   jobs(): Job[];
 }
@@ -67,7 +74,7 @@ export interface RegistrationDeps {
   changes: Pick<Changes, 'poll'>;
   accounts: Accounts;
   organizations: Organizations;
-  credentials: Pick<Credentials, 'setPassword'>;
+  credentials: Pick<Credentials, 'setPassword'> & { factors: Pick<Credentials['factors'], 'newcomers'> };
   messages: Pick<Messages, 'send'>;
   verification: Verification;
   /** The server secret 'one-time'. */
@@ -188,6 +195,10 @@ export function createRegistration(deps: RegistrationDeps): Registration {
         );
       });
     },
+
+    mistakesIn: (particulars) => fieldProblems({ accounts, terms }, particulars),
+    passkeyOptions: ({ id, email }, name) =>
+      deps.credentials.factors.newcomers.optionsFor({ binding: id, email, name }),
 
     finish: createFinish({ ...deps, bindingOf, codes, invitations, terms }),
 

@@ -1,6 +1,7 @@
 // The shapes of registration: codes and invitations as they are kept and shown, and what each step of it comes to.
 import { z } from 'zod';
 import type { Account } from '../accounts/accounts.ts';
+import type { Words } from '../credentials/schema.ts';
 import type {
   AccountId,
   InvitationId,
@@ -136,12 +137,20 @@ export interface Particulars {
   /** Fields of the profile by name, as typed. */
   readonly profile: Readonly<Record<string, unknown>>;
   readonly password: string;
+  /** In place of the password: what the browser answered, and the words for its name. */
+  readonly passkey?: { readonly response: unknown; readonly t: Words };
   readonly acceptsTerms: boolean;
   readonly locale: string;
 }
 
 export type Finished =
-  | { kind: 'ok'; account: Account; proof: Proof }
+  | {
+      kind: 'ok';
+      account: Account;
+      proof: Proof;
+      /** Of a passkey, shown this once. */
+      recoveryCodes: readonly string[] | null;
+    }
   /** Nothing is proved, or it was finished already. */
   | { kind: 'gone' }
   /** Somebody took the address meanwhile; its owner was written to. */

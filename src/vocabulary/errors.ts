@@ -242,6 +242,11 @@ export const errors = {
     status: 409,
     sentence: 'The account needs a second factor, and this is the last one; add another one first.',
   },
+  passkey_needed: {
+    status: 409,
+    sentence:
+      'The account has no password, and this is its only passkey that signs in alone; choose a password or add another passkey first.',
+  },
   factor_limit: {
     status: 409,
     sentence: 'The account has as many second factors as are allowed. Remove one first.',

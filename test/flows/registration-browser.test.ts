@@ -80,6 +80,56 @@ describe.skipIf(needs('chromium'))('sign-up in a browser', () => {
       await tab.close();
     }, 120_000);
   }
+
+  it('makes an account with a passkey and no password, which signs in again by itself', async () => {
+    const tab = await chromium.open({ locale: 'de-AT', viewport: { width: 360, height: 740 } });
+    const { page } = tab;
+    const cdp = await page.context().newCDPSession(page);
+    await cdp.send('WebAuthn.enable');
+    const options = {
+      protocol: 'ctap2',
+      transport: 'internal',
+      hasResidentKey: true,
+      hasUserVerification: true,
+      isUserVerified: true,
+      automaticPresenceSimulation: true,
+    } as const;
+    await cdp.send('WebAuthn.addVirtualAuthenticator', { options });
+    const look = async (step: string) => {
+      const folder = process.env.SCREENSHOTS;
+      if (folder) await page.screenshot({ path: join(folder, `passkey-${step}.png`), fullPage: true });
+      expect(await sidewaysScroll(page)).toBe(0);
+      expect(await accessibilityFaults(page)).toEqual([]);
+    };
+    await page.goto(`${gatehouse.issuer}/sign-up`);
+    await page.fill('#email', 'keyholder@example.com');
+    await submit(page);
+    const { code = '' } = await mailbox.next('keyholder@example.com', 'register');
+    await page.fill('#code', code);
+    await submit(page);
+    await look('1-account');
+    await page.fill('#field_name', 'Ada Lovelace');
+    await page.check('#terms');
+    await page.click('button[name=way][value=passkey]');
+    await page.waitForSelector('form[data-passkey=create] button.button:visible');
+    await look('2-passkey');
+    await page.click('form[data-passkey=create] button.button');
+    await page.waitForSelector('ul.codes');
+    await look('3-codes');
+    await page.click('main a.button');
+    await page.waitForURL(`${gatehouse.issuer}/account`);
+    const account = await gatehouse.services.accounts.findByIdentifier('keyholder@example.com');
+    const id = account?.id;
+    expect(id && (await gatehouse.services.credentials.hasPassword(id))).toBe(false);
+
+    await page.context().clearCookies();
+    await page.goto(`${gatehouse.issuer}/account`);
+    // The field offers it by itself, or the button is pressed.
+    await page.click('form[data-passkey] button.button').catch(() => undefined);
+    await page.waitForURL(`${gatehouse.issuer}/account`);
+    expect(tab.complaints()).toEqual([]);
+    await tab.close();
+  }, 60_000);
 });
 
 async function submit(page: Page): Promise<void> {

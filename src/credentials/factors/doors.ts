@@ -6,6 +6,7 @@ import type { FactorDeps } from './deps.ts';
 import { createFactors, type Factors } from './factors.ts';
 import { createPasskeys, relyingPartyOf } from './passkeys.ts';
 import { createChallenges } from './passkeys-challenge.ts';
+import { createNewcomerPasskeys } from './passkeys-newcomer.ts';
 import { createPasskeySignIn } from './passkeys-sign-in.ts';
 import { createTotp } from './totp.ts';
 
@@ -33,7 +34,12 @@ export function createFactorDoors(deps: FactorDeps & { issuer: string }): {
   };
   const codes = createCodeDoor({ ...deps, totp });
   return {
-    factors: createFactors({ ...deps, totp, passkeys: createPasskeys(passkeyDeps) }),
+    factors: createFactors({
+      ...deps,
+      totp,
+      passkeys: createPasskeys(passkeyDeps),
+      newcomers: createNewcomerPasskeys(passkeyDeps),
+    }),
     doors: {
       totp: codes.totp,
       'recovery-code': codes.recoveryCode,

@@ -4,7 +4,14 @@ import type { AccountId, FactorId } from '../../lib/ids.ts';
 import { parseId } from '../../lib/ids.ts';
 import type { Db } from '../../platform/database/postgres.ts';
 import { failure } from '../../platform/errors.ts';
-import type { AddedFactor, Factor, FactorKind, FactorSummary, Passkeys } from '../schema.ts';
+import type {
+  AddedFactor,
+  Factor,
+  FactorKind,
+  FactorSummary,
+  NewcomerPasskeys,
+  Passkeys,
+} from '../schema.ts';
 import { factorName } from './adding.ts';
 import type { FactorDeps } from './deps.ts';
 import { createRecoveryCodes, deleteCodes, type RecoveryCodes } from './recovery-codes.ts';
@@ -21,11 +28,14 @@ export interface Factors {
   codes: SentCodes;
   recoveryCodes: RecoveryCodes;
   passkeys: Passkeys;
+  newcomers: NewcomerPasskeys;
   /** Throws factor_not_found, and request_invalid for a name. */
   rename(accountId: AccountId, factorId: string, name: string, by: Actor): Promise<Factor>;
+  /** Whether it is the passkey without which nobody could sign in any more: there is no password, and no other that stands alone. */
+  isOnlyWayIn(accountId: AccountId, factorId: string): Promise<boolean>;
   /** Whether it is the last one that works of somebody who needs one. */
   isKept(accountId: AccountId, factorId: string): Promise<boolean>;
-  /** With the last one go the recovery codes. Throws factor_not_found, and factor_needed for one that is kept. */
+  /** With the last one go the recovery codes. Throws factor_not_found, factor_needed for one that is kept, and passkey_needed for the only way in. */
   remove(accountId: AccountId, factorId: string, by: Actor): Promise<void>;
   /** For administrators: all factors and recovery codes, and everything that is signed in. */
   resetAll(accountId: AccountId, reason: string | null, by: Actor): Promise<void>;
@@ -33,7 +43,9 @@ export interface Factors {
 
 export type { AddedFactor };
 
-export function createFactors(deps: FactorDeps & { totp: Totp; passkeys: Passkeys }): Factors {
+export function createFactors(
+  deps: FactorDeps & { totp: Totp } & Pick<Factors, 'passkeys' | 'newcomers'>,
+): Factors {
   const { postgres, messages } = deps;
   const isUsable = (kind: FactorKind) => (kind !== 'mail' && kind !== 'sms') || messages.canSend(kind);
   return {
@@ -46,8 +58,10 @@ export function createFactors(deps: FactorDeps & { totp: Totp; passkeys: Passkey
     codes: createSentCodes(deps),
     recoveryCodes: createRecoveryCodes(deps),
     passkeys: deps.passkeys,
+    newcomers: deps.newcomers,
     rename: async (accountId, factorId, name, by) =>
       rename(deps, { accountId, id: idOf(factorId), by }, name),
+    isOnlyWayIn: (accountId, factorId) => isOnlyWayIn(postgres.db, accountId, idOf(factorId)),
     isKept: async (accountId, factorId) =>
       (await deps.needsFactor(accountId)) && (await isLast(postgres.db, accountId, idOf(factorId))),
     remove: async (accountId, factorId, by) => remove(deps, { accountId, id: idOf(factorId), by }),
@@ -79,6 +93,16 @@ async function rename(deps: FactorDeps, { accountId, id, by }: Act, typed: strin
   });
 }
 
+/** A code of any other kind stands beside a password, and never alone. */
+async function isOnlyWayIn(db: Db, accountId: AccountId, id: FactorId): Promise<boolean> {
+  const standing = (await store.list(db, accountId)).filter(
+    ({ kind, disabledAt, details }) =>
+      kind === 'passkey' && disabledAt === null && details.userVerified === true,
+  );
+  if (standing.length !== 1 || standing[0]?.id !== id) return false;
+  return (await db('passwords').where({ account_id: accountId }).first('account_id')) === undefined;
+}
+
 /** Those that are disabled let nobody in. */
 async function isLast(db: Db, accountId: AccountId, id: FactorId): Promise<boolean> {
   return (await store.list(db, accountId)).every((one) => one.id === id || one.disabledAt !== null);
@@ -91,6 +115,7 @@ async function remove(deps: FactorDeps, { accountId, id, by }: Act): Promise<voi
     await trx('accounts').where({ id: accountId }).forNoKeyUpdate().first('id');
     // A sign-in without would only ask for it again, and until then the password alone would be enough to set one up.
     const isKept = needsFactor && (await isLast(trx, accountId, id));
+    if (await isOnlyWayIn(trx, accountId, id)) throw failure('passkey_needed');
     const kind = await store.remove(trx, accountId, id);
     if (kind === undefined) throw failure('factor_not_found');
     if (isKept) throw failure('factor_needed');

@@ -10,7 +10,7 @@ import { hashToken, keyedHash, randomToken } from '../../platform/secrets/tokens
 
 /** What a challenge is good for; an answer for anything else does not match it. */
 export interface ChallengeUse {
-  readonly purpose: 'register' | 'sign-in';
+  readonly purpose: 'register' | 'newcomer' | 'sign-in';
   /** null: of whoever answers it. */
   readonly accountId: AccountId | null;
   /** The uid of the sign-in, or the public id of the session. */

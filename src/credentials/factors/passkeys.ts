@@ -8,10 +8,12 @@ import {
 } from '@simplewebauthn/server';
 import { COSEALG, decodeAttestationObject, isoBase64URL } from '@simplewebauthn/server/helpers';
 import type { Accounts } from '../../accounts/accounts.ts';
-import { newId } from '../../lib/ids.ts';
+import type { Actor } from '../../audit/audit.ts';
+import { type AccountId, newId } from '../../lib/ids.ts';
+import type { Db } from '../../platform/database/postgres.ts';
 import { failure } from '../../platform/errors.ts';
 import { currentOrigin } from '../../platform/origin.ts';
-import type { Passkeys } from '../schema.ts';
+import type { AddedFactor, Passkeys, Words } from '../schema.ts';
 import { addFactor, factorName } from './adding.ts';
 import type { FactorDeps } from './deps.ts';
 import { isFramed, Registration } from './passkeys-answer.ts';
@@ -34,7 +36,7 @@ export interface PasskeyDeps extends Pick<FactorDeps, 'postgres' | 'audit' | 'cl
 }
 
 const USER_HANDLE_BYTES = 32;
-const ALGORITHMS = [COSEALG.ES256, COSEALG.EdDSA, COSEALG.RS256];
+export const ALGORITHMS = [COSEALG.ES256, COSEALG.EdDSA, COSEALG.RS256];
 /** We ask for no attestation; these are what is answered then. The others would have certificates looked at. */
 const ATTESTATIONS: readonly (string | undefined)[] = ['none', 'packed'];
 
@@ -72,18 +74,7 @@ export function createPasskeys(deps: PasskeyDeps): Passkeys {
       const wanted = name.trim() === '' ? undefined : factorName(name);
       const made = await verifyNew(deps, response, { purpose: 'register', accountId, binding });
       const taken = (await list(db, accountId)).map((factor) => factor.name);
-      const userAgent = currentOrigin().userAgent;
-      const { credential, counter, details } = made;
-      const factor = {
-        id: newId('fac'),
-        accountId,
-        kind: 'passkey',
-        name: wanted ?? passkeyName({ ...details, userAgent }, taken, t),
-        credentialId: Buffer.from(credential, 'base64url'),
-        counter,
-        details: { ...details },
-      } as const;
-      return postgres.transaction((trx) => addFactor(deps, trx, factor, by));
+      return postgres.transaction((trx) => addPasskey(deps, trx, { accountId, made, wanted, taken, t }, by));
     },
 
     async optionsToSignIn(accountId, binding) {
@@ -103,8 +94,37 @@ export function createPasskeys(deps: PasskeyDeps): Passkeys {
   };
 }
 
+interface AddedPasskey {
+  accountId: AccountId;
+  made: NewPasskey;
+  /** What its owner calls it. */
+  wanted?: string | undefined;
+  taken: readonly string[];
+  t: Words;
+}
+
+export function addPasskey(
+  deps: PasskeyDeps,
+  trx: Db,
+  { accountId, made, wanted, taken, t }: AddedPasskey,
+  by: Actor,
+): Promise<AddedFactor> {
+  const { credential, counter, details } = made;
+  const { userAgent } = currentOrigin();
+  const factor = {
+    id: newId('fac'),
+    accountId,
+    kind: 'passkey',
+    name: wanted ?? passkeyName({ ...details, userAgent }, taken, t),
+    credentialId: Buffer.from(credential, 'base64url'),
+    counter,
+    details: { ...details },
+  } as const;
+  return addFactor(deps, trx, factor, by);
+}
+
 /** The library would make one of its own. */
-function withChallenge<T extends { challenge: string }>(options: T, challenge: string): T {
+export function withChallenge<T extends { challenge: string }>(options: T, challenge: string): T {
   return { ...options, challenge };
 }
 
@@ -112,7 +132,7 @@ function descriptorOf({ credentialId, transports }: { credentialId: Buffer; tran
   return { id: credentialId.toString('base64url'), transports };
 }
 
-interface NewPasskey {
+export interface NewPasskey {
   /** Its id, base64url. */
   credential: string;
   counter: number;
@@ -120,7 +140,11 @@ interface NewPasskey {
 }
 
 /** Throws passkey_invalid: whatever is wrong with it, the person can only try again. */
-async function verifyNew(deps: PasskeyDeps, response: unknown, use: ChallengeUse): Promise<NewPasskey> {
+export async function verifyNew(
+  deps: PasskeyDeps,
+  response: unknown,
+  use: ChallengeUse,
+): Promise<NewPasskey> {
   const parsed = Registration.safeParse(response);
   if (!parsed.success) throw failure('passkey_invalid');
   const answer = parsed.data;
@@ -152,6 +176,8 @@ async function verifiedNew(
   const { clientDataJSON, attestationObject } = response;
   const format = decodeAttestationObject(isoBase64URL.toBuffer(attestationObject)).get('fmt');
   if (isFramed(clientDataJSON) || !ATTESTATIONS.includes(format)) return { verified: false };
+  // What stands alone has to stand for two factors.
+  const requireUserVerification = use.purpose === 'newcomer';
   return verifyRegistrationResponse({
     response: {
       id,
@@ -163,7 +189,7 @@ async function verifiedNew(
     expectedChallenge: (challenge) => challenges.spend(challenge, use),
     expectedOrigin: relyingParty.origin,
     expectedRPID: relyingParty.id,
-    requireUserVerification: false,
+    requireUserVerification,
     supportedAlgorithmIDs: ALGORITHMS,
   });
 }

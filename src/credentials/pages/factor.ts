@@ -11,6 +11,9 @@ import { kindIn } from './overview.ts';
 const Params = z.object({ id: z.string().max(64) });
 const Form = z.object({ name: z.string().max(240) });
 
+/** The page that asks says why, and what to do first. */
+const KEPT: readonly string[] = ['factor_needed', 'passkey_needed'];
+
 export function factorPages(deps: SecurityPageDeps): Page[] {
   const { factors } = deps.credentials;
   const path = `${SECURITY}/factors/:id`;
@@ -21,6 +24,11 @@ export function factorPages(deps: SecurityPageDeps): Page[] {
     const factor = list.find((one) => one.id === id);
     if (factor === undefined) throw failure('factor_not_found');
     return { factor, isLast: list.every((one) => one.id === id || one.disabledAt !== null) };
+  }
+
+  async function keptBecause(accountId: AccountId, id: string): Promise<'onlyWayIn' | 'needed' | null> {
+    if (await factors.isOnlyWayIn(accountId, id)) return 'onlyWayIn';
+    return (await factors.isKept(accountId, id)) ? 'needed' : null;
   }
 
   async function showName(
@@ -81,7 +89,7 @@ export function factorPages(deps: SecurityPageDeps): Page[] {
           name: factor.name,
           kind: kindIn(t, factor),
           isLast,
-          isKept: await factors.isKept(accountId, id),
+          kept: await keptBecause(accountId, id),
         });
       },
     }),
@@ -96,8 +104,7 @@ export function factorPages(deps: SecurityPageDeps): Page[] {
         try {
           await factors.remove(accountId, id, byThemselves(person));
         } catch (error) {
-          // The page that asks says why, and what to do first.
-          if (!(error instanceof AppError && error.code === 'factor_needed')) throw error;
+          if (!(error instanceof AppError && KEPT.includes(error.code))) throw error;
           return { kind: 'redirect', to: `${SECURITY}/factors/${id}/remove` };
         }
         return { kind: 'redirect', to: `${SECURITY}?done=factor-removed` };
