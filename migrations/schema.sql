@@ -45,6 +45,14 @@ create table account_identifiers (
   constraint account_identifiers_kind_check CHECK ((kind = ANY (ARRAY['email'::text, 'username'::text])))
 );
 
+create table account_reviews (
+  account_id text not null,
+  since timestamp with time zone not null,
+  until timestamp with time zone not null,
+  constraint account_reviews_pkey PRIMARY KEY (account_id),
+  constraint account_reviews_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id) ON DELETE CASCADE
+);
+
 create table accounts (
   id text not null,
   status text not null default 'active'::text,

@@ -48,6 +48,7 @@ import { createCrowd, hasArrived } from './platform/limits/crowd.ts';
 import { createRequestLog } from './platform/telemetry/request-log.ts';
 import { recoveryRoutes } from './recovery/admin-api.ts';
 import { recoveryPages } from './recovery/pages.ts';
+import { reviewPages } from './recovery/review-pages.ts';
 import { reachPages } from './recovery/self-service-pages.ts';
 import { registrationRoutes } from './registration/admin-api.ts';
 import { registrationPages } from './registration/pages.ts';
@@ -231,6 +232,7 @@ function pagesAndRoutes(services: Services): Router {
     }),
     ...outboxPages(services),
     ...recoveryPages({ ...services, ...services.credentials.passwords }),
+    ...reviewPages(services),
     ...reachPages({ ...services, ...services.credentials.passwords, accountOf }),
     ...dataPages({ ...services, accountOf }),
     ...deletionPages(services),

@@ -95,6 +95,24 @@ const sample = (
 export const accountSamples: readonly Sample[] = [
   sample('home', 'home', 'account.home.title', 'home', home),
   sample('home-due', 'home', 'account.home.title', 'home', { ...home, name: longName, attention: due }),
+  sample('review', 'review', 'account.review.title', 'security', {
+    action: '/account/security/review',
+    shown: 'fac_1 fac_2',
+    rows: [
+      {
+        icon: 'phone',
+        title: longName,
+        lines: ['Authenticator app', 'Added 3 May 2026 · not used yet'],
+        actions: [{ label: 'Remove', hidden: longName, href: '/account/security/factors/fac_1/remove' }],
+      },
+      {
+        icon: 'key',
+        title: 'Recovery codes',
+        lines: ['They were made in that time. Whoever made them may still have a copy.'],
+        actions: [{ label: 'Make new ones', href: '/account/security/recovery-codes' }],
+      },
+    ],
+  }),
   sample('apps', 'apps/list', 'account.apps.title', 'apps', { apps: rows }),
   sample('apps-none', 'apps/list', 'account.apps.title', 'apps', { apps: [] }),
   sample('app', 'apps/app', 'account.apps.title', 'apps', app),

@@ -24,6 +24,9 @@ export const retention: Readonly<Record<string, Rule>> = {
   },
   account_identifiers: { holds: 'At most a mail address and a user name of each account; deleted with it.' },
   account_devices: expired('devices-expiry', 'A year after the last sign-in there.'),
+  account_reviews: {
+    holds: 'At most one row per account: what is to be looked at after a recovery, until its owner did.',
+  },
   accounts: { holds: 'One row per account, until it is deleted.' },
   api_keys: {
     until: 'API_KEY_RETENTION_DAYS after it was revoked or expired; one that works stays.',

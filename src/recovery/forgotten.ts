@@ -43,6 +43,8 @@ export interface ForgottenDeps {
   credentials: Pick<Credentials, 'setPassword' | 'passwords'>;
   messages: Pick<Messages, 'canSend'>;
   verification: Verification;
+  /** What was added to the account lately is to be looked at. */
+  beginReview: (trx: Db, accountId: AccountId) => Promise<void>;
   /** Ends all that the account has open, inside the transaction it is given; it lives on a higher floor. */
   endAccountState: (trx: Db, accountId: AccountId) => Promise<void>;
   settings: { byMail: 'on' | 'off'; tellUnknown: 'on' | 'off' };
@@ -148,6 +150,7 @@ async function setAnew(
   await deps.credentials.setPassword(id, password, by(id), trx, { byMail: true });
   // Also when it is the first one: sessions may be there by another way.
   await deps.endAccountState(trx, id);
+  await deps.beginReview(trx, id);
   // Whoever opened the link reads the address that it was sent to; it may have been replaced in this very moment.
   const now = await deps.accounts.find(id, trx);
   if (now?.email && !now.emailVerified && isStillTheirs(now, used.to)) {

@@ -20,6 +20,8 @@ export interface ProtectionDeps {
   credentials: { passwords: Pick<Credentials['passwords'], 'requireChange'> };
   devices: Pick<Devices, 'forgetAll'>;
   verification: Pick<Verification, 'end'>;
+  /** What was added to the account lately is to be looked at. */
+  beginReview: (trx: Db, accountId: AccountId) => Promise<void>;
   endOtherState: (trx: Db, accountId: AccountId, sessionId: string) => Promise<void>;
 }
 
@@ -31,6 +33,7 @@ export function createProtection(deps: ProtectionDeps): Protection {
         await deps.endOtherState(trx, accountId, sessionId);
         await deps.verification.end(trx, { accountId });
         await deps.devices.forgetAll(trx, accountId, by);
+        await deps.beginReview(trx, accountId);
         const kept = { keepSessions: true, db: trx };
         await deps.credentials.passwords.requireChange(accountId, 'protected', by, kept);
         await deps.audit.record(trx, { type: 'account.protected', actor: by, outcome: 'success', accountId });

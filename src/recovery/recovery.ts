@@ -15,6 +15,7 @@ import { createForgotten, type Forgotten } from './forgotten.ts';
 import { createPasswordChange, type PasswordChange } from './password-change.ts';
 import { createPhoneChange, type PhoneChange } from './phone-change.ts';
 import { createProtection, type Protection } from './protection.ts';
+import { createReview, type Review } from './review.ts';
 import * as store from './store.ts';
 
 export { evenly } from './even-time.ts';
@@ -28,6 +29,8 @@ export interface Recovery {
   phone: PhoneChange;
   /** Of an account that somebody else was in. */
   protection: Protection;
+  /** What they may have left there. */
+  review: Review;
   jobs(): Job[];
 }
 
@@ -56,13 +59,16 @@ export interface RecoveryDeps {
 
 export function createRecovery(deps: RecoveryDeps): Recovery {
   const { postgres, clock } = deps;
-  const forgotten = createForgotten(deps);
+  const review = createReview(deps);
+  const beginReview = review.begin;
+  const forgotten = createForgotten({ ...deps, beginReview });
   return {
     forgotten,
     password: createPasswordChange(deps),
     email: createEmailChange({ ...deps, handOver: forgotten.handOver }),
     phone: createPhoneChange(deps),
-    protection: createProtection(deps),
+    protection: createProtection({ ...deps, beginReview }),
+    review,
     jobs: () => [
       {
         name: 'email-undos-expiry',

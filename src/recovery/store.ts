@@ -1,4 +1,4 @@
-// All SQL of links that take back a change of mail address.
+// All SQL of links that take back a change of mail address, and of what is to be looked at after a recovery.
 import type { AccountId } from '../lib/ids.ts';
 import type { Db } from '../platform/database/postgres.ts';
 
@@ -67,4 +67,43 @@ export async function deleteExpired(db: Db, now: Date, limit: number): Promise<n
     .forUpdate()
     .skipLocked();
   return db('email_undos').whereIn('link_hash', expired).delete();
+}
+
+const CODES = `exists (select 1 from recovery_codes c
+  where c.account_id = r.account_id and c.used_at is null and c.created_at > r.since and c.created_at <= r.until)`;
+const FACTORS = `exists (select 1 from factors f
+  where f.account_id = r.account_id and f.created_at > r.since and f.created_at <= r.until)`;
+
+/** Where one is open already, it goes on to look back as far. */
+export async function beginReview(trx: Db, accountId: AccountId, since: Date, until: Date): Promise<void> {
+  await trx.raw(
+    `insert into account_reviews as before (account_id, since, until)
+     select r.account_id, r.since, r.until
+     from (values (:accountId, :since::timestamptz, :until::timestamptz)) as r (account_id, since, until)
+     where ${FACTORS} or ${CODES}
+     on conflict (account_id) do update set since = least(before.since, excluded.since), until = excluded.until`,
+    { accountId, since, until },
+  );
+}
+
+export async function isDue(db: Db, accountId: AccountId): Promise<boolean> {
+  const { rows } = await db
+    .raw(`select 1 from account_reviews r where r.account_id = ? and (${FACTORS} or ${CODES})`, [accountId])
+    .options({ name: 'account_review_is_due' });
+  return rows.length > 0;
+}
+
+export async function findReview(
+  db: Db,
+  accountId: AccountId,
+): Promise<{ since: Date; until: Date; recoveryCodes: boolean } | undefined> {
+  const { rows } = await db.raw(
+    `select r.since, r.until, ${CODES} as "recoveryCodes" from account_reviews r where r.account_id = ?`,
+    [accountId],
+  );
+  return rows[0];
+}
+
+export async function endReview(trx: Db, accountId: AccountId): Promise<boolean> {
+  return (await trx('account_reviews').where({ account_id: accountId }).delete()) > 0;
 }

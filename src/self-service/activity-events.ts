@@ -30,6 +30,7 @@ export const activityEvents = {
   'account.phone-removed': 'phone',
   'account.changed': 'person',
   'account.protected': 'shield',
+  'account.review-done': 'tick',
   'account.exported': 'download',
   'account.deletion-requested': 'trash',
   'account.deletion-cancelled': 'tick',

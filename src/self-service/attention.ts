@@ -7,6 +7,8 @@ export interface AccountFacts {
   readonly factors: FactorSummary;
   /** How many API keys work now and end within two weeks. */
   readonly endingKeys: number;
+  /** Something was added shortly before the account was recovered, and nobody has said since that it is theirs. */
+  readonly review: boolean;
 }
 
 export interface Attention {
@@ -27,6 +29,13 @@ export const attentions: readonly Attention[] = [
     icon: 'trash',
     href: '/account/data',
     isDue: ({ account }) => account.deleteAt !== null,
+  },
+  {
+    name: 'review',
+    kind: 'warning',
+    icon: 'shield',
+    href: '/account/security/review',
+    isDue: ({ review }) => review,
   },
   {
     name: 'factorDisabled',

@@ -2,18 +2,20 @@
 import type { Account } from '../accounts/accounts.ts';
 import type { ApiKeys } from '../api-keys/api-keys.ts';
 import { accountPage, type Page } from '../platform/http/page.ts';
+import type { Recovery } from '../recovery/recovery.ts';
 import type { OwnArea } from './area.ts';
 import { attentions } from './attention.ts';
 
 export interface HomeDeps {
   area: Pick<OwnArea, 'accountOf' | 'factorsOf'>;
   apiKeys: Pick<ApiKeys, 'endingSoon'>;
+  recovery: { review: Pick<Recovery['review'], 'isDue'> };
 }
 
 /** So long before an API key ends its owner is reminded. */
 const REMINDER_DAYS = 14;
 
-export function homePages({ area, apiKeys }: HomeDeps): Page[] {
+export function homePages({ area, apiKeys, recovery }: HomeDeps): Page[] {
   return [
     accountPage({
       method: 'GET',
@@ -22,8 +24,11 @@ export function homePages({ area, apiKeys }: HomeDeps): Page[] {
       async run({ person, t }) {
         const account = area.accountOf(person);
         const factors = area.factorsOf(person);
-        const endingKeys = await apiKeys.endingSoon(person.accountId, REMINDER_DAYS);
-        const due = attentions.filter(({ isDue }) => isDue({ account, factors, endingKeys }));
+        const [endingKeys, review] = await Promise.all([
+          apiKeys.endingSoon(person.accountId, REMINDER_DAYS),
+          recovery.review.isDue(person.accountId),
+        ]);
+        const due = attentions.filter(({ isDue }) => isDue({ account, factors, endingKeys, review }));
         return {
           kind: 'view',
           view: 'self-service/home',

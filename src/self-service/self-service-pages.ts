@@ -15,6 +15,7 @@ import { signInPages } from './sign-in.ts';
 
 export interface SelfServiceDeps extends ActivityDeps, AppsDeps, DesignDeps, HomeDeps, OrganizationPageDeps {
   organizations: AppsDeps['organizations'] & OrganizationPageDeps['organizations'];
+  recovery: ActivityDeps['recovery'] & HomeDeps['recovery'];
   i18n: I18n;
   issuer: string;
   area: OwnArea;

@@ -30,6 +30,8 @@ export const events = {
     'The owner of an account asked for its deletion; it was signed out everywhere, and the details say when it will be gone.',
   'account.deletion-cancelled': 'An account that was to be deleted stays.',
   'account.exported': 'The owner of an account took a copy of everything that is kept about it.',
+  'account.review-done':
+    'The owner of an account said, after a recovery, that the second factors added shortly before it are theirs; the details name them.',
   'account.protected':
     'The owner of an account said that somebody else was in it: its other sessions, grants and tokens ended, its browsers are remembered no more, and its password has to be changed.',
   'password.rehashed':

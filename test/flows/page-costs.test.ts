@@ -22,7 +22,7 @@ const statements: Readonly<Record<string, number>> = {
   '/recover?interaction': 0,
   '/recover/second-factor?interaction': 0,
   // Of the account.
-  '/account': 5,
+  '/account': 6,
   '/account/profile': 4,
   '/account/email': 4,
   '/account/phone': 4,

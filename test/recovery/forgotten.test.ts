@@ -1,7 +1,7 @@
 // A forgotten password, from the page that asks to the sign-in with the new one.
 import { describe, expect, it } from 'vitest';
 import type { Account } from '../../src/accounts/accounts.ts';
-import { addAuthenticator } from '../support/factors.ts';
+import { addAuthenticator, codeOf } from '../support/factors.ts';
 import { useGatehouse } from '../support/gatehouse.ts';
 import { useMailbox } from '../support/mailbox.ts';
 import { createPerson, operator, password } from '../support/people.ts';
@@ -15,6 +15,7 @@ const server = useGatehouse({
   },
 });
 const mailbox = useMailbox(server);
+const ONE = { limit: 1, cursor: null };
 const person = () => createPerson(server.services);
 const emailOf = ({ email }: Account) => email ?? '';
 const linkTo = (account: Account) => linkFor(server, mailbox, emailOf(account));
@@ -198,6 +199,95 @@ describe('a second factor', () => {
     const page = await browserOf(server).open(hrefIn(home.html, '/recover/second-factor'));
     expect(page.html).toContain('recovery code');
     expect(page.forms).toEqual([]);
+  });
+});
+
+/** Recovered by mail, and signed in with the app. */
+async function recovered(account: Account, browser = browserOf(server)) {
+  await setBy(browserOf(server), await linkTo(account));
+  const page = await browser.open(`${server.issuer}/account`);
+  const identifier = emailOf(account);
+  const asked = await browser.submit(page, { identifier, password: newPassword }, '/login');
+  const home = asked.html.includes('one-time-code')
+    ? await browser.submit(asked, { code: await codeOf(account) }, '/second-factor')
+    : asked;
+  return { browser, asked, home };
+}
+
+const REVIEW = 'Review what can sign in to your account';
+
+describe('what was added shortly before a recovery', () => {
+  it('is shown to the owner until they say that it is theirs, with a line in the ledger', async () => {
+    const account = await person();
+    const { services, database } = server;
+    await addAuthenticator(services, account);
+    const old = { account_id: account.id };
+    const longAgo = { created_at: new Date(Date.now() - 31 * 86_400_000) };
+    await database
+      .db('factors')
+      .where(old)
+      .update({ ...longAgo, name: 'From before' });
+    await database.db('recovery_codes').where(old).update(longAgo);
+    await addAuthenticator(services, account);
+    const { browser, home } = await recovered(account);
+    expect(home.html).toContain(REVIEW);
+    await addAuthenticator(services, account);
+
+    const page = await browser.open('/account/security/review');
+    expect(page.html.match(/fac_[^/]+\/remove/g)).toHaveLength(1);
+    expect(page.html).not.toContain('From before');
+    const { review } = services.recovery;
+    expect(await review.confirm(account.id, [])).toBe(false);
+    const done = await browser.submit(page, {}, '/review');
+    expect(done.html).toContain('Thank you. Everything that was added is yours.');
+    expect((await browser.open('/account')).html).not.toContain(REVIEW);
+    expect((await browser.open('/account/security/review')).url).toMatch(/\/security$/);
+    const events = await services.audit.list({ accountId: account.id, type: 'account.review-done' }, ONE);
+    expect(events.items).toMatchObject([{ details: { factors: [expect.stringMatching(/^fac_/)] } }]);
+    expect(await review.confirm(account.id, [])).toBe(false);
+  });
+
+  it('is shown until it was removed, and recovery codes until they were made anew', async () => {
+    const account = await person();
+    const { credentials, recovery } = server.services;
+    await addAuthenticator(server.services, account);
+    const { home } = await recovered(account);
+    expect(home.html).toContain(REVIEW);
+    const [factor] = await credentials.factors.list(account.id);
+    const by = { kind: 'account', id: account.id } as const;
+    await addAuthenticator(server.services, account);
+    await credentials.factors.remove(account.id, factor?.id ?? '', by);
+    expect(await recovery.review.find(account.id)).toEqual({ factors: [], recoveryCodes: true });
+    await credentials.factors.recoveryCodes.renew(account.id, by);
+    expect(await recovery.review.isDue(account.id)).toBe(false);
+  });
+
+  it('is nothing to be asked about where there is nothing', async () => {
+    const account = await person();
+    const { home } = await recovered(account);
+    expect(home.url).toMatch(/\/account$/);
+    expect(home.html).not.toContain(REVIEW);
+    expect(await server.database.db('account_reviews').where({ account_id: account.id })).toEqual([]);
+  });
+
+  it('is no remembered browser: each is asked for the second step again', async () => {
+    const account = await person();
+    await addAuthenticator(server.services, account);
+    const { browser, home } = await signedIn(server, account);
+    const known = await browser.submit(
+      home,
+      { code: await codeOf(account), remember: 'yes' },
+      '/second-factor',
+    );
+    expect(known.url).toMatch(/\/account$/);
+    const remembered = () =>
+      server.database
+        .db('account_devices')
+        .where({ account_id: account.id })
+        .whereNotNull('remembered_until');
+    expect(await remembered()).toHaveLength(1);
+    expect((await recovered(account, browser)).asked.html).toContain('one-time-code');
+    expect(await remembered()).toEqual([]);
   });
 });
 
