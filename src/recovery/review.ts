@@ -2,7 +2,7 @@
 // shortly before is shown to the owner until they say that it is theirs, or none of it is left.
 import type { Audit } from '../audit/audit.ts';
 import type { Credentials } from '../credentials/credentials.ts';
-import type { AccountId, FactorId } from '../lib/ids.ts';
+import type { AccountId } from '../lib/ids.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Db, Postgres } from '../platform/database/postgres.ts';
 import * as store from './store.ts';
@@ -13,6 +13,8 @@ export interface ToReview {
   readonly factors: readonly Factor[];
   /** Recovery codes that were made then, and still work. */
   readonly recoveryCodes: boolean;
+  /** When the account was recovered. */
+  readonly until: Date;
 }
 
 export interface Review {
@@ -44,7 +46,7 @@ export function createReview({ postgres, audit, clock, credentials }: ReviewDeps
     const factors = (await credentials.factors.list(accountId)).filter(
       ({ createdAt }) => createdAt > since && createdAt <= until,
     );
-    return factors.length > 0 || recoveryCodes ? { factors, recoveryCodes } : undefined;
+    return factors.length > 0 || recoveryCodes ? { factors, recoveryCodes, until } : undefined;
   }
 
   return {
@@ -57,10 +59,12 @@ export function createReview({ postgres, audit, clock, credentials }: ReviewDeps
     },
 
     async confirm(accountId, shown) {
-      const there = (await find(accountId))?.factors.map(({ id }) => id) ?? [];
-      if (there.some((id: FactorId) => !shown.includes(id))) return false;
+      const found = await find(accountId);
+      if (found === undefined) return false;
+      const there = found.factors.map(({ id }) => id);
+      if (!there.every((id) => shown.includes(id))) return false;
       return postgres.transaction(async (trx) => {
-        if (!(await store.endReview(trx, accountId))) return false;
+        if (!(await store.endReview(trx, accountId, found.until))) return false;
         await audit.record(trx, {
           type: 'account.review-done',
           actor: { kind: 'account', id: accountId },

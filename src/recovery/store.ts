@@ -104,6 +104,7 @@ export async function findReview(
   return rows[0];
 }
 
-export async function endReview(trx: Db, accountId: AccountId): Promise<boolean> {
-  return (await trx('account_reviews').where({ account_id: accountId }).delete()) > 0;
+/** Not one that began anew meanwhile. */
+export async function endReview(trx: Db, accountId: AccountId, until: Date): Promise<boolean> {
+  return (await trx('account_reviews').where({ account_id: accountId, until }).delete()) > 0;
 }
