@@ -141,7 +141,7 @@ function filled({ accounts, sessions }: CrowdSize): Filled[] {
     },
     {
       table: 'audit_events',
-      rows: 10 * accounts,
+      rows: 5 * accounts,
       columns:
         'id, occurred_at, type, outcome, actor_kind, actor_id, account_id, client_id, details, address, user_agent, request_id',
       values: `${id('evt')}, ${past}, (array['sign-in.succeeded', 'session.started', 'consent.granted', 'token.issued'])[n % 4 + 1],
@@ -155,6 +155,9 @@ export async function fillCrowd(url: string, size: CrowdSize, tell: (line: strin
   const client = new Client({ connectionString: url });
   await client.connect();
   try {
+    // Tables are vacuumed and looked over here, as soon as they are full, and not while something is measured.
+    await client.query('alter system set autovacuum = off');
+    await client.query('select pg_reload_conf()');
     await client.query(`set session_replication_role = replica; set synchronous_commit = off;
       set maintenance_work_mem = '1GB'`);
     await makeMonths(client);

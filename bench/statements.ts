@@ -14,10 +14,11 @@ interface Node {
 
 export interface Statement {
   text: string;
-  /** How often it was seen, and what it took each time on average. */
+  /** How often it was seen. */
   calls: number;
+  /** The shortest: on a busy machine the others are those of waiting. */
   milliseconds: number;
-  /** Pages of 8 KiB that were looked at: the same on a busy machine. */
+  /** Pages of 8 KiB that were looked at, on average: the same on a busy machine. */
   pages: number;
   /** Of the time with the most pages. */
   plan: Node;
@@ -29,6 +30,7 @@ export async function explainAll(client: Client, database: string): Promise<void
     session_preload_libraries: 'auto_explain',
     'auto_explain.log_min_duration': '0',
     'auto_explain.log_analyze': 'on',
+    'auto_explain.log_buffers': 'on',
     'auto_explain.log_timing': 'off',
     'auto_explain.log_format': 'json',
     'auto_explain.log_parameter_max_length': '0',
@@ -53,14 +55,13 @@ export async function statementsDuring(
     .toString()
     .matchAll(/duration: ([\d.]+) ms {2}plan:\n((?:\t.*\n)+)/g)) {
     const { 'Query Text': text, Plan: plan } = JSON.parse(json.replaceAll(/^\t/gm, ''));
-    const before = found.get(text) ?? { text, calls: 0, milliseconds: 0, pages: -1, plan };
+    const before = found.get(text) ?? { calls: 0, milliseconds: Infinity, pages: 0, plan };
     const calls = before.calls + 1;
-    const mean = (sum: number, one: number) => sum + (one - sum) / calls;
     found.set(text, {
       text,
       calls,
-      milliseconds: mean(before.milliseconds, Number(duration)),
-      pages: calls === 1 ? pagesOf(plan) : mean(before.pages, pagesOf(plan)),
+      milliseconds: Math.min(before.milliseconds, Number(duration)),
+      pages: before.pages + (pagesOf(plan) - before.pages) / calls,
       plan: pagesOf(plan) > pagesOf(before.plan) ? plan : before.plan,
     });
   }
