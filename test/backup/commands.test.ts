@@ -12,7 +12,7 @@ import { testTerminal } from '../support/terminal.ts';
 import { backupOn, masterKey } from './world.ts';
 
 const gatehouse = useGatehouse({ settings: { MASTER_KEY: masterKey } });
-const target = useDatabase({ empty: true });
+const target = useDatabase('empty');
 const folder = useFolders();
 let place = '';
 

@@ -11,7 +11,7 @@ import { useFolders } from '../support/folder.ts';
 import { backupOn, masterKey, relationsOf, sumsOf } from './world.ts';
 
 const source = useDatabase();
-const target = useDatabase({ empty: true });
+const target = useDatabase('empty');
 const folder = useFolders();
 const ROWS = 100_000;
 // Node with everything loaded takes 120, the rows 140 once: whoever gathers them in memory does not stay under it.

@@ -13,7 +13,7 @@ import { byName, masterKey, sumsOf } from './world.ts';
 
 const execute = promisify(execFile);
 const folder = useFolders();
-const target = useDatabase({ empty: true });
+const target = useDatabase('empty');
 const data = join(folder(), 'data');
 const embedded = { DATA_DIRECTORY: data, MASTER_KEY: masterKey };
 const own = () => ({ DATABASE_URL: target.databaseUrl(), MASTER_KEY: masterKey });

@@ -16,7 +16,7 @@ import { createClient, createPerson } from '../support/people.ts';
 import { backupOn, byName, masterKey, quiet, relationsOf, sumsOf } from './world.ts';
 
 const gatehouse = useGatehouse({ settings: { MASTER_KEY: masterKey } });
-const target = useDatabase({ empty: true });
+const target = useDatabase('empty');
 const folder = useFolders();
 const source = () => backupOn({ DATABASE_URL: gatehouse.database.databaseUrl() });
 const into = (environment: Record<string, string> = {}) =>
@@ -210,7 +210,7 @@ describe('what comes back', () => {
 });
 
 describe('a backup of an older release', () => {
-  const older = useDatabase({ empty: true });
+  const older = useDatabase('empty');
 
   it('comes back at its own schema and is then brought to that of this release', async () => {
     const last = '20261122070100_create_data_moves';

@@ -13,8 +13,8 @@ import { createPerson } from '../support/people.ts';
 import { backupOn } from './world.ts';
 
 const cluster = useCluster({ size: 1 });
-const fresh = useDatabase({ empty: true });
-const kept = useDatabase({ empty: true });
+const fresh = useDatabase('empty');
+const kept = useDatabase('empty');
 const folder = useFolders();
 const offline = { scope: 'openid email offline_access', prompt: 'consent' };
 const world: { app?: RelyingParty; then?: Tokens; later?: Tokens; cookies?: Map<string, string> } = {};

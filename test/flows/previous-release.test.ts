@@ -127,7 +127,7 @@ describe('a node of this release', () => {
 });
 
 describe('a migration that waits for a table in use', () => {
-  const database = useDatabase({ empty: true });
+  const database = useDatabase('empty');
   const CHANGE = '20261122060100_add_job_history';
 
   it('lets the requests behind it pass, and is done when the table is free', {

@@ -14,7 +14,7 @@ import { basic, post, type RelyingParty, relyingParty } from './relying-party.ts
 const SEEN_MILLISECONDS = 5_000;
 
 describe('four nodes that start at once on an empty database', () => {
-  const database = useDatabase({ empty: true });
+  const database = useDatabase('empty');
   const nodes: ServerProcess[] = [];
   afterAll(() => Promise.all(nodes.map((node) => node.end('SIGKILL'))));
   const shared = { ISSUER: '', DATABASE_URL: '', MASTER_KEY: randomBytes(32).toString('base64') };

@@ -11,13 +11,17 @@ export interface TestDatabase {
   databaseUrl(): string;
 }
 
-/** Call it at the top of a file or a `describe`; `empty` leaves the migrations out. */
-export function useDatabase(options: { empty?: boolean } = {}): TestDatabase {
+/** Call it at the top of a file or a `describe`. `migrated`: as before the first start; `started`: as after it. */
+export function useDatabase(state: 'empty' | 'migrated' | 'started' = 'migrated'): TestDatabase {
   const name = `gatehouse_test_${randomUUID().replaceAll('-', '')}`;
   const url = new URL(inject('ownerUrl'));
   url.pathname = `/${name}`;
   const owner = decodeURIComponent(url.username);
-  const template = options.empty === true ? 'template0' : inject('template');
+  const template = {
+    empty: 'template0',
+    migrated: inject('template'),
+    started: inject('started').template,
+  }[state];
   // Connects at its first query, so it may be handed out before the database exists.
   const postgres = createPostgres({
     url: url.href,
@@ -27,7 +31,9 @@ export function useDatabase(options: { empty?: boolean } = {}): TestDatabase {
   });
 
   // The default strategy writes every page into the log: several times the work.
-  beforeAll(() => execute(`create database ${name} template ${template} strategy file_copy owner "${owner}"`));
+  beforeAll(() =>
+    execute(`create database ${name} template ${template} strategy file_copy owner "${owner}"`),
+  );
   afterAll(async () => {
     await postgres.close();
     await execute(`drop database if exists ${name} with (force)`);

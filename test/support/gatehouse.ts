@@ -1,11 +1,11 @@
 // The server under test, whole and over real HTTP: in this process (fast, with its services at hand) or as a process of its own.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterAll, beforeAll } from 'vitest';
+import { afterAll, beforeAll, inject } from 'vitest';
 import { createApp } from '../../src/app.ts';
 import { openRedis } from '../../src/open-services.ts';
 import { type Config, loadConfig } from '../../src/platform/config/load.ts';
@@ -42,11 +42,15 @@ export function testConfig(environment: Record<string, string>): Config {
 
 /** Call it at the top of a file or `describe`. The fields are there when tests run. `settings`: environment names. */
 export function useGatehouse(options: { settings?: Record<string, string>; log?: Log } = {}): TestServer {
-  const database = useDatabase();
+  const settings = options.settings ?? {};
+  // Keys of its own, or of another kind, are made as at any first start.
+  const ownKeys = Object.keys(settings).some((name) => /^(?:MASTER_KEY|KEYS_|SIGNING_)/.test(name));
+  const database = useDatabase(ownKeys ? 'migrated' : 'started');
   const running: { server?: { services: Services; issuer: string; stop(): Promise<void> } } = {};
 
   beforeAll(async () => {
-    running.server = await startInProcess(database, options.settings ?? {}, options.log ?? silentLog);
+    const keys = ownKeys ? undefined : inject('started').keys;
+    running.server = await startInProcess(database, settings, options.log ?? silentLog, keys);
   });
   afterAll(async () => running.server?.stop());
 
@@ -65,9 +69,16 @@ export function useGatehouse(options: { settings?: Record<string, string>; log?:
   };
 }
 
-async function startInProcess(database: TestDatabase, settings: Record<string, string>, log: Log) {
+/** `madeKeys`: a folder of keys to copy. */
+async function startInProcess(
+  database: TestDatabase,
+  settings: Record<string, string>,
+  log: Log,
+  madeKeys?: string,
+) {
   const port = settings.PORT ? Number(settings.PORT) : await freePort();
   const keys = await mkdtemp(join(tmpdir(), 'gatehouse-keys-'));
+  if (madeKeys !== undefined) await cp(madeKeys, join(keys, 'keys'), { recursive: true });
   const config = testConfig({
     PORT: String(port),
     KEYS_DIRECTORY: join(keys, 'keys'),

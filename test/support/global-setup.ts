@@ -5,6 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client } from 'pg';
 import type { TestProject } from 'vitest/node';
+import { openServices } from '../../src/open-services.ts';
+import { loadConfig } from '../../src/platform/config/load.ts';
 import { migrate } from '../../src/platform/database/migrations.ts';
 import { openEmbeddedPostgres } from '../../src/platform/embedded-postgres.ts';
 import { silentLog } from '../../src/platform/telemetry/log.ts';
@@ -16,6 +18,8 @@ declare module 'vitest' {
     /** As the role that owns the databases of the tests. */
     ownerUrl: string;
     template: string;
+    /** The same after the first start of a server, whose keys are in that folder: making them is half of a start. */
+    started: { template: string; keys: string };
   }
 }
 
@@ -24,10 +28,13 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const own = process.env.TEST_DATABASE_URL;
   const server = own === undefined ? await startThrowaway() : { url: own, admin: own, stop: async () => {} };
   const template = `gatehouse_template_${randomUUID().slice(0, 8)}`;
+  const started = { template: `${template}_started`, keys: await mkdtemp(join(tmpdir(), 'gatehouse-keys-')) };
   try {
     const owner = decodeURIComponent(new URL(server.url).username);
     await execute(server.admin, `create database ${template} owner "${owner}"`);
     await migrate({ url: withDatabase(server.url, template), log: silentLog });
+    await execute(server.admin, `create database ${started.template} template ${template} owner "${owner}"`);
+    await startOnce(withDatabase(server.url, started.template), started.keys);
   } catch (error) {
     await server.stop();
     throw error;
@@ -35,10 +42,19 @@ export default async function setup(project: TestProject): Promise<() => Promise
   project.provide('adminUrl', server.admin);
   project.provide('ownerUrl', server.url);
   project.provide('template', template);
+  project.provide('started', started);
   return async () => {
-    await execute(server.admin, `drop database if exists ${template} with (force)`);
+    for (const name of [template, started.template])
+      await execute(server.admin, `drop database if exists ${name} with (force)`);
+    await rm(started.keys, { recursive: true, force: true });
     await server.stop();
   };
+}
+
+async function startOnce(url: string, keys: string): Promise<void> {
+  const environment = { DATABASE_URL: url, KEYS_DIRECTORY: keys };
+  const { close } = await openServices(loadConfig({ environment, directory: undefined }), { role: 'serve' });
+  await close();
 }
 
 async function startThrowaway(): Promise<{ url: string; admin: string; stop(): Promise<void> }> {

@@ -8,11 +8,11 @@ import { silentLog } from '../../../src/platform/telemetry/log.ts';
 import { useDatabase } from '../../support/database.ts';
 
 const log = silentLog;
-const together = useDatabase({ empty: true });
-const died = useDatabase({ empty: true });
-const around = useDatabase({ empty: true });
+const together = useDatabase('empty');
+const died = useDatabase('empty');
+const around = useDatabase('empty');
 const migrated = useDatabase();
-const waiting = useDatabase({ empty: true });
+const waiting = useDatabase('empty');
 
 test('runs each migration once when two nodes start together', async () => {
   const url = together.databaseUrl();

@@ -68,7 +68,7 @@ describe('timings', () => {
 });
 
 describe('timings of PostgreSQL', () => {
-  const database = useDatabase({ empty: true });
+  const database = useDatabase('empty');
 
   it('count every statement, in transactions too', async () => {
     const timings = createTimings(true);
