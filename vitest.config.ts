@@ -10,7 +10,7 @@ export default defineConfig({
     isolate: false,
     // One more than cores of a small machine: many tests wait for timers and other processes.
     maxWorkers: 3,
-    testTimeout: 30_000,
+    testTimeout: 60_000,
     hookTimeout: 30_000,
     teardownTimeout: 30_000,
   },
