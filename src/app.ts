@@ -232,7 +232,7 @@ function pagesAndRoutes(services: Services): Router {
     }),
     ...outboxPages(services),
     ...recoveryPages({ ...services, ...services.credentials.passwords }),
-    ...reviewPages(services),
+    ...reviewPages({ ...services, area: account }),
     ...reachPages({ ...services, ...services.credentials.passwords, accountOf }),
     ...dataPages({ ...services, accountOf }),
     ...deletionPages(services),

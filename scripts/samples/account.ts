@@ -98,6 +98,7 @@ export const accountSamples: readonly Sample[] = [
   sample('review', 'review', 'account.review.title', 'security', {
     action: '/account/security/review',
     shown: 'fac_1 fac_2',
+    signInHref: null,
     rows: [
       {
         icon: 'phone',

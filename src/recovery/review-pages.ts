@@ -1,11 +1,21 @@
 // /account/security/review: what was added to the account shortly before its owner had to recover it.
 import { z } from 'zod';
+import type { Credentials } from '../credentials/credentials.ts';
 import type { Dates } from '../lib/dates.ts';
-import { accountPage, type Page, type PageInput } from '../platform/http/page.ts';
+import { proofsIn } from '../lib/strength.ts';
+import {
+  type AccountArea,
+  accountPage,
+  type Page,
+  type PageInput,
+  type Person,
+} from '../platform/http/page.ts';
 import type { Review, ToReview } from './review.ts';
 
 export interface ReviewPageDeps {
   readonly recovery: { readonly review: Pick<Review, 'find' | 'confirm'> };
+  readonly credentials: Pick<Credentials, 'hasPassword'>;
+  readonly area: Pick<AccountArea, 'signInAt'>;
 }
 
 const SECURITY = '/account/security';
@@ -16,7 +26,13 @@ const Form = z.object({ shown: z.string().max(10_000) });
 
 type Input = Pick<PageInput<unknown, unknown, unknown>, 't'> & { readonly dates: Dates };
 
-export function reviewPages({ recovery: { review } }: ReviewPageDeps): Page[] {
+export function reviewPages({ recovery: { review }, credentials, area }: ReviewPageDeps): Page[] {
+  /** A passkey that somebody left there signs in alone, and would be said to be the owner's by itself. */
+  async function mayConfirm({ accountId, amr }: Person): Promise<boolean> {
+    const byPassword = proofsIn(amr, 0).some(({ method }) => method === 'password');
+    return byPassword || !(await credentials.hasPassword(accountId));
+  }
+
   return [
     accountPage({
       method: 'GET',
@@ -35,6 +51,7 @@ export function reviewPages({ recovery: { review } }: ReviewPageDeps): Page[] {
             action: REVIEW_PATH,
             rows: rowsOf(found, input),
             shown: found.factors.map(({ id }) => id).join(' '),
+            signInHref: (await mayConfirm(input.person)) ? null : area.signInAt(REVIEW_PATH, { again: true }),
           },
         };
       },
@@ -46,7 +63,8 @@ export function reviewPages({ recovery: { review } }: ReviewPageDeps): Page[] {
       sensitive: true,
       form: Form,
       async run({ person, form }) {
-        const done = await review.confirm(person.accountId, form?.shown.split(' ') ?? []);
+        const shown = form?.shown.split(' ') ?? [];
+        const done = (await mayConfirm(person)) && (await review.confirm(person.accountId, shown));
         return { kind: 'redirect', to: done ? `${SECURITY}?done=reviewed` : REVIEW_PATH };
       },
     }),

@@ -1,6 +1,8 @@
 // A forgotten password, from the page that asks to the sign-in with the new one.
 import { describe, expect, it } from 'vitest';
 import type { Account } from '../../src/accounts/accounts.ts';
+import { answerWith, makePasskey } from '../support/authenticator.ts';
+import type { Shown } from '../support/browser.ts';
 import { addAuthenticator, codeOf } from '../support/factors.ts';
 import { useGatehouse } from '../support/gatehouse.ts';
 import { useMailbox } from '../support/mailbox.ts';
@@ -19,6 +21,8 @@ const ONE = { limit: 1, cursor: null };
 const person = () => createPerson(server.services);
 const emailOf = ({ email }: Account) => email ?? '';
 const linkTo = (account: Account) => linkFor(server, mailbox, emailOf(account));
+const optionsIn = ({ html }: Shown) =>
+  JSON.parse((/data-options="([^"]+)"/.exec(html)?.[1] ?? '{}').replaceAll('&#34;', '"'));
 const hrefIn = (html: string, path: string) => {
   const href = new RegExp(`href="([^"]*${path}[^"]*)"`).exec(html)?.[1] ?? '';
   return new URL(href, server.issuer).href;
@@ -260,6 +264,38 @@ describe('what was added shortly before a recovery', () => {
     expect(await recovery.review.find(account.id)).toMatchObject({ factors: [], recoveryCodes: true });
     await credentials.factors.recoveryCodes.renew(account.id, by);
     expect(await recovery.review.isDue(account.id)).toBe(false);
+  });
+
+  it('is not said to be the owner’s by a passkey that was left there, which signs in alone', async () => {
+    const account = await person();
+    const { browser: thief } = await signedIn(server, account);
+    const origin = new URL(server.issuer).origin;
+    const page = await thief.open('/account/security/passkeys');
+    const { response, credential } = makePasskey(optionsIn(page), { origin });
+    await thief.submit(page, { response: JSON.stringify(response) }, '/passkeys');
+    await setBy(browserOf(server), await linkTo(account));
+    const again = browserOf(server);
+    const answer = (login: Shown) => JSON.stringify(answerWith(credential, optionsIn(login), { origin }));
+    const login = await again.open('/account/security/review');
+    const shown = await again.submit(login, { response: answer(login) }, '/passkey');
+    expect(shown.html).toContain('sign in with your password');
+    const [form] = shown.forms;
+    if (form === undefined) throw new Error('the page has the form of the sign-out');
+    const action = `${server.issuer}/account/security/review`;
+    const factors = await server.services.credentials.factors.list(account.id);
+    const [{ id = '' } = {}] = factors;
+    await again.submit({ ...shown, forms: [{ ...form, action }] }, { shown: id }, action);
+    expect(await server.services.recovery.review.isDue(account.id)).toBe(true);
+
+    const href = hrefIn(shown.html, '/account/sign-in').replaceAll('&amp;', '&');
+    const asked = await again.submit(
+      await again.open(href),
+      { identifier: emailOf(account), password: newPassword },
+      '/login',
+    );
+    const second = await again.submit(asked, { response: answer(asked) }, '/passkey');
+    await again.submit(second, {}, '/review');
+    expect(await server.services.recovery.review.isDue(account.id)).toBe(false);
   });
 
   it('is nothing to be asked about where there is nothing', async () => {
