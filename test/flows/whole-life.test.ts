@@ -219,7 +219,7 @@ async function fillAndSend(
   await after(() =>
     page
       .locator('form', { has: page.locator(`#${id}`) })
-      .locator('.button[type=submit]')
+      .locator('.button[type=submit]:not(.quiet)')
       .click(),
   );
 }
