@@ -136,11 +136,11 @@ export const registrationSamples: readonly Sample[] = [
     name: 'terms',
     model: { ...accepting, termsUrl: 'https://example.com/terms', fieldErrors: {} },
   },
-  { ...completing, name: 'complete-profile', model: { ...lacking, failed: false, fields: [plain] } },
+  { ...completing, name: 'complete-profile', model: { ...lacking, fieldErrors: {}, fields: [plain] } },
   {
     ...completing,
     name: 'complete-profile-errors',
-    model: { ...lacking, failed: true, fields: [field, department] },
+    model: { ...lacking, fieldErrors: { department: 'profile.error.required' }, fields: [field, department] },
   },
   { ...verify, name: 'verify-address', model: { state: 'ask', email: 'ada@example.com' } },
   { ...verify, name: 'verify-address-done', model: { state: 'done', email: null } },

@@ -43,7 +43,6 @@ export async function showCompleteProfile(
   if (account === undefined) return goOn(step);
   const { client } = step.pending;
   const fields = deps.accounts.profile.missingFrom(account);
-  const failed = Object.keys(errors).length > 0;
   return step.show(
     'interaction/complete-profile',
     step.t('completeProfile.title'),
@@ -51,10 +50,10 @@ export async function showCompleteProfile(
       action: step.path('profile'),
       cancelAction: step.path('cancel'),
       fields: shownFields(fields, { typed, values: {}, errors }, step),
-      failed,
+      fieldErrors: errors,
       client: { name: client.name, logoUri: client.logoUri },
     },
-    failed ? 400 : 200,
+    Object.keys(errors).length > 0 ? 400 : 200,
   );
 }
 

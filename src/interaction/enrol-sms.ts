@@ -16,7 +16,7 @@ export interface SmsModel {
   readonly step: 'to' | 'code';
   /** As typed, so that another code can be asked for. */
   readonly to: string;
-  /** Shortened; null where the page does not know any more. */
+  /** Shortened, or as typed once a code was refused; null before one was sent. */
   readonly sentTo: string | null;
 }
 
@@ -87,7 +87,7 @@ export function enrolSmsPages(deps: EnrolSmsDeps, frame: EnrolSmsFrame): Page[] 
           status: error.status,
         });
       const fieldErrors = { code: 'factor.error.refused' };
-      return frame.show(step, { sms: { step: 'code', to, sentTo: null }, fieldErrors, status: 400 });
+      return frame.show(step, { sms: { step: 'code', to, sentTo: to }, fieldErrors, status: 400 });
     }
   }
 
@@ -107,7 +107,7 @@ export function enrolSmsPages(deps: EnrolSmsDeps, frame: EnrolSmsFrame): Page[] 
           if (code === undefined) return send(step, accountId, to);
           if (code !== '') return confirm(step, accountId, to, code);
           const fieldErrors = { code: 'factor.error.codeMissing' };
-          return frame.show(step, { sms: { step: 'code', to, sentTo: null }, fieldErrors, status: 400 });
+          return frame.show(step, { sms: { step: 'code', to, sentTo: to }, fieldErrors, status: 400 });
         }),
     }),
   ];

@@ -223,6 +223,7 @@ describe('a profile', () => {
       expect(await sessionsOf(person)).toBe(0);
       const empty = await browser.submit(page, { field_given_name: ' ' }, '/profile');
       expect([empty.status, empty.html.includes('id="field_given_name-error"')]).toEqual([400, true]);
+      expect(empty.html).toContain('<title>Error: A few more details');
       const evil = await browser.submit(empty, { field_given_name: 'A\u202eda' }, '/profile');
       expect(evil.html).toContain('turn the direction of writing');
       browser.headers['accept-language'] = 'de';

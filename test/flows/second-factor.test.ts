@@ -141,6 +141,7 @@ describe('a second factor that is required and missing', () => {
       const { code = '' } = await mailbox.next('+436601234567');
       const wrong = await browser.submit(sent, { code: '000000' }, '/sms');
       expect([wrong.status, wrong.html.includes('id="code-error"')]).toEqual([400, true]);
+      expect(wrong.html).toContain('We sent a code to +43 660 1234567.');
       expect((await browser.submit(wrong, { code: ' ' }, '/sms')).status).toBe(400);
       const codes = await browser.submit(wrong, { code }, '/sms');
       expect(codes.html.match(/<li><code>/g)).toHaveLength(10);
