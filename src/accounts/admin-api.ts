@@ -191,6 +191,7 @@ export function accountRoutes({ accounts, access }: AccountRouteDeps): Route[] {
       path: '/accounts/:id/reinstate',
       permission: 'accounts:update',
       limit: 'admin-write',
+      sensitive: 'of-people',
       summary: 'Let a suspended person sign in again. Nothing from before comes back with it.',
       versioned: true,
       params: IdParams,

@@ -133,6 +133,7 @@ function registryRoutes(deps: ClientRouteDeps): Route[] {
       path: '/clients/:id',
       permission: 'clients:delete',
       limit: 'admin-write',
+      sensitive: 'of-people',
       summary: 'Delete a client, with everything granted to it and issued from that.',
       versioned: true,
       params: IdParams,

@@ -53,6 +53,7 @@ export function memberRoutes(organizations: Organizations): Route[] {
       path: '/organizations/:organizationId/members/:accountId',
       permission: 'organizations:update',
       limit: 'admin-write',
+      sensitive: 'of-people',
       summary: 'Make an account a member; from within the organization, nobody new.',
       tenancy: 'organization',
       params: MemberParams,

@@ -145,6 +145,7 @@ function memberRoutes(organizations: Organizations): Route[] {
       path: '/organizations/:organizationId/teams/:teamId/members/:accountId',
       permission: 'organizations:update',
       limit: 'admin-write',
+      sensitive: 'of-people',
       summary: 'Put a member of the organization into a team that may do no more than the caller.',
       tenancy: 'organization',
       params: TeamMemberParams,

@@ -39,6 +39,7 @@ function codeRoutes({ codes }: Registration): Route[] {
       path: '/registration-codes',
       permission: 'registration-codes:create',
       limit: 'admin-write',
+      sensitive: 'of-people',
       summary: 'A new registration code, shown once.',
       body: NewRegistrationCode,
       reply: { 201: IssuedRegistrationCodeView },
@@ -84,6 +85,7 @@ function invitationRoutes({ invitations }: Registration): Route[] {
       path: '/organizations/:organizationId/invitations',
       permission: 'organizations:update',
       limit: 'admin-write',
+      sensitive: 'of-people',
       summary:
         'Invite an address by mail, into the organization or one of its teams. An earlier invitation of it there ends.',
       tenancy: 'organization',
