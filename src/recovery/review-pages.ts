@@ -72,11 +72,13 @@ export function reviewPages({ recovery: { review }, credentials, area }: ReviewP
 }
 
 function rowsOf({ factors, recoveryCodes }: ToReview, { t, dates: { day } }: Input) {
-  const shown = factors.map(({ id, kind, name, createdAt, lastUsedAt }) => ({
+  const shown = factors.map(({ id, kind, name, createdAt, lastUsedAt, details }) => ({
     icon: kind === 'passkey' ? 'key' : kind === 'mail' ? 'mail' : 'phone',
     title: name,
     lines: [
       ...[t(`security.kind.${kind}`)].filter((named) => named !== name),
+      // In full: by their own number people tell it from that of somebody else.
+      ...(typeof details.to === 'string' ? [details.to] : []),
       `${t('security.factor.added', { date: day(createdAt) })} · ${
         lastUsedAt === null
           ? t('security.factor.neverUsed')

@@ -251,6 +251,19 @@ describe('what was added shortly before a recovery', () => {
     expect(await review.confirm(account.id, [])).toBe(false);
   });
 
+  it('is shown with its number, which tells people whether it is theirs', async () => {
+    const account = await person();
+    await addAuthenticator(server.services, account);
+    const { codes } = server.services.credentials.factors;
+    const to = '+43 660 1234567';
+    await codes.begin(account.id, { channel: 'sms', to }, 'test', 'en');
+    const { code = '' } = await mailbox.next('+436601234567');
+    const by = { kind: 'account', id: account.id } as const;
+    await codes.confirm(account.id, { channel: 'sms', code, binding: 'test', name: 'Phone' }, by);
+    const { browser } = await recovered(account);
+    expect((await browser.open('/account/security/review')).html).toContain('+436601234567');
+  });
+
   it('is shown until it was removed, and recovery codes until they were made anew', async () => {
     const account = await person();
     const { credentials, recovery } = server.services;
