@@ -97,6 +97,11 @@ export const securitySamples: readonly Sample[] = [
     ],
     offersEnd: true,
   }),
+  sample('no-password', 'overview', 'security.title', {
+    ...overview,
+    hasPassword: false,
+    factors: [row('1Password')],
+  }),
   sample('authenticator', 'authenticator', 'security.totp.title', authenticator),
   sample('authenticator-wrong', 'authenticator', 'security.totp.title', {
     ...authenticator,

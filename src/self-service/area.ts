@@ -45,7 +45,7 @@ export function createAccountArea(deps: AccountAreaDeps): OwnArea {
         sessionId: id,
         authenticatedAt,
         amr,
-        name: account.name ?? account.username ?? account.email ?? account.id,
+        name: account.name ?? account.givenName ?? account.username ?? account.email ?? account.id,
         email: account.email,
         locale: account.locale,
         zone: account.zoneinfo,

@@ -393,6 +393,7 @@ describe('a passkey in place of a password', () => {
     await continueOn(browser, codes);
     const { factors } = gatehouse.services.credentials;
     const [passkey] = await factors.list(account.id);
+    expect((await browser.open('/account/security')).html).toContain('You sign in without a password.');
     const removal = `/account/security/factors/${passkey?.id}/remove`;
     const page = await browser.open(removal);
     expect(page.html).toContain('this is the only passkey');

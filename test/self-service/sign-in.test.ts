@@ -14,13 +14,15 @@ async function signIn(browser: Browser, page: Shown, email: string): Promise<Sho
 
 describe('the account area', () => {
   it('asks who is there, and shows the page that was asked for', async () => {
-    await createPerson(server.services, { email: 'anna@example.com' });
+    const anna = await createPerson(server.services, { email: 'anna@example.com' });
+    await server.services.accounts.change(anna.id, { name: null, givenName: 'Anna' }, operator);
     const browser = createBrowser(server.issuer);
     const asked = await browser.open('/account');
     expect(new URL(asked.url).pathname).toMatch(/^\/interaction\//);
     const home = await signIn(browser, asked, 'anna@example.com');
     expect(new URL(home.url).pathname).toBe('/account');
     expect(home.status).toBe(200);
+    expect(home.html).toContain('Hello, Anna');
     expect(home.headers.get('content-security-policy')).toContain("default-src 'none'");
   });
 
