@@ -51,10 +51,12 @@ export default async function setup(project: TestProject): Promise<() => Promise
   };
 }
 
+/** What a server registers for itself at its address goes again: each one has an address of its own. */
 async function startOnce(url: string, keys: string): Promise<void> {
   const environment = { DATABASE_URL: url, KEYS_DIRECTORY: keys };
   const { close } = await openServices(loadConfig({ environment, directory: undefined }), { role: 'serve' });
   await close();
+  await execute(url, 'delete from clients; delete from apis');
 }
 
 async function startThrowaway(): Promise<{ url: string; admin: string; stop(): Promise<void> }> {
