@@ -1,5 +1,5 @@
 // Whoever was in an account before its owner found the way back may have left a factor of their own there: what was added
-// shortly before is shown to the owner until they say that it is theirs, or none of it is left.
+// shortly before, and since, is shown to the owner for a month, until they say that it is theirs, or none of it is left.
 import type { Audit } from '../audit/audit.ts';
 import type { Credentials } from '../credentials/credentials.ts';
 import type { AccountId } from '../lib/ids.ts';
@@ -43,9 +43,7 @@ export function createReview({ postgres, audit, clock, credentials }: ReviewDeps
     const review = await store.findReview(db, accountId);
     if (review === undefined) return undefined;
     const { since, until, recoveryCodes } = review;
-    const factors = (await credentials.factors.list(accountId)).filter(
-      ({ createdAt }) => createdAt > since && createdAt <= until,
-    );
+    const factors = (await credentials.factors.list(accountId)).filter(({ createdAt }) => createdAt > since);
     return factors.length > 0 || recoveryCodes ? { factors, recoveryCodes, until } : undefined;
   }
 

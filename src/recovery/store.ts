@@ -69,10 +69,12 @@ export async function deleteExpired(db: Db, now: Date, limit: number): Promise<n
   return db('email_undos').whereIn('link_hash', expired).delete();
 }
 
-const CODES = `exists (select 1 from recovery_codes c
-  where c.account_id = r.account_id and c.used_at is null and c.created_at > r.since and c.created_at <= r.until)`;
-const FACTORS = `exists (select 1 from factors f
-  where f.account_id = r.account_id and f.created_at > r.since and f.created_at <= r.until)`;
+// What came after the recovery counts as well: who had left a factor there may have put another one in its place.
+const OPEN = `r.until > now() - interval '30 days'`;
+const CODES = `(${OPEN} and exists (select 1 from recovery_codes c
+  where c.account_id = r.account_id and c.used_at is null and c.created_at > r.since))`;
+const FACTORS = `(${OPEN} and exists (select 1 from factors f
+  where f.account_id = r.account_id and f.created_at > r.since))`;
 
 /** Where one is open already, it goes on to look back as far. */
 export async function beginReview(trx: Db, accountId: AccountId, since: Date, until: Date): Promise<void> {
@@ -98,7 +100,8 @@ export async function findReview(
   accountId: AccountId,
 ): Promise<{ since: Date; until: Date; recoveryCodes: boolean } | undefined> {
   const { rows } = await db.raw(
-    `select r.since, r.until, ${CODES} as "recoveryCodes" from account_reviews r where r.account_id = ?`,
+    `select r.since, r.until, ${CODES} as "recoveryCodes"
+     from account_reviews r where r.account_id = ? and ${OPEN}`,
     [accountId],
   );
   return rows[0];
