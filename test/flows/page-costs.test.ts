@@ -7,7 +7,7 @@ import { useGatehouse } from '../support/gatehouse.ts';
 import { createPerson, password, signInAt } from '../support/people.ts';
 import { relyingParty } from './relying-party.ts';
 
-const gatehouse = useGatehouse({ settings: { REGISTRATION_MODE: 'open' } });
+const gatehouse = useGatehouse({ settings: { REGISTRATION: 'open' } });
 
 /** Without images. */
 const MOST_BYTES = 50_000;
@@ -18,6 +18,7 @@ const MOST_STATEMENTS = 8;
 const statements: Readonly<Record<string, number>> = {
   // Of the sign-in.
   '/interaction/:uid': 6,
+  '/interaction/:uid/register': 2,
   '/interaction/:uid/second-factor?way': 6,
   '/recover?interaction': 0,
   '/recover/second-factor?interaction': 0,
@@ -32,6 +33,7 @@ const statements: Readonly<Record<string, number>> = {
   '/account/security/passkeys': 7,
   '/account/security/recovery-codes': 6,
   '/account/security/factors/:id': 5,
+  '/account/security/review': 6,
   '/account/sessions': 6,
   '/account/sessions/all': 4,
   '/account/apps': 6,
@@ -125,6 +127,8 @@ describe('the hosted pages', () => {
   beforeAll(async () => {
     const person = await createPerson(gatehouse.services);
     await addAuthenticator(gatehouse.services, person);
+    const { postgres, recovery } = gatehouse.services;
+    await postgres.transaction((trx) => recovery.review.begin(trx, person.id));
     const app = await relyingParty(gatehouse, { name: 'Notes' });
     const browser = createBrowser(gatehouse.issuer);
     const login = await browser.open((await app.begin({ prompt: 'consent' })).url);

@@ -9,7 +9,7 @@ import { useGatehouse } from '../support/gatehouse.ts';
 import { createPerson, signInAt } from '../support/people.ts';
 import { relyingParty } from './relying-party.ts';
 
-const gatehouse = useGatehouse({ settings: { SESSION_REMEMBERED_DAYS: '30' } });
+const gatehouse = useGatehouse();
 
 const ACCOUNTS = 2_500;
 
