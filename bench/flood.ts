@@ -1,9 +1,12 @@
 // `node bench/flood.ts`: how long JWKS and introspection take while 200 people sign in at once, with hashing at full strength:
 // by their password, with an authenticator app as well, and by passwords that another system hashed with bcrypt.
-// Settings: FLOOD_PEOPLE (200), BENCH_SECONDS (8), BENCH_ONLY (part of a flood's name).
+// Writes bench/RESULTS-flood.md. Settings: FLOOD_PEOPLE (200), BENCH_SECONDS (8), BENCH_ONLY (part of a flood's name; writes
+// nothing).
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { getPriority, setPriority } from 'node:os';
+import { writeFile } from 'node:fs/promises';
+import { availableParallelism, getPriority, setPriority } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { hashSync } from 'bcryptjs';
 import { Client } from 'pg';
@@ -62,10 +65,19 @@ try {
       lines.push(`| ${name} | ${perSecond} | ${what} | ${shown} |`);
     }
   }
-  console.log(`\n${people} people signing in at once`);
-  console.log('| By | Sign-ins per second | Asked | p50 before | p99 before | p50 during | p99 during |');
-  console.log('|---|--:|---|--:|--:|--:|--:|');
-  console.log(lines.join('\n'));
+  const text = `<!-- Written by bench/flood.ts -->
+# A flood of sign-ins
+
+${people} people signing in at once, again and again, and what JWKS and introspection took before and meanwhile.
+
+| By | Sign-ins per second | Asked | p50 before | p99 before | p50 during | p99 during |
+|---|--:|---|--:|--:|--:|--:|
+${lines.join('\n')}
+
+Node ${process.version}, ${availableParallelism()} cores, hashing at full strength. Who asks is a process of its own; the flood gives way to it.
+`;
+  console.log(`\n${text}`);
+  if (only === '') await writeFile(join(import.meta.dirname, 'RESULTS-flood.md'), text);
 } finally {
   asking.disconnect();
   await bench.close();
