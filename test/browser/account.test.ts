@@ -131,6 +131,7 @@ describe.skipIf(needs('chromium'))('the account pages', () => {
     const { page, close } = await chromium.open(desk);
     const { issuer, other } = world();
     await page.goto(`${issuer}/account/appearance`);
+    expect(await focused(page)).toBe('identifier');
     await page.keyboard.type(other.email ?? '');
     await page.keyboard.press('Tab');
     await page.keyboard.type(password);

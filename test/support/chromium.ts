@@ -89,8 +89,9 @@ export async function accessibilityFaults(page: Page): Promise<string[]> {
 export const sidewaysScroll = (page: Page): Promise<number> =>
   page.evaluate('document.documentElement.scrollWidth - document.documentElement.clientWidth');
 
-/** The id, name or text of the element that has the focus. */
+/** The id, name or text of the element that has the focus: after the next frame, for a new page sets it with its first. */
 export const focused = (page: Page): Promise<string> =>
   page.evaluate(
-    '(({ id, name, textContent }) => id || name || textContent.trim())(document.activeElement ?? {})',
+    `new Promise(requestAnimationFrame).then(() =>
+      (({ id, name, textContent }) => id || name || textContent.trim())(document.activeElement ?? {}))`,
   );

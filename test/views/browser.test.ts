@@ -8,7 +8,7 @@ import type { BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createPreview, renderSample } from '../../scripts/preview-pages.ts';
 import { samples } from '../../scripts/preview-samples.ts';
-import { accessibilityFaults, sidewaysScroll, useChromium } from '../support/chromium.ts';
+import { accessibilityFaults, focused, sidewaysScroll, useChromium } from '../support/chromium.ts';
 import { needs } from '../support/tools.ts';
 
 const root = join(import.meta.dirname, '..', '..');
@@ -69,9 +69,7 @@ describe.skipIf(needs('chromium'))('the hosted pages in a browser', () => {
     await page.goto(`${origin}/login?en`);
     const visited: string[] = [];
     for (let step = 0; step < 5; step += 1) {
-      visited.push(
-        String(await page.evaluate('document.activeElement.id || document.activeElement.textContent')),
-      );
+      visited.push(await focused(page));
       await page.keyboard.press('Tab');
     }
     expect(visited).toEqual(['identifier', 'password', 'Show', 'Sign in', 'Back to Harbour Notes']);
@@ -107,7 +105,7 @@ describe.skipIf(needs('chromium'))('the hosted pages in a browser', () => {
   it('start at the first field that needs attention', async () => {
     const { page } = await open(desk);
     await page.goto(`${origin}/setup-errors?en`);
-    expect(await page.evaluate('document.activeElement.id')).toBe('email');
+    expect(await focused(page)).toBe('email');
     expect(await page.locator('#email').getAttribute('aria-describedby')).toBe('email-error email-hint');
     await page.context().close();
   });
