@@ -107,7 +107,18 @@ export async function findReview(
   return rows[0];
 }
 
-/** Not one that began anew meanwhile. */
-export async function endReview(trx: Db, accountId: AccountId, until: Date): Promise<boolean> {
-  return (await trx('account_reviews').where({ account_id: accountId, until }).delete()) > 0;
+/** Not one that began anew meanwhile, nor while there is a factor that was not shown. */
+export async function endReview(
+  trx: Db,
+  accountId: AccountId,
+  until: Date,
+  shown: readonly string[],
+): Promise<boolean> {
+  const { rowCount } = await trx.raw(
+    `delete from account_reviews r where r.account_id = :accountId and r.until = :until
+       and not exists (select 1 from factors f
+         where f.account_id = r.account_id and f.created_at > r.since and f.id <> all(:shown::text[]))`,
+    { accountId, until, shown: [...shown] },
+  );
+  return rowCount > 0;
 }
