@@ -4,6 +4,7 @@ import { type AccountId, newId } from '../lib/ids.ts';
 import type { Clock } from '../platform/clock.ts';
 import { insertMany } from '../platform/database/insert-many.ts';
 import type { Db } from '../platform/database/postgres.ts';
+import { unlessTaken } from '../platform/database/unique.ts';
 import { type FirstFields, firstFields } from './fields.ts';
 import type { Profile } from './profile.ts';
 import type { NewAccount } from './schema.ts';
@@ -58,7 +59,7 @@ export function createAccountBulk(deps: {
       const identifiers = candidates.flatMap((candidate) => identifierRows(candidate, at));
       // In one order for all: two imports at a time wait for one another and never both.
       identifiers.sort((a, b) => (a.normalized < b.normalized ? -1 : 1));
-      if (!(await claimed(insertMany(trx, 'account_identifiers', identifiers)))) return false;
+      if (!(await unlessTaken(insertMany(trx, 'account_identifiers', identifiers)))) return false;
       await deps.audit.recordAll(
         trx,
         candidates.map((candidate) => createdEvent(candidate, by)),
@@ -67,19 +68,6 @@ export function createAccountBulk(deps: {
     },
   };
 }
-
-/** False: PostgreSQL found one of them taken, and the transaction is over. */
-async function claimed(writing: Promise<void>): Promise<boolean> {
-  try {
-    await writing;
-    return true;
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === UNIQUE_VIOLATION) return false;
-    throw error;
-  }
-}
-
-const UNIQUE_VIOLATION = '23505';
 
 function identifierRows({ id, identifiers, emailVerified }: Candidate, at: Date) {
   return identifiers.map(({ kind, value, normalized }) => ({

@@ -4,6 +4,7 @@ import { insertMany } from '../platform/database/insert-many.ts';
 import { mapping } from '../platform/database/mapping.ts';
 import type { Db } from '../platform/database/postgres.ts';
 import { prepared, runPrepared } from '../platform/database/prepared.ts';
+import { unlessTaken } from '../platform/database/unique.ts';
 import type { AccountOrganization, Member, Organization, OrganizationFilter } from './schema.ts';
 
 const { columns, rowOf, recordOf } = mapping<Organization>({
@@ -77,17 +78,8 @@ export async function knownOrganizations(
 }
 
 /** Of two that take one name at once the index lets one pass; the transaction of the other goes on without the change. */
-export async function isUnique(trx: Db, run: (inner: Db) => PromiseLike<unknown>): Promise<boolean> {
-  try {
-    await trx.transaction(async (inner) => run(inner));
-    return true;
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === UNIQUE_VIOLATION) return false;
-    throw error;
-  }
-}
-
-const UNIQUE_VIOLATION = '23505';
+export const isUnique = (trx: Db, run: (inner: Db) => PromiseLike<unknown>): Promise<boolean> =>
+  unlessTaken(trx.transaction(async (inner) => run(inner)));
 
 /** Newest first: ids carry their time. */
 export async function listOrganizations(
