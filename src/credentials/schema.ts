@@ -8,6 +8,7 @@ import type { Actor } from '../audit/audit.ts';
 import type { AccountId, FactorId } from '../lib/ids.ts';
 import type { Method, Proof } from '../lib/strength.ts';
 import type { Db } from '../platform/database/postgres.ts';
+import type { Translate } from '../platform/i18n.ts';
 
 export interface PasswordProof {
   /** As typed: a mail address or a user name. */
@@ -111,14 +112,11 @@ export type Sent =
   | { kind: 'sent' /** Where to, shortened: `•••• 12`, `a•••@example.com`. */; to: string; expiresAt: Date }
   | { kind: 'limited'; retryAfterSeconds: number };
 
-/** The message catalogue in one language. */
-export type Words = (key: string, values?: Readonly<Record<string, string | number>>) => string;
-
 export interface NewPasskeyInput {
   readonly response: unknown;
   /** Empty: it is called by what made it, in the language of `t`. */
   readonly name: string;
-  readonly t: Words;
+  readonly t: Translate;
 }
 
 /** Of somebody who has no account yet. `binding`: the registration that it is part of. */
@@ -134,7 +132,7 @@ export interface NewcomerPasskeys {
 
 export interface TakenPasskey {
   /** In the transaction that makes the account. Throws factor_exists. */
-  add(trx: Db, accountId: AccountId, t: Words): Promise<AddedFactor>;
+  add(trx: Db, accountId: AccountId, t: Translate): Promise<AddedFactor>;
 }
 
 export interface Passkeys {

@@ -2,7 +2,7 @@
 import { type Account, type Accounts, mistakesIn } from '../accounts/accounts.ts';
 import type { Actor, Audit } from '../audit/audit.ts';
 import type { AddedFactor, Credentials } from '../credentials/credentials.ts';
-import { provedBySettingUp, type TakenPasskey, type Words } from '../credentials/schema.ts';
+import { provedBySettingUp, type TakenPasskey } from '../credentials/schema.ts';
 import { parseUsername } from '../lib/identifiers.ts';
 import type { RegistrationId } from '../lib/ids.ts';
 import type { Messages } from '../messages/messages.ts';
@@ -10,6 +10,7 @@ import type { Changes } from '../platform/changes.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Db, Postgres } from '../platform/database/postgres.ts';
 import { AppError, failure } from '../platform/errors.ts';
+import type { Translate } from '../platform/i18n.ts';
 import { createCrowd } from '../platform/limits/crowd.ts';
 import type { RegistrationCodes } from './codes.ts';
 import type { Invitations } from './invitations.ts';
@@ -65,7 +66,7 @@ interface Chosen {
   /** It was made for this one and its address; another one may have begun in the same sign-in since. */
   readonly registrationId: RegistrationId;
   readonly passkey: TakenPasskey;
-  readonly t: Words;
+  readonly t: Translate;
 }
 
 /** Before the account is made: a question is answered once, also when the account is not made then. */

@@ -1,7 +1,6 @@
 // The shapes of registration: codes and invitations as they are kept and shown, and what each step of it comes to.
 import { z } from 'zod';
 import type { Account } from '../accounts/accounts.ts';
-import type { Words } from '../credentials/schema.ts';
 import type {
   AccountId,
   InvitationId,
@@ -12,6 +11,7 @@ import type {
 } from '../lib/ids.ts';
 import { instant } from '../lib/instant.ts';
 import type { Proof } from '../lib/strength.ts';
+import type { Translate } from '../platform/i18n.ts';
 
 /** Under which names a browser carries what the link of a mail or of another site brought. */
 export const INVITATION = 'invitation';
@@ -138,7 +138,7 @@ export interface Particulars {
   readonly profile: Readonly<Record<string, unknown>>;
   readonly password: string;
   /** In place of the password: what the browser answered, and the words for its name. */
-  readonly passkey?: { readonly response: unknown; readonly t: Words };
+  readonly passkey?: { readonly response: unknown; readonly t: Translate };
   readonly acceptsTerms: boolean;
   readonly locale: string;
 }

@@ -1,6 +1,6 @@
 // What a new passkey is called unless its owner says otherwise: by whoever keeps it, the kind of thing, or the browser.
 import { browserIn } from '../../lib/people/user-agent.ts';
-import type { Words } from '../schema.ts';
+import type { Translate } from '../../platform/i18n.ts';
 
 // From the list that the makers of passkey providers keep together, for names only: nothing vouches for what they say.
 const PROVIDERS: Readonly<Record<string, string>> = {
@@ -32,7 +32,7 @@ const PROVIDERS: Readonly<Record<string, string>> = {
 export function passkeyName(
   of: { aaguid: string; transports: readonly string[]; userAgent: string | null },
   taken: readonly string[],
-  t: Words,
+  t: Translate,
 ): string {
   const name =
     PROVIDERS[of.aaguid] ??
@@ -45,7 +45,7 @@ export function passkeyName(
   return free.find((one) => !taken.includes(one)) ?? name;
 }
 
-function kindOf(transports: readonly string[], t: Words): string | undefined {
+function kindOf(transports: readonly string[], t: Translate): string | undefined {
   if (transports.includes('internal')) return undefined;
   return ['usb', 'nfc', 'ble', 'smart-card'].some((one) => transports.includes(one))
     ? t('factor.kind.securityKey')

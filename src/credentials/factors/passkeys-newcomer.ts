@@ -4,8 +4,9 @@ import { generateRegistrationOptions } from '@simplewebauthn/server';
 import type { AccountId } from '../../lib/ids.ts';
 import type { Db } from '../../platform/database/postgres.ts';
 import { failure } from '../../platform/errors.ts';
+import type { Translate } from '../../platform/i18n.ts';
 import { keyedHash } from '../../platform/secrets/tokens.ts';
-import type { AddedFactor, NewcomerPasskeys, Words } from '../schema.ts';
+import type { AddedFactor, NewcomerPasskeys } from '../schema.ts';
 import { ALGORITHMS, addPasskey, type PasskeyDeps, verifyNew, withChallenge } from './passkeys.ts';
 import { CHALLENGE_SECONDS, type ChallengeUse } from './passkeys-challenge.ts';
 import { userHandleOf } from './passkeys-store.ts';
@@ -37,7 +38,7 @@ export function createNewcomerPasskeys(deps: PasskeyDeps): NewcomerPasskeys {
       // Said by the authenticator; the library has refused whatever did not say so.
       if (!made.details.userVerified) throw failure('passkey_invalid');
       return {
-        add: async (trx: Db, accountId: AccountId, t: Words): Promise<AddedFactor> => {
+        add: async (trx: Db, accountId: AccountId, t: Translate): Promise<AddedFactor> => {
           await userHandleOf(trx, accountId, handleOf(binding));
           const by = { kind: 'account', id: accountId } as const;
           return addPasskey(deps, trx, { accountId, made, taken: [], t }, by);

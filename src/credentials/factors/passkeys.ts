@@ -12,8 +12,9 @@ import type { Actor } from '../../audit/audit.ts';
 import { type AccountId, newId } from '../../lib/ids.ts';
 import type { Db } from '../../platform/database/postgres.ts';
 import { failure } from '../../platform/errors.ts';
+import type { Translate } from '../../platform/i18n.ts';
 import { currentOrigin } from '../../platform/origin.ts';
-import type { AddedFactor, Passkeys, Words } from '../schema.ts';
+import type { AddedFactor, Passkeys } from '../schema.ts';
 import { addFactor, factorName } from './adding.ts';
 import type { FactorDeps } from './deps.ts';
 import { isFramed, Registration } from './passkeys-answer.ts';
@@ -100,7 +101,7 @@ interface AddedPasskey {
   /** What its owner calls it. */
   wanted?: string | undefined;
   taken: readonly string[];
-  t: Words;
+  t: Translate;
 }
 
 export function addPasskey(
